@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* One WebSocket connection after its handshake, without I/O: bytes in, events out; messages in, bytes out. RFC 6455.
+ *
+ * A driver (a blocking stream, an event loop, your own) does this:
+ *
+ *     fastws_conn_space(conn, &ptr, &cap);              receive at most cap bytes into ptr
+ *     fastws_conn_filled(conn, n);
+ *     while ((n = fastws_conn_next(conn, events, 16)) > 0)
+ *         ...                                           use the events; fastws_conn_send(conn, ...)
+ *     while ((n = fastws_conn_pending(conn, iov, 16)) > 0)
+ *         fastws_conn_sent(conn, writev(fd, iov, n));   then fastws_conn_own(conn) if the write was short
+ *     if (fastws_conn_is_over(conn)) ...                close the transport
+ *
+ * The connection unmasks, checks UTF-8, joins fragments, answers pings and close frames, and fails on everything that
+ * RFC 6455 forbids, telling the peer why. An error is an event that is reached in order: messages complete before it
+ * are handed out first, and their replies leave before the close frame does.
+ *
+ * Views. Payloads are views of the connection's memory. They live until the next fastws_conn_next(),
+ * fastws_conn_space(), fastws_conn_feed() or fastws_conn_free() of the same connection.
+ *
+ * Threads. A connection and its pool serve one thread at a time.
+ *
+ * Stopped. After a close or error event the input side is stopped for good: fastws_conn_next(), _space() and _feed()
+ * return the error (FASTWS_ERR_CLOSED after a close), and so do new sends; _pending(), _sent(), _own(), _deadline_ms()
+ * and _on_time() work on until the close frame is out. */
+#ifndef FASTWS_CONN_H
+#define FASTWS_CONN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fastws/event.h>
+#include <fastws/export.h>
+#include <fastws/limits.h>
+#include <fastws/pool.h>
+
+FASTWS_BEGIN_DECLS
+
+struct fastws_conn;
+
+/* One piece of memory to write; laid out as POSIX struct iovec. */
+struct fastws_iovec {
+    const void *base;
+    size_t len;
+};
+
+enum fastws_role {
+    FASTWS_ROLE_SERVER = 1, /* peers mask, we do not */
+    FASTWS_ROLE_CLIENT = 2  /* we mask, peers do not. RFC 6455 5.1 */
+};
+
+/* How a connection behaves. Fill it with fastws_conn_config_init(), then change what differs. The struct is shared: it
+ * must outlive every connection that uses it and must not change meanwhile. Times are in milliseconds; 0 means never. */
+struct fastws_conn_config {
+    size_t size;                 /* sizeof(struct fastws_conn_config) of the caller's header */
+    struct fastws_limits limits; /* what the peer may send */
+    uint32_t ping_interval_ms;   /* silence before a ping is sent; 20 000. Any inbound byte breaks the silence */
+    uint32_t ping_timeout_ms;    /* silence after that ping before FASTWS_ERR_PING_TIMEOUT; 20 000 */
+    uint32_t close_timeout_ms;   /* for the close handshake, from our close frame on; 10 000 */
+    uint8_t role;                /* enum fastws_role */
+    uint8_t is_utf8_checked;     /* 1: text must be UTF-8, checked at the byte as it arrives */
+    uint8_t is_pong_automatic;   /* 1: a ping is answered before its event is handed out. RFC 6455 5.5.2 */
+    uint8_t is_close_automatic;  /* 1: close frames are answered, and errors send one with their code. RFC 6455 7.1.7 */
+};
+
+/* Sets every field to its default, for one role. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_conn_config_init(struct fastws_conn_config *config, enum fastws_role role);
+
+/* Returns the bytes that a connection takes; memory for fastws_conn_init() must be aligned as malloc() aligns it. */
+FASTWS_API FASTWS_NODISCARD size_t fastws_conn_sizeof(void);
+
+/* Starts a connection in caller memory of fastws_conn_sizeof() bytes. It is open at once: the handshake is over.
+ *   memory   stays the caller's; call fastws_conn_free() before it goes
+ *   config   shared, see struct fastws_conn_config
+ *   pool     must outlive the connection
+ * Returns 0, or FASTWS_ERR_ARGUMENT (config->size or role unknown). Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_init(void *memory,
+                                                                         const struct fastws_conn_config *config,
+                                                                         struct fastws_pool *pool);
+
+/* Like fastws_conn_init(), but in memory of the pool's allocator, which fastws_conn_free() gives back.
+ * Returns also FASTWS_ERR_NOMEM; out is written only on success. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_new(const struct fastws_conn_config *config,
+                                                                        struct fastws_pool *pool,
+                                                                        struct fastws_conn **out);
+
+/* Ends the connection: its buffers go back, what was not sent is dropped. NULL is allowed. */
+FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
+
+/* ---- In ---- */
+
+/* Says where to receive: a slab is borrowed when one is needed.
+ *   ptr, cap   memory to receive into, valid until the next call with this connection (sending is allowed meanwhile:
+ *              _send, _ping, _pong, _close, _pending, _sent, _own). cap is 0 when control replies pile up: reading has to
+ *              stop until they are sent. Otherwise at least 1
+ * Returns 0, or FASTWS_ERR_NOMEM, or the error that stopped the connection. Invalidates views. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_space(struct fastws_conn *conn, void **ptr,
+                                                                          size_t *cap);
+
+/* Says that len bytes were received into what fastws_conn_space() gave: 0 is allowed and changes nothing.
+ * Returns 0, or FASTWS_ERR_ARGUMENT (len is more than cap was), or the error that stopped the connection. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_filled(struct fastws_conn *conn, size_t len);
+
+/* Takes bytes where the caller has them. They are unmasked where they lie, and views point into them. Call
+ * fastws_conn_next() until it returns 0 before buf is used again: what is incomplete then has been copied.
+ *   buf, len   written to; buf may be NULL if len is 0
+ * Returns 0, or FASTWS_ERR_STATE (an earlier buffer has not been walked to its end, or control replies pile up: nothing
+ * was taken), or the error that stopped the connection. Invalidates views. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len);
+
+/* Hands out the next events.
+ *   events, cap   room for cap events, at least 1
+ * Returns how many were written; 0 when more has to be received (buffers have been given back then, as far as nothing is
+ * incomplete); or the error that stopped the connection, after its event was handed out. A close or error event comes
+ * alone, and only the call that returns it queues the close frame: send replies to what came before first.
+ * Invalidates views of earlier calls. Allocates for messages only that do not fit a slab: never more than has been
+ * received twice over plus 64 KiB, whatever length a frame declares. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_next(struct fastws_conn *conn,
+                                                                      struct fastws_event *events, int cap);
+
+/* Says that the peer will send nothing more. The next fastws_conn_next() that finds nothing else hands out an error event
+ * FASTWS_ERR_EOF (between messages) or FASTWS_ERR_UNEXPECTED_EOF (inside one), close code 1006; none after a close. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_conn_eof(struct fastws_conn *conn);
+
+/* Copies bytes that were received and not parsed yet out of the connection, for code that reads raw frames itself.
+ *   dst, len   room for len bytes
+ * Returns the number of bytes copied, 0 when none are there (receive more), or FASTWS_ERR_STATE inside a frame or
+ * fragmented message, or the error that stopped the connection. Invalidates views. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) ptrdiff_t fastws_conn_read_raw(struct fastws_conn *conn, void *dst,
+                                                                                size_t len);
+
+/* ---- Out ---- */
+
+/* Queues one message in one frame.
+ *   opcode         text or binary
+ *   payload, len   up to 4095 bytes are copied; longer payloads are borrowed: they must stay as they are until they are
+ *                  sent, or until fastws_conn_own() copied them. Never modified (a client masks a copy). Text must be
+ *                  UTF-8: that is the caller's to know
+ * Returns 0, or FASTWS_ERR_ARGUMENT (opcode), FASTWS_ERR_CLOSED (a close frame was queued), FASTWS_ERR_NOMEM,
+ * FASTWS_ERR_RANDOM (client), or the error that stopped the connection: then nothing was queued. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_send(struct fastws_conn *conn, int opcode,
+                                                                   const void *payload, size_t len);
+
+/* Queues a ping, or a pong that nobody asked for, with at most 125 bytes, which are copied. RFC 6455 5.5.2, 5.5.3.
+ * Returns as fastws_conn_send() does; FASTWS_ERR_CONTROL_LEN for more than 125 bytes. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_ping(struct fastws_conn *conn, const void *payload,
+                                                                   size_t len);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_pong(struct fastws_conn *conn, const void *payload,
+                                                                   size_t len);
+
+/* Queues a close frame: the last frame that this side sends. Messages of the peer are handed out until its own close
+ * frame comes. RFC 6455 7.1.2.
+ *   code          1000-1003, 1007-1014, 3000-4999; 1005 for a frame without a body
+ *   reason, len   UTF-8; what is over 123 bytes is left out at a character's edge
+ * Returns 0, or FASTWS_ERR_CLOSE_* for a code or reason that may not be sent, FASTWS_ERR_CLOSED, FASTWS_ERR_NOMEM,
+ * FASTWS_ERR_RANDOM, or the error that stopped the connection. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_close(struct fastws_conn *conn, uint16_t code,
+                                                                    const char *reason, size_t len);
+
+/* Lists what has to be written, in order.
+ *   iov, cap   room for cap pieces, at least 1. They stay valid until fastws_conn_sent(), fastws_conn_own() or, for
+ *              borrowed payloads, until their owner takes them back; queueing more does not move them
+ * Returns their number, 0 when nothing is queued, or FASTWS_ERR_NOMEM. Call it again after fastws_conn_sent() until it
+ * returns 0: the list may be longer than cap, and a client masks large payloads in pieces of a slab. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_pending(struct fastws_conn *conn,
+                                                                         struct fastws_iovec *iov, int cap);
+
+/* Says that the first len of the pending bytes were written. Returns 0, or FASTWS_ERR_ARGUMENT if len is more than
+ * fastws_conn_pending() listed last: then nothing changes. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_sent(struct fastws_conn *conn, size_t len);
+
+/* Copies what is still borrowed from callers. Call it before fastws_conn_send()'s caller gets its payload back.
+ * Returns 0 or FASTWS_ERR_NOMEM: then everything is queued as before. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_own(struct fastws_conn *conn);
+
+/* Returns the bytes that are queued and not sent. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_pending_len(const struct fastws_conn *conn);
+
+/* ---- Time and state ---- */
+
+/* Returns when fastws_conn_on_time() wants to be called, in milliseconds of the pool's clock; UINT64_MAX: never. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_deadline_ms(const struct fastws_conn *conn);
+
+/* Does what is due: queues a ping, or fails the connection with FASTWS_ERR_PING_TIMEOUT, _CLOSE_TIMEOUT or
+ * _CONTROL_FLOOD, whose event the next fastws_conn_next() hands out.
+ *   now_ms   of the pool's clock
+ * Returns 1 if something was done, else 0, or FASTWS_ERR_NOMEM or FASTWS_ERR_RANDOM if the ping could not be queued. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_on_time(struct fastws_conn *conn, uint64_t now_ms);
+
+enum fastws_conn_state {
+    FASTWS_CONN_OPEN = 1,    /* messages go both ways */
+    FASTWS_CONN_CLOSING = 2, /* our close frame is queued or sent, the peer's has not come. RFC 6455 7.1.3 */
+    FASTWS_CONN_CLOSED = 3,  /* the peer's close frame came, and ours is queued or sent */
+    FASTWS_CONN_FAILED = 4   /* an error stopped the connection. RFC 6455 7.1.7 */
+};
+
+/* Returns the state that the events handed out so far have led to. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) enum fastws_conn_state fastws_conn_get_state(
+    const struct fastws_conn *conn);
+
+/* Returns 1 when the transport should be closed: the connection is closed or failed and nothing is left to send; else 0.
+ * A client gives the server close_timeout_ms to close TCP first. RFC 6455 7.1.1. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_is_over(const struct fastws_conn *conn);
+
+/* Return the code of the close frame that was sent (or queued), and of the one that was received: 0 while there is none,
+ * 1005 for a frame without a body. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint16_t fastws_conn_close_sent(const struct fastws_conn *conn);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint16_t fastws_conn_close_received(const struct fastws_conn *conn);
+
+FASTWS_END_DECLS
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Every error of the library: its number, name, text, close code or HTTP status, and RFC section.
+ *
+ * Functions return 0 or a non-negative count when they worked, and a negative enum fastws_error when they
+ * did not. FASTWS_NEED_MORE is 0: a state of an unfinished parse, not a failure. */
+#ifndef FASTWS_ERROR_H
+#define FASTWS_ERROR_H
+
+#include <fastws/export.h>
+
+FASTWS_BEGIN_DECLS
+
+/* Numbers are part of the ABI: a new error goes to the end of its group, and its row into error.c. */
+enum fastws_error {
+    FASTWS_NEED_MORE = 0,
+
+    /* The call itself. */
+    FASTWS_ERR_NOMEM = -1,       /* the allocator returned NULL */
+    FASTWS_ERR_ARGUMENT = -2,    /* an argument is outside what the function documents */
+    FASTWS_ERR_BUFFER_SIZE = -3, /* the destination is smaller than what has to be written */
+    FASTWS_ERR_STATE = -4,       /* the call is not allowed at this point of the object's life */
+    FASTWS_ERR_ISA = -5,         /* no such kernel row in this build, or this CPU cannot run it */
+    FASTWS_ERR_RANDOM = -6,      /* the operating system gave no random bytes */
+
+    /* The wire: frame headers and their order. RFC 6455 section 5. */
+    FASTWS_ERR_LEN_FORM = -20,                /* payload length not in its shortest form */
+    FASTWS_ERR_LEN_MSB = -21,                 /* 64-bit payload length with its top bit set */
+    FASTWS_ERR_OPCODE_RESERVED = -22,         /* opcode 0x3-0x7 or 0xb-0xf */
+    FASTWS_ERR_CONTROL_LEN = -23,             /* control frame of more than 125 bytes */
+    FASTWS_ERR_CONTROL_FRAGMENTED = -24,      /* control frame without FIN */
+    FASTWS_ERR_RSV = -25,                     /* RSV bit that no extension claimed */
+    FASTWS_ERR_MASK_REQUIRED = -26,           /* unmasked frame from a client */
+    FASTWS_ERR_MASK_UNEXPECTED = -27,         /* masked frame from a server */
+    FASTWS_ERR_CONTINUATION_EXPECTED = -28,   /* new data frame inside a fragmented message */
+    FASTWS_ERR_CONTINUATION_UNEXPECTED = -29, /* continuation frame with nothing to continue */
+    FASTWS_ERR_UTF8 = -30,                    /* text that is not UTF-8 */
+
+    /* The body of a close frame. RFC 6455 5.5.1 and 7.4. */
+    FASTWS_ERR_CLOSE_LEN = -40,           /* close body of one byte */
+    FASTWS_ERR_CLOSE_CODE_UNUSED = -41,   /* close code 0-999 */
+    FASTWS_ERR_CLOSE_CODE_RESERVED = -42, /* close code 1005, 1006 or 1015: never on the wire */
+    FASTWS_ERR_CLOSE_CODE_MEANING = -43,  /* close code 1004: no meaning was given to it */
+    FASTWS_ERR_CLOSE_CODE_UNKNOWN = -44,  /* close code 1016-2999 that no standard defines */
+    FASTWS_ERR_CLOSE_CODE_RANGE = -45,    /* close code of 5000 or more */
+    FASTWS_ERR_CLOSE_UTF8 = -46,          /* close reason that is not UTF-8 */
+
+    /* Limits on what a peer may send. */
+    FASTWS_ERR_FRAME_TOO_LARGE = -60,
+    FASTWS_ERR_MESSAGE_TOO_LARGE = -61,
+    FASTWS_ERR_TOO_MANY_FRAGMENTS = -62,       /* fragments of one message */
+    FASTWS_ERR_TOO_MANY_EMPTY_FRAGMENTS = -63, /* fragments without payload of one message */
+    FASTWS_ERR_CONTROL_FLOOD = -64,            /* control replies that the peer does not read */
+
+    /* The life of a connection. */
+    FASTWS_ERR_CLOSED = -70,        /* the connection was closed, or is being closed */
+    FASTWS_ERR_EOF = -71,           /* the stream ended between messages, without a close frame */
+    FASTWS_ERR_UNEXPECTED_EOF = -72,/* the stream ended inside a message or a handshake */
+    FASTWS_ERR_PING_TIMEOUT = -73,  /* no sign of life after a ping */
+    FASTWS_ERR_CLOSE_TIMEOUT = -74, /* the peer did not finish the close handshake */
+    FASTWS_ERR_TIMEOUT = -75,       /* the deadline of the call passed */
+    FASTWS_ERR_IO = -76,            /* the byte stream failed */
+    FASTWS_ERR_READER_BUSY = -77,   /* another thread is reading from this stream */
+
+    /* The head of an HTTP request. RFC 9112. */
+    FASTWS_ERR_HTTP_REQUEST_LINE = -90, /* request line that is not "METHOD SP target SP version" */
+    FASTWS_ERR_HTTP_METHOD = -91,       /* method other than GET */
+    FASTWS_ERR_HTTP_VERSION = -92,      /* HTTP version other than 1.1 and later 1.x */
+    FASTWS_ERR_HTTP_TARGET = -93,       /* byte in the request target that may not stand there */
+    FASTWS_ERR_HTTP_LINE_END = -94,     /* CR or LF that is not part of a CRLF line end */
+    FASTWS_ERR_HTTP_FOLD = -95,         /* header line folded with leading white space */
+    FASTWS_ERR_HTTP_HEADER_NAME = -96,  /* header line without a token and a colon at its start */
+    FASTWS_ERR_HTTP_HEADER_VALUE = -97, /* control byte in a header value */
+    FASTWS_ERR_HTTP_HEAD_TOO_LARGE = -98,
+    FASTWS_ERR_HTTP_TOO_MANY_HEADERS = -99,
+    FASTWS_ERR_HTTP_BODY = -100,        /* upgrade request that announces a body */
+
+    /* The opening handshake. RFC 6455 section 4. */
+    FASTWS_ERR_HANDSHAKE_HOST = -120,       /* Host missing, repeated or malformed */
+    FASTWS_ERR_HANDSHAKE_UPGRADE = -121,    /* Upgrade missing, or without "websocket" */
+    FASTWS_ERR_HANDSHAKE_CONNECTION = -122, /* Connection missing, or without "upgrade" */
+    FASTWS_ERR_HANDSHAKE_KEY = -123,        /* Sec-WebSocket-Key missing, repeated, or not base64 of 16 bytes */
+    FASTWS_ERR_HANDSHAKE_VERSION_MISSING = -124,
+    FASTWS_ERR_HANDSHAKE_VERSION = -125,    /* Sec-WebSocket-Version other than 13 */
+    FASTWS_ERR_HANDSHAKE_PROTOCOL = -126,   /* Sec-WebSocket-Protocol that is not a list of tokens */
+    FASTWS_ERR_HANDSHAKE_EXTENSIONS = -127, /* Sec-WebSocket-Extensions that does not parse */
+    FASTWS_ERR_HANDSHAKE_REJECTED = -128,   /* a callback refused the request */
+    FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write holds CR, LF or another forbidden byte */
+    FASTWS_ERR_HANDSHAKE_TIMEOUT = -130     /* the head did not arrive in time */
+};
+
+/* Returns the name, such as "FASTWS_ERR_UTF8": a static string. "FASTWS_NEED_MORE" for 0, and
+ * "FASTWS_ERR_UNKNOWN" for a number that is no error. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD const char *fastws_error_name(int error);
+
+/* Returns one sentence for people, without a full stop: a static string. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD const char *fastws_error_text(int error);
+
+/* Returns the close code that answers the error (1002, 1007, 1009, ...; 1006 where nothing can be sent), or 0
+ * for an error that does not come from a frame. RFC 6455 7.4.1. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_error_close_code(int error);
+
+/* Returns the HTTP status that answers the error (400, 405, 426, ...), or 0 for an error that does not come from
+ * a handshake. RFC 9110 section 15. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_error_http_status(int error);
+
+/* Returns where the rule stands that was broken, such as "RFC 6455 5.2": a static string, "" where no RFC has
+ * one. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD const char *fastws_error_rfc(int error);
+
+/* Walks the table: returns the error that follows previous in it (0 to start), or 0 after the last.
+ * Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_error_next(int previous);
+
+FASTWS_END_DECLS
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything: include this one, or only the concepts that you use. */
+#ifndef FASTWS_FASTWS_H
+#define FASTWS_FASTWS_H
+
+#include <fastws/allocator.h>
+#include <fastws/close.h>
+#include <fastws/conn.h>
+#include <fastws/cpu.h>
+#include <fastws/error.h>
+#include <fastws/event.h>
+#include <fastws/export.h>
+#include <fastws/frame.h>
+#include <fastws/handshake.h>
+#include <fastws/header.h>
+#include <fastws/http.h>
+#include <fastws/limits.h>
+#include <fastws/mask.h>
+#include <fastws/pool.h>
+#include <fastws/random.h>
+#include <fastws/stream.h>
+#include <fastws/upgrade.h>
+#include <fastws/utf8.h>
+#include <fastws/version.h>
+
+#endif

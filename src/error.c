@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The one table of errors: name, text, close code, HTTP status and RFC section of each. */
+#include <fastws/error.h>
+
+#include <stddef.h>
+
+struct row {
+    const char *name;
+    const char *text;
+    const char *rfc;
+    short close_code;  /* RFC 6455 7.4.1; 0: the error does not come from a frame */
+    short http_status; /* RFC 9110 15; 0: the error does not come from a handshake */
+};
+
+#define ROW(name, close_code, http_status, rfc, text)                                                                  \
+    [-FASTWS_ERR_##name] = {"FASTWS_ERR_" #name, text, rfc, close_code, http_status}
+
+/* Indexed by the negated error. The gaps between the groups are rows without a name. */
+static const struct row rows[] = {
+    [0] = {"FASTWS_NEED_MORE", "more bytes are needed", "", 0, 0},
+
+    /* Out of memory is the fault of this end: 1011 and 500 say so. */
+    ROW(NOMEM, 1011, 500, "", "out of memory"),
+    ROW(ARGUMENT, 0, 0, "", "argument outside what the function documents"),
+    ROW(BUFFER_SIZE, 0, 0, "", "destination buffer is too small"),
+    ROW(STATE, 0, 0, "", "call is not allowed at this point"),
+    ROW(ISA, 0, 0, "", "instruction set is unknown, or this CPU does not have it"),
+    /* Without a masking key a client cannot send even the close frame. RFC 6455 5.3. */
+    ROW(RANDOM, 1006, 0, "RFC 6455 5.3", "operating system gave no random bytes"),
+
+    ROW(LEN_FORM, 1002, 0, "RFC 6455 5.2", "payload length is not in its shortest form"),
+    ROW(LEN_MSB, 1002, 0, "RFC 6455 5.2", "payload length has its most significant bit set"),
+    ROW(OPCODE_RESERVED, 1002, 0, "RFC 6455 5.2", "opcode is reserved"),
+    ROW(CONTROL_LEN, 1002, 0, "RFC 6455 5.5", "control frame carries more than 125 bytes"),
+    ROW(CONTROL_FRAGMENTED, 1002, 0, "RFC 6455 5.5", "control frame is fragmented"),
+    ROW(RSV, 1002, 0, "RFC 6455 5.2", "reserved bit is set that no extension claimed"),
+    ROW(MASK_REQUIRED, 1002, 0, "RFC 6455 5.1", "frame from a client is not masked"),
+    ROW(MASK_UNEXPECTED, 1002, 0, "RFC 6455 5.1", "frame from a server is masked"),
+    ROW(CONTINUATION_EXPECTED, 1002, 0, "RFC 6455 5.4", "new message starts inside a fragmented one"),
+    ROW(CONTINUATION_UNEXPECTED, 1002, 0, "RFC 6455 5.4", "continuation frame has nothing to continue"),
+    ROW(UTF8, 1007, 0, "RFC 6455 8.1", "text is not valid UTF-8"),
+
+    ROW(CLOSE_LEN, 1002, 0, "RFC 6455 5.5.1", "close body of one byte holds no close code"),
+    ROW(CLOSE_CODE_UNUSED, 1002, 0, "RFC 6455 7.4.2", "close code below 1000 is not used"),
+    ROW(CLOSE_CODE_RESERVED, 1002, 0, "RFC 6455 7.4.1", "close code must not be sent in a close frame"),
+    ROW(CLOSE_CODE_MEANING, 1002, 0, "RFC 6455 7.4.1", "close code 1004 has no meaning yet"),
+    ROW(CLOSE_CODE_UNKNOWN, 1002, 0, "RFC 6455 7.4.2", "close code is not defined by the protocol"),
+    ROW(CLOSE_CODE_RANGE, 1002, 0, "RFC 6455 7.4.2", "close code is above 4999"),
+    ROW(CLOSE_UTF8, 1007, 0, "RFC 6455 5.5.1", "close reason is not valid UTF-8"),
+
+    ROW(FRAME_TOO_LARGE, 1009, 0, "RFC 6455 10.4", "frame is larger than the limit"),
+    ROW(MESSAGE_TOO_LARGE, 1009, 0, "RFC 6455 10.4", "message is larger than the limit"),
+    ROW(TOO_MANY_FRAGMENTS, 1009, 0, "RFC 6455 10.4", "message has more fragments than the limit"),
+    ROW(TOO_MANY_EMPTY_FRAGMENTS, 1009, 0, "RFC 6455 10.4", "message has more empty fragments than the limit"),
+    ROW(CONTROL_FLOOD, 1008, 0, "RFC 6455 10.4", "peer sends control frames and does not read the replies"),
+
+    ROW(CLOSED, 0, 0, "RFC 6455 7.1", "connection is closed or closing"),
+    ROW(EOF, 1006, 0, "RFC 6455 7.1.5", "stream ended without a close frame"),
+    ROW(UNEXPECTED_EOF, 1006, 0, "RFC 6455 7.1.5", "stream ended inside a message or a handshake"),
+    ROW(PING_TIMEOUT, 1011, 0, "RFC 6455 5.5.2", "peer gave no sign of life after a ping"),
+    ROW(CLOSE_TIMEOUT, 1006, 0, "RFC 6455 7.1.1", "peer did not finish the close handshake in time"),
+    ROW(TIMEOUT, 0, 0, "", "deadline of the call passed"),
+    ROW(IO, 1006, 0, "RFC 6455 7.1.5", "byte stream failed"),
+    ROW(READER_BUSY, 0, 0, "", "another thread is reading from this stream"),
+
+    ROW(HTTP_REQUEST_LINE, 0, 400, "RFC 9112 3", "request line is malformed"),
+    ROW(HTTP_METHOD, 0, 405, "RFC 6455 4.2.1", "HTTP method is not GET"),
+    ROW(HTTP_VERSION, 0, 505, "RFC 6455 4.2.1", "HTTP version is not 1.1 or a later 1.x"),
+    ROW(HTTP_TARGET, 0, 400, "RFC 9112 3.2", "request target holds a byte that may not stand there"),
+    ROW(HTTP_LINE_END, 0, 400, "RFC 9112 2.2", "line does not end with CRLF"),
+    ROW(HTTP_FOLD, 0, 400, "RFC 9112 5.2", "header line is folded"),
+    ROW(HTTP_HEADER_NAME, 0, 400, "RFC 9112 5.1", "header line does not start with a name and a colon"),
+    ROW(HTTP_HEADER_VALUE, 0, 400, "RFC 9110 5.5", "header value holds a control byte"),
+    ROW(HTTP_HEAD_TOO_LARGE, 0, 431, "RFC 6585 5", "HTTP head is larger than the limit"),
+    ROW(HTTP_TOO_MANY_HEADERS, 0, 431, "RFC 6585 5", "HTTP head has more headers than the limit"),
+    ROW(HTTP_BODY, 0, 400, "RFC 6455 4.1", "upgrade request announces a body"),
+
+    ROW(HANDSHAKE_HOST, 0, 400, "RFC 6455 4.2.1", "Host is missing, repeated or malformed"),
+    ROW(HANDSHAKE_UPGRADE, 0, 400, "RFC 6455 4.2.1", "Upgrade is missing or does not name websocket"),
+    ROW(HANDSHAKE_CONNECTION, 0, 400, "RFC 6455 4.2.1", "Connection is missing or does not name upgrade"),
+    ROW(HANDSHAKE_KEY, 0, 400, "RFC 6455 4.2.1", "Sec-WebSocket-Key is missing, repeated or not base64 of 16 bytes"),
+    /* Without a version the request does not match 4.2.1, which asks for 400. A version that this server does not
+     * speak is a request to negotiate: 4.2.2 and 4.4 answer that with 426 and the version that it does speak. */
+    ROW(HANDSHAKE_VERSION_MISSING, 0, 400, "RFC 6455 4.2.1", "Sec-WebSocket-Version is missing"),
+    ROW(HANDSHAKE_VERSION, 0, 426, "RFC 6455 4.4", "Sec-WebSocket-Version is not 13"),
+    ROW(HANDSHAKE_PROTOCOL, 0, 400, "RFC 6455 11.3.4", "Sec-WebSocket-Protocol is not a list of tokens"),
+    ROW(HANDSHAKE_EXTENSIONS, 0, 400, "RFC 6455 9.1", "Sec-WebSocket-Extensions is malformed"),
+    ROW(HANDSHAKE_REJECTED, 0, 403, "RFC 6455 4.2.2", "request was refused"),
+    /* The header comes from this end's own program, so the answer blames the server. */
+    ROW(HANDSHAKE_HEADER, 0, 500, "RFC 9110 5.5", "header to write holds CR, LF or another forbidden byte"),
+    ROW(HANDSHAKE_TIMEOUT, 0, 408, "RFC 9110 15.5.9", "handshake did not finish in time"),
+};
+
+static const struct row unknown = {"FASTWS_ERR_UNKNOWN", "unknown error", "", 0, 0};
+
+static const int row_count = (int)(sizeof rows / sizeof rows[0]);
+
+/* Returns the row of an error; every other number has the row of an unknown one. */
+static const struct row *find(int error) {
+    if (error > 0 || error <= -row_count) return &unknown;
+    const struct row *row = &rows[-error];
+    return row->name != NULL ? row : &unknown;
+}
+
+const char *fastws_error_name(int error) {
+    return find(error)->name;
+}
+
+const char *fastws_error_text(int error) {
+    return find(error)->text;
+}
+
+int fastws_error_close_code(int error) {
+    return find(error)->close_code;
+}
+
+int fastws_error_http_status(int error) {
+    return find(error)->http_status;
+}
+
+const char *fastws_error_rfc(int error) {
+    return find(error)->rfc;
+}
+
+int fastws_error_next(int previous) {
+    if (previous > 0 || previous <= -row_count) return 0;
+    for (int i = -previous + 1; i < row_count; i++)
+        if (rows[i].name != NULL) return -i;
+    return 0;
+}

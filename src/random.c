@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Random bytes from the operating system, in bulk, forgotten once used and after a fork. */
+#define _DEFAULT_SOURCE /* getentropy() is in POSIX.1-2024 only */
+#define _DARWIN_C_SOURCE
+#include "random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#if defined(__has_include)
+#  if __has_include(<sys/random.h>)
+#    include <sys/random.h> /* some systems declare getentropy() here */
+#  endif
+#endif
+
+#include <fastws/error.h>
+
+/* The one mutable static of the core: a fork handler has no way to find the objects that hold a buffer. */
+static atomic_uint generation;
+
+void fastws_random_discard(void) {
+    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+}
+
+/* Reads len bytes from an open device. */
+static int read_all(int fd, uint8_t *dst, size_t len) {
+    while (len > 0) {
+        ssize_t n = read(fd, dst, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return FASTWS_ERR_RANDOM;
+        dst += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int fws_random_device(void *dst, size_t len) {
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return FASTWS_ERR_RANDOM;
+    struct stat status;
+    /* A chroot may hold a plain file of that name: anything but a device would repeat itself. */
+    int is_device = fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
+    int result = is_device ? read_all(fd, dst, len) : FASTWS_ERR_RANDOM;
+    close(fd);
+    return result;
+}
+
+int fws_random_system(void *dst, size_t len) {
+    uint8_t *p = dst;
+    while (len > 0) {
+        size_t n = len < FWS_RANDOM_BUFFER ? len : FWS_RANDOM_BUFFER;
+        if (getentropy(p, n) != 0) return fws_random_device(p, len);
+        p += n;
+        len -= n;
+    }
+    return 0;
+}
+
+void fws_random_init(struct fws_random *random, const struct fastws_random *source) {
+    memset(random, 0, sizeof *random);
+    random->source = source;
+}
+
+/* Fills the buffer for the generation given. */
+static int refill(struct fws_random *random, unsigned now) {
+    random->left = 0;
+    TRY(fws_random_system(random->buffer, sizeof random->buffer));
+    random->generation = now;
+    random->left = sizeof random->buffer;
+    return 0;
+}
+
+int fws_random_fill(struct fws_random *random, void *dst, size_t len) {
+    if (len == 0) return 0;
+    if (random->source != NULL) return random->source->fill(random->source->context, dst, len);
+    if (len > sizeof random->buffer) return fws_random_system(dst, len);
+    unsigned now = atomic_load_explicit(&generation, memory_order_relaxed);
+    if (FWS_UNLIKELY(random->left < len || random->generation != now)) TRY(refill(random, now));
+    uint8_t *next = random->buffer + sizeof random->buffer - random->left;
+    memcpy(dst, next, len);
+    memset(next, 0, len);
+    random->left -= (unsigned)len;
+    return 0;
+}

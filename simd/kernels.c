@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of kernel rows, best first, and the choice among them. */
+#include "kernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fastws/error.h>
+
+/* To add a row, add a line; to add a kernel, add a column. A cell that is empty, or that needs a bit which this
+ * machine lacks, is filled from the rows below; the last row fills every column and needs nothing. */
+struct row {
+    const char *name;
+    uint32_t needs; /* the machine offers the row under its name only with these bits */
+    struct { uint32_t needs; void (*run)(uint8_t *, const uint8_t *, size_t, uint32_t); } mask;
+    struct { uint32_t needs; int (*run)(struct fws_run *, struct fastws_event *, int); } frames;
+    struct { uint32_t needs; size_t (*run)(struct fws_utf8_state *, const uint8_t *, size_t); } utf8;
+};
+
+static const struct row rows[] = {
+    {"scalar", 0, {0, fws_mask_scalar}, {0, fws_frames_scalar}, {0, fws_utf8_scalar}},
+};
+
+#define ROW_COUNT ((int)(sizeof rows / sizeof *rows))
+
+/* What this machine can run, with every cell filled in. */
+struct machine {
+    struct fws_kernels usable[ROW_COUNT];
+    int count;
+    int first;        /* index of the row to begin with */
+    int first_status; /* 0, or FASTWS_ERR_ISA: FASTWS_ISA asks for what is not there */
+};
+
+enum { UNKNOWN, CLAIMED, KNOWN };
+
+static struct machine machine;
+static atomic_int machine_state;
+static _Atomic(const struct fws_kernels *) active;
+static atomic_int status;
+
+/* The cell of a column that a row uses on this machine: its own, or the next one below. */
+#define FILL(column) \
+    for (const struct row *row = from; !out->column; row++) { \
+        if (row->column.run && (row->column.needs & ~bits) == 0) out->column = row->column.run; \
+    }
+
+static void fill_row(struct fws_kernels *out, const struct row *from, uint32_t bits) {
+    memset(out, 0, sizeof *out);
+    out->name = from->name;
+    FILL(mask)
+    FILL(frames)
+    FILL(utf8)
+}
+
+static int find(const struct machine *m, const char *name) {
+    for (int i = 0; i < m->count; i++) {
+        if (strcmp(m->usable[i].name, name) == 0) return i;
+    }
+    return FASTWS_ERR_ISA;
+}
+
+static void look_around(struct machine *out) {
+    uint32_t bits = fws_cpu_bits();
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < ROW_COUNT; i++) {
+        if ((rows[i].needs & ~bits) == 0) fill_row(&out->usable[out->count++], &rows[i], bits);
+    }
+    const char *wish = getenv("FASTWS_ISA");
+    if (!wish || !*wish) return;
+    int found = find(out, wish);
+    if (found < 0) out->first_status = found;
+    if (found >= 0) out->first = found;
+}
+
+/* All the work is done before the claim is made, so that another thread which comes at the same time waits for
+ * a copy and no longer. */
+static const struct machine *known_machine(void) {
+    if (FWS_LIKELY(atomic_load_explicit(&machine_state, memory_order_acquire) == KNOWN)) return &machine;
+    struct machine seen;
+    look_around(&seen);
+    int expected = UNKNOWN;
+    if (atomic_compare_exchange_strong(&machine_state, &expected, CLAIMED)) {
+        machine = seen;
+        atomic_store(&status, seen.first_status);
+        atomic_store(&active, &machine.usable[seen.first]);
+        atomic_store_explicit(&machine_state, KNOWN, memory_order_release);
+    }
+    while (atomic_load_explicit(&machine_state, memory_order_acquire) != KNOWN) {}
+    return &machine;
+}
+
+const struct fws_kernels *fws_kernels_active(void) {
+    const struct fws_kernels *row = atomic_load_explicit(&active, memory_order_acquire);
+    if (FWS_LIKELY(row != NULL)) return row;
+    known_machine();
+    return atomic_load_explicit(&active, memory_order_acquire);
+}
+
+int fws_kernels_count(void) { return known_machine()->count; }
+
+const struct fws_kernels *fws_kernels_at(int index) { return &known_machine()->usable[index]; }
+
+int fws_kernels_select(const char *name) {
+    const struct machine *m = known_machine();
+    int found = find(m, name);
+    if (found < 0) return found;
+    atomic_store(&active, &m->usable[found]);
+    atomic_store(&status, 0);
+    return 0;
+}
+
+int fws_kernels_status(void) {
+    known_machine();
+    return atomic_load(&status);
+}

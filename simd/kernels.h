@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The grid of kernels: what each kernel promises, and how a row of the grid is chosen.
+ *
+ * A row holds one function per kernel. The rows of this machine are told apart by name ("avx2", "sse2", "neon",
+ * "scalar"), give the same results bit for bit, and are ordered best first. An object asks for the active row once,
+ * when it is made, and keeps it. The table itself, and how to add to it, is in kernels.c. */
+#ifndef FWS_KERNELS_H
+#define FWS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fastws/event.h>
+#include <fastws/export.h>
+
+#include "../src/platform.h"
+
+FASTWS_BEGIN_DECLS
+
+/* What a CPU (and its operating system, which must save the registers) can run. A cell of the grid lists the bits
+ * that it needs. */
+#define FWS_CPU_SSE2 (1u << 0)
+#define FWS_CPU_AVX2 (1u << 1)
+#define FWS_CPU_NEON (1u << 2)
+
+/* Returns the FWS_CPU_* bits of this machine. Asks the CPU each time: call it once. In src/cpu.c. */
+FWS_PRIVATE uint32_t fws_cpu_bits(void);
+
+/* Where a check of a text that arrives in pieces stands. All zero: at its start. */
+struct fws_utf8_state {
+    uint32_t dfa;       /* 0 between characters; else what the open character still needs (utf8_step.h) */
+    uint32_t non_ascii; /* 0 while every byte was below 0x80 */
+};
+
+/* A run of small complete frames that lie one after another in [head, tail). */
+struct fws_run {
+    uint8_t *head;           /* in: first byte of a frame header; out: first byte not consumed, always that of a header */
+    uint8_t *tail;           /* one past the last byte received; nothing at or past it is read or written */
+    uint64_t payload_max;    /* longest payload that may be taken */
+    uint8_t mask_bit;        /* 0x80: only masked frames (server); 0: only unmasked ones (client) */
+    uint8_t is_text_checked; /* 0: text is taken unseen, and never flagged as ASCII */
+    int error;               /* out: 0, or FASTWS_ERR_UTF8: the frame at head, unmasked by now, is text that is not UTF-8 */
+    uint64_t error_offset;   /* out, with error: offset in its payload of the first byte that cannot stand there; the
+                                length of the payload if that ends inside a character */
+};
+
+/* One row. Every function reads and writes nothing outside of the ranges it was given, asks for no alignment, and
+ * gives what the scalar row gives. Thread-safe. */
+struct fws_kernels {
+    const char *name;
+
+    /* Writes len bytes of src, XORed with the key, to dst. RFC 6455 5.3.
+     *   dst, src   dst <= src, or no overlap
+     *   key        as it lies in memory, turned so that its first byte meets src[0] (fws_rotate_key) */
+    void (*mask)(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
+
+    /* Takes frames from the run as long as they are simple: FIN, no RSV bit, opcode text or binary, the MASK bit of the
+     * run, a length in its shortest form of 7 or 16 bits, at most payload_max, payload complete. Unmasks each payload
+     * where it lies and describes it by one event: MESSAGE, opcode, FIRST | LAST, ASCII for a checked text of bytes
+     * below 0x80 only, ptr, len. The first frame of any other kind ends the run without being judged: the caller
+     * parses it. So does a bad text, through run->error; the events before it stand.
+     *   cap   room in events, at least 1
+     * Returns the number of events. */
+    int (*frames)(struct fws_run *run, struct fastws_event *events, int cap);
+
+    /* Goes on checking a text. RFC 3629; no overlong form, no surrogate, nothing past U+10FFFF.
+     * Returns how many bytes were accepted: len, or the offset of the first byte that cannot stand there. After that
+     * the state is spent. */
+    size_t (*utf8)(struct fws_utf8_state *state, const uint8_t *src, size_t len);
+};
+
+/* Returns the row to use: the best one, unless FASTWS_ISA or fws_kernels_select() chose another. Never NULL.
+ * One atomic load after the first call. Thread-safe. */
+FWS_PRIVATE const struct fws_kernels *fws_kernels_active(void);
+
+/* Returns how many rows this machine can run, at least 1. Thread-safe. */
+FWS_PRIVATE int fws_kernels_count(void);
+
+/* Returns one of them, 0 <= index < fws_kernels_count(), best first. Thread-safe. */
+FWS_PRIVATE const struct fws_kernels *fws_kernels_at(int index);
+
+/* Makes the row of that name the active one. Returns 0, or
+ *   FASTWS_ERR_ISA   no row of that name, or this machine cannot run it: nothing changed
+ * Thread-safe. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_kernels_select(const char *name);
+
+/* Returns 0, or
+ *   FASTWS_ERR_ISA   FASTWS_ISA names a row that does not exist or cannot run here, and nothing was selected since
+ * Thread-safe. */
+FWS_PRIVATE int fws_kernels_status(void);
+
+/* The cells, by row. */
+FWS_PRIVATE void fws_mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
+FWS_PRIVATE int fws_frames_scalar(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len);
+
+FASTWS_END_DECLS
+
+#endif

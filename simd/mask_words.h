@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Masking of fewer than 16 bytes, which all rows share: no vector fits, and a table of masks would cost a load. */
+#ifndef FWS_MASK_WORDS_H
+#define FWS_MASK_WORDS_H
+
+#include "../src/platform.h"
+
+/* Two words that overlap in the middle cover every length; both are loaded before either is stored, so that bytes
+ * covered twice are written twice with one value, in place or not. Turning the key by len gives its phase in the
+ * second word, which begins at len - 4 or len - 8. */
+static FWS_ALWAYS_INLINE void mask_under_16(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+    if (len >= 8) {
+        uint32_t key_end = fws_rotate_key(key, len);
+        uint64_t a = fws_load_u64(src) ^ ((uint64_t)key << 32 | key);
+        uint64_t b = fws_load_u64(src + len - 8) ^ ((uint64_t)key_end << 32 | key_end);
+        fws_store_u64(dst, a);
+        fws_store_u64(dst + len - 8, b);
+        return;
+    }
+    if (len >= 4) {
+        uint32_t a = fws_load_u32(src) ^ key;
+        uint32_t b = fws_load_u32(src + len - 4) ^ fws_rotate_key(key, len);
+        fws_store_u32(dst, a);
+        fws_store_u32(dst + len - 4, b);
+        return;
+    }
+    if (len == 0) return;
+    /* Of 1, 2 or 3 bytes: the first, the middle, the last. */
+    uint8_t key_bytes[4];
+    fws_store_u32(key_bytes, key);
+    size_t middle = len >> 1, last = len - 1;
+    uint8_t a = src[0] ^ key_bytes[0], b = src[middle] ^ key_bytes[middle], c = src[last] ^ key_bytes[last];
+    dst[0] = a;
+    dst[middle] = b;
+    dst[last] = c;
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks the CPU what it can run, and lets users see and choose the kernels. */
+#include <fastws/cpu.h>
+
+#include "../simd/kernels.h"
+#include "platform.h"
+
+#if FWS_X86
+#  include <cpuid.h>
+
+/* Intel SDM volume 2A, CPUID. */
+#define LEAF1_EDX_SSE2 (1u << 26)
+#define LEAF1_ECX_OSXSAVE (1u << 27)
+#define LEAF1_ECX_AVX (1u << 28)
+#define LEAF7_EBX_AVX2 (1u << 5)
+/* Intel SDM volume 1, 13.3: XCR0 says which registers the operating system saves. */
+#define XCR0_SSE (1u << 1)
+#define XCR0_AVX (1u << 2)
+
+/* XGETBV as bytes: the intrinsic would ask for a target that the rest of the build does not have. */
+static uint32_t read_xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+static uint32_t machine_bits(void) {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return 0;
+    uint32_t bits = edx & LEAF1_EDX_SSE2 ? FWS_CPU_SSE2 : 0;
+    uint32_t saved = ecx & LEAF1_ECX_OSXSAVE ? read_xcr0() : 0;
+    int has_avx = ecx & LEAF1_ECX_AVX && (saved & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return bits;
+    if (has_avx && ebx & LEAF7_EBX_AVX2) bits |= FWS_CPU_AVX2;
+    return bits;
+}
+#elif FWS_NEON
+static uint32_t machine_bits(void) { return FWS_CPU_NEON; }
+#else
+static uint32_t machine_bits(void) { return 0; }
+#endif
+
+uint32_t fws_cpu_bits(void) { return machine_bits(); }
+
+const char *fastws_cpu_isa(void) { return fws_kernels_active()->name; }
+
+int fastws_cpu_isas(const char **names, int cap) {
+    int count = fws_kernels_count();
+    for (int i = 0; i < count && i < cap; i++) names[i] = fws_kernels_at(i)->name;
+    return count;
+}
+
+int fastws_cpu_select(const char *name) { return fws_kernels_select(name); }
+
+int fastws_cpu_status(void) { return fws_kernels_status(); }

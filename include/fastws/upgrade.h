@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The server half of the opening handshake, Sans-I/O: the bytes of a request in, the bytes of the answer out.
+ * RFC 6455 section 4.2.
+ *
+ *     struct fastws_upgrade *upgrade;
+ *     fastws_upgrade_new(&upgrade, NULL, NULL, NULL);
+ *     do receive into src, len;
+ *     while ((result = fastws_upgrade_feed(upgrade, src, len, &used)) == FASTWS_NEED_MORE);
+ *     fastws_upgrade_response(upgrade, &ptr, &response_len);   (101 if result is 1, else the refusal)
+ *     send ptr, response_len; the first frame starts at src + used
+ *
+ * Every head that is refused has an answer, also one that is no HTTP at all. The head is judged line by line in the
+ * order of its bytes and stops at the first fault, so the same bytes give the same result, the same callbacks and the
+ * same response however they are cut. Required headers that are missing are reported at the end of the head, in the
+ * order Host, Upgrade, Connection, Sec-WebSocket-Version, Sec-WebSocket-Key.
+ *
+ * An object serves one request at a time and one thread at a time. It keeps no time: the driver has the deadline, and
+ * tells of it through fastws_upgrade_refuse(). */
+#ifndef FASTWS_UPGRADE_H
+#define FASTWS_UPGRADE_H
+
+#include <stddef.h>
+
+#include <fastws/allocator.h>
+#include <fastws/export.h>
+#include <fastws/http.h>
+
+FASTWS_BEGIN_DECLS
+
+struct fastws_upgrade;
+
+/* How a callback refuses. Zeroed before each callback, read only if the callback refuses. What it points to must live
+ * until the function that called the callback returns: it is copied into the response there. */
+struct fastws_reject {
+    int status;                         /* 300..599; 0 means 500 */
+    struct fastws_slice body;           /* text/plain in UTF-8 unless headers say otherwise; empty: the reason phrase */
+    struct fastws_http_headers headers; /* written behind those of the configuration; same rules */
+};
+
+/* What a server wants of requests, shared by any number of objects. Start from FASTWS_UPGRADE_CONFIG_INIT and change
+ * what should differ. It is used by pointer: it and all that it points to must stay unchanged while an object that was
+ * given it lives.
+ *
+ * Callbacks are optional. context is what the object was given. Slices are valid until the callback returns, and the
+ * callback must not call functions on the object. All but protocol return 0 to go on, and anything else to refuse: then
+ * the caller gets FASTWS_ERR_HANDSHAKE_REJECTED and the peer what reject holds.
+ *
+ * Headers to write: a name is a token, a value passes fastws_http_is_value(), and none of Connection, Upgrade,
+ * Content-Length, Transfer-Encoding, Sec-WebSocket-Accept, Sec-WebSocket-Protocol, Sec-WebSocket-Extensions is among
+ * them: those are written by the handshake itself. */
+struct fastws_upgrade_config {
+    size_t size; /* sizeof(struct fastws_upgrade_config) */
+
+    size_t head_max;           /* bytes of a head, its last empty line included; inclusive; 0 = no limit */
+    unsigned header_count_max; /* header lines; inclusive; 0 = no limit */
+
+    struct fastws_http_headers headers; /* written in every response, also in refusals */
+
+    /* Subprotocols that the server speaks, best first: the first of them that the client offers is agreed on.
+     * RFC 6455 4.2.2, item 5.5. None offered: the upgrade succeeds without one. Ignored when protocol is set. */
+    const struct fastws_slice *protocols;
+    size_t protocol_count;
+
+    /* Called for each subprotocol in the order of the client, over all header lines, until it returns 1: that one is
+     * agreed on. 0 declines it, a negative number refuses the request. */
+    int (*protocol)(void *context, struct fastws_slice offered, struct fastws_reject *reject);
+
+    /* Called once method and version are right. target is what stands in the request line: "/path?query", or an
+     * absolute http, https, ws or wss address (RFC 9112 3.2.2). */
+    int (*on_request)(void *context, struct fastws_slice target, struct fastws_reject *reject);
+
+    /* Called with the value of the Host header, not empty, port included. */
+    int (*on_host)(void *context, struct fastws_slice host, struct fastws_reject *reject);
+
+    /* Called for each header in order that is not one of Host, Upgrade, Connection, Sec-WebSocket-Version,
+     * Sec-WebSocket-Key, Sec-WebSocket-Protocol, Sec-WebSocket-Extensions. The name is as the client wrote it: compare
+     * it with fastws_http_equals(). */
+    int (*on_header)(void *context, struct fastws_slice name, struct fastws_slice value, struct fastws_reject *reject);
+
+    /* Called last, when everything else was accepted. headers is empty and may be filled: they are written behind those
+     * of the configuration. What it points to must live until the function that called the callback returns. */
+    int (*on_before_upgrade)(void *context, struct fastws_http_headers *headers, struct fastws_reject *reject);
+};
+
+/* The defaults: a head of 16 KiB, 128 headers, no protocols, no callbacks. */
+#define FASTWS_UPGRADE_HEAD_MAX 16384
+#define FASTWS_UPGRADE_HEADER_COUNT_MAX 128
+#define FASTWS_UPGRADE_CONFIG_INIT                                                                                     \
+    {                                                                                                                  \
+        sizeof(struct fastws_upgrade_config), FASTWS_UPGRADE_HEAD_MAX, FASTWS_UPGRADE_HEADER_COUNT_MAX, {NULL, 0},     \
+            NULL, 0, NULL, NULL, NULL, NULL, NULL                                                                      \
+    }
+
+/* Returns the size of an object in bytes, for fastws_upgrade_init(). Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD size_t fastws_upgrade_sizeof(void);
+
+/* Makes an object in memory of the caller.
+ *   at         fastws_upgrade_sizeof() bytes, aligned as malloc() aligns
+ *   config     NULL means FASTWS_UPGRADE_CONFIG_INIT; must outlive the object
+ *   allocator  NULL means malloc(); must outlive the object. A head that comes in one piece and has a response of at
+ *              most 512 bytes allocates nothing. A head in pieces is gathered in a block of 1 KiB that doubles as bytes
+ *              arrive, up to head_max; a longer response takes one block of its size
+ *   context    handed to the callbacks
+ * Returns 0,
+ *   FASTWS_ERR_ARGUMENT          config->size is smaller than the struct, or a protocol is not a token
+ *   FASTWS_ERR_HANDSHAKE_HEADER  a header of the configuration may not be written
+ * The object owns its blocks until fastws_upgrade_reset() or fastws_upgrade_free(). Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int
+fastws_upgrade_init(struct fastws_upgrade *at, const struct fastws_upgrade_config *config,
+                    const struct fastws_allocator *allocator, void *context);
+
+/* Like fastws_upgrade_init(), but the object is allocated, and written to *out on success. Also returns
+ *   FASTWS_ERR_NOMEM */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int
+fastws_upgrade_new(struct fastws_upgrade **out, const struct fastws_upgrade_config *config,
+                   const struct fastws_allocator *allocator, void *context);
+
+/* Makes the object ready for another request: as after fastws_upgrade_init() with the same configuration and allocator.
+ * Releases its blocks. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_upgrade_reset(struct fastws_upgrade *upgrade, void *context);
+
+/* Releases the blocks of the object, and the object itself if fastws_upgrade_new() made it. NULL is allowed. */
+FASTWS_API void fastws_upgrade_free(struct fastws_upgrade *upgrade);
+
+/* Takes the next bytes of the request.
+ *   src, len  bytes received; may be anything, also more than the head
+ *   used      always written: how many of them belong to the head. On FASTWS_NEED_MORE all of them. On success the
+ *             bytes from src + used on are the first of the connection. On an error those up to and with the one that
+ *             was refused, or the end of its line
+ * Returns 1 when the request is accepted,
+ *   FASTWS_NEED_MORE       the head has not ended; src may be reused
+ *   FASTWS_ERR_HTTP_*      the head is not HTTP/1.1 as it has to be, or too large
+ *   FASTWS_ERR_HANDSHAKE_* the head is not an opening handshake, or a callback refused it, or gave a header that may
+ *                          not be written
+ *   FASTWS_ERR_ARGUMENT    a callback gave a status outside 300..599
+ *   FASTWS_ERR_NOMEM
+ *   FASTWS_ERR_STATE       the request was accepted or refused already (used is 0; the response stays)
+ * On success and on each error but FASTWS_ERR_STATE the response is ready. Its status is fastws_error_http_status() of
+ * the error, that of the callback for FASTWS_ERR_HANDSHAKE_REJECTED, and 500 where there is none. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int fastws_upgrade_feed(struct fastws_upgrade *upgrade,
+                                                                         const void *src, size_t len, size_t *used);
+
+/* Like fastws_upgrade_feed(), but for a head that another HTTP server has read as HTTP/1.1 or later: the same checks,
+ * callbacks and response. header_count_max holds, head_max does not. Never returns FASTWS_NEED_MORE.
+ *   method, target  of the request line
+ *   headers, count  the header lines in order, one entry for each; NULL if count is 0
+ * The slices are not used after the return, except that fastws_upgrade_target() returns target. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int
+fastws_upgrade_parsed(struct fastws_upgrade *upgrade, struct fastws_slice method, struct fastws_slice target,
+                      const struct fastws_http_header *headers, size_t count);
+
+/* Ends an unfinished handshake from outside and makes the response ready that says so: FASTWS_ERR_HANDSHAKE_TIMEOUT
+ * when the driver's deadline passed, for example. error must be negative.
+ * Returns error,
+ *   FASTWS_ERR_ARGUMENT  error is not negative
+ *   FASTWS_ERR_STATE     the request was accepted or refused already */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_upgrade_refuse(struct fastws_upgrade *upgrade, int error);
+
+/* Gives the complete response: all of it is to be sent, and after a refusal the connection is to be closed. It belongs
+ * to the object and is valid until fastws_upgrade_reset() or fastws_upgrade_free().
+ * Returns 0,
+ *   FASTWS_ERR_STATE  the request is neither accepted nor refused yet; nothing is written
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_upgrade_response(const struct fastws_upgrade *upgrade,
+                                                                                const void **ptr, size_t *len);
+
+/* Gives the subprotocol that was agreed on: a part of the response, valid as long as it is.
+ * Returns 1, 0 if none was agreed on (then *out is empty),
+ *   FASTWS_ERR_STATE  the request is not accepted; nothing is written
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_protocol(const struct fastws_upgrade *upgrade,
+                                                                             struct fastws_slice *out);
+
+/* Gives the target of the request line. Valid until fastws_upgrade_reset() or fastws_upgrade_free(), and no longer than
+ * the bytes at src if a single call of fastws_upgrade_feed() brought the whole head: then it points there. After
+ * fastws_upgrade_parsed() it is the slice that was given.
+ * Returns 0,
+ *   FASTWS_ERR_STATE  the request is not accepted; nothing is written
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_target(const struct fastws_upgrade *upgrade,
+                                                                           struct fastws_slice *out);
+
+FASTWS_END_DECLS
+
+#endif

@@ -25,7 +25,7 @@ FASTWS_BEGIN_DECLS
  * Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD int fastws_key_check(const void *key, size_t len);
 
-/* Computes the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key: base64(SHA-1(key GUID)). RFC 6455 4.2.2, item 5.4.
+/* Computes the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key: base64(SHA-1(key GUID)). RFC 6455 4.2.2, 5.4.
  *   out       FASTWS_ACCEPT_LEN bytes and a NUL; written only on success
  *   key, len  as received, white space around it removed; not ended by a NUL
  * Returns 0,

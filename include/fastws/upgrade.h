@@ -3,7 +3,7 @@
  * RFC 6455 section 4.2.
  *
  *     struct fastws_upgrade *upgrade;
- *     fastws_upgrade_new(&upgrade, NULL, NULL, NULL);
+ *     fastws_upgrade_new(NULL, NULL, &upgrade);
  *     do receive into src, len;
  *     while ((result = fastws_upgrade_feed(upgrade, src, len, &used)) == FASTWS_NEED_MORE);
  *     fastws_upgrade_response(upgrade, &ptr, &response_len);   (101 if result is 1, else the refusal)
@@ -37,22 +37,21 @@ struct fastws_reject {
     struct fastws_http_headers headers; /* written behind those of the configuration; same rules */
 };
 
-/* What a server wants of requests, shared by any number of objects. Start from FASTWS_UPGRADE_CONFIG_INIT and change
- * what should differ. It is used by pointer: it and all that it points to must stay unchanged while an object that was
- * given it lives.
+/* What a server wants of requests. Fill it with fastws_upgrade_config_init(), then change what differs. The struct is
+ * shared: it and all that it points to must outlive every object that uses it and must not change meanwhile.
  *
- * Callbacks are optional. context is what the object was given. Slices are valid until the callback returns, and the
- * callback must not call functions on the object. All but protocol return 0 to go on, and anything else to refuse: then
+ * Callbacks are optional. Slices are valid until the callback returns, and the callback must not call functions on the
+ * object that called it. All but protocol return 0 to go on, and anything else to refuse: then
  * the caller gets FASTWS_ERR_HANDSHAKE_REJECTED and the peer what reject holds.
  *
  * Headers to write: a name is a token, a value passes fastws_http_is_value(), and none of Connection, Upgrade,
  * Content-Length, Transfer-Encoding, Sec-WebSocket-Accept, Sec-WebSocket-Protocol, Sec-WebSocket-Extensions is among
  * them: those are written by the handshake itself. */
 struct fastws_upgrade_config {
-    size_t size; /* sizeof(struct fastws_upgrade_config) */
-
-    size_t head_max;           /* bytes of a head, its last empty line included; inclusive; 0 = no limit */
-    unsigned header_count_max; /* header lines; inclusive; 0 = no limit */
+    size_t size;               /* sizeof(struct fastws_upgrade_config) of the caller's header */
+    size_t head_max;           /* bytes of a head with the empty line that ends it; 16 384. Inclusive; 0: no limit */
+    unsigned header_count_max; /* header lines; 128. Inclusive; 0: no limit */
+    void *context;             /* handed to the callbacks; NULL */
 
     struct fastws_http_headers headers; /* written in every response, also in refusals */
 
@@ -82,42 +81,35 @@ struct fastws_upgrade_config {
     int (*on_before_upgrade)(void *context, struct fastws_http_headers *headers, struct fastws_reject *reject);
 };
 
-/* The defaults: a head of 16 KiB, 128 headers, no protocols, no callbacks. */
-#define FASTWS_UPGRADE_HEAD_MAX 16384
-#define FASTWS_UPGRADE_HEADER_COUNT_MAX 128
-#define FASTWS_UPGRADE_CONFIG_INIT                                                                                     \
-    {                                                                                                                  \
-        sizeof(struct fastws_upgrade_config), FASTWS_UPGRADE_HEAD_MAX, FASTWS_UPGRADE_HEADER_COUNT_MAX, {NULL, 0},     \
-            NULL, 0, NULL, NULL, NULL, NULL, NULL                                                                      \
-    }
+/* Sets every field to its default: the limits above, everything else empty. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_upgrade_config_init(struct fastws_upgrade_config *config);
 
-/* Returns the size of an object in bytes, for fastws_upgrade_init(). Thread-safe. Never allocates. */
+/* Returns the bytes that an object takes; memory for fastws_upgrade_init() must be aligned as malloc() aligns it. */
 FASTWS_API FASTWS_NODISCARD size_t fastws_upgrade_sizeof(void);
 
-/* Makes an object in memory of the caller.
- *   at         fastws_upgrade_sizeof() bytes, aligned as malloc() aligns
- *   config     NULL means FASTWS_UPGRADE_CONFIG_INIT; must outlive the object
- *   allocator  NULL means malloc(); must outlive the object. A head that comes in one piece and has a response of at
+/* Makes an object in caller memory of fastws_upgrade_sizeof() bytes: from then on memory is a struct fastws_upgrade.
+ *   memory     stays the caller's; call fastws_upgrade_free() before it goes
+ *   config     shared, see struct fastws_upgrade_config; NULL for the defaults
+ *   allocator  must outlive the object; NULL means malloc(). A head that comes in one piece and has a response of at
  *              most 512 bytes allocates nothing. A head in pieces is gathered in a block of 1 KiB that doubles as bytes
- *              arrive, up to head_max; a longer response takes one block of its size
- *   context    handed to the callbacks
- * Returns 0,
- *   FASTWS_ERR_ARGUMENT          config->size is smaller than the struct, or a protocol is not a token
+ *              arrive, up to head_max; a longer response takes one block of its size. The object owns its blocks until
+ *              fastws_upgrade_reset() or fastws_upgrade_free()
+ * Returns 0, or
+ *   FASTWS_ERR_ARGUMENT          config->size is not one that this library knows, or a protocol is not a token
  *   FASTWS_ERR_HANDSHAKE_HEADER  a header of the configuration may not be written
- * The object owns its blocks until fastws_upgrade_reset() or fastws_upgrade_free(). Never allocates. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int
-fastws_upgrade_init(struct fastws_upgrade *at, const struct fastws_upgrade_config *config,
-                    const struct fastws_allocator *allocator, void *context);
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_upgrade_init(void *memory,
+                                                                      const struct fastws_upgrade_config *config,
+                                                                      const struct fastws_allocator *allocator);
 
-/* Like fastws_upgrade_init(), but the object is allocated, and written to *out on success. Also returns
- *   FASTWS_ERR_NOMEM */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int
-fastws_upgrade_new(struct fastws_upgrade **out, const struct fastws_upgrade_config *config,
-                   const struct fastws_allocator *allocator, void *context);
+/* Like fastws_upgrade_init(), but in memory of the allocator, which fastws_upgrade_free() gives back.
+ * Returns also FASTWS_ERR_NOMEM; out is written only on success. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(3) int fastws_upgrade_new(const struct fastws_upgrade_config *config,
+                                                                     const struct fastws_allocator *allocator,
+                                                                     struct fastws_upgrade **out);
 
-/* Makes the object ready for another request: as after fastws_upgrade_init() with the same configuration and allocator.
- * Releases its blocks. */
-FASTWS_API FASTWS_NONNULL(1) void fastws_upgrade_reset(struct fastws_upgrade *upgrade, void *context);
+/* Makes the object ready for another request, with the same configuration and allocator. Releases its blocks. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_upgrade_reset(struct fastws_upgrade *upgrade);
 
 /* Releases the blocks of the object, and the object itself if fastws_upgrade_new() made it. NULL is allowed. */
 FASTWS_API void fastws_upgrade_free(struct fastws_upgrade *upgrade);

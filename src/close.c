@@ -8,13 +8,9 @@
 
 enum { CODE_LEN = 2 };
 
-int fastws_close_is_in(uint16_t code, uint16_t min, uint16_t max) {
-    return min <= code && code <= max;
-}
+int fastws_close_is_in(uint16_t code, uint16_t min, uint16_t max) { return min <= code && code <= max; }
 
-int fastws_close_is_not_used(uint16_t code) {
-    return code <= FASTWS_CLOSE_NOT_USED_MAX;
-}
+int fastws_close_is_not_used(uint16_t code) { return code <= FASTWS_CLOSE_NOT_USED_MAX; }
 
 int fastws_close_is_protocol(uint16_t code) {
     return fastws_close_is_in(code, FASTWS_CLOSE_PROTOCOL_MIN, FASTWS_CLOSE_PROTOCOL_MAX);
@@ -43,8 +39,7 @@ static int check_code(uint16_t code) {
     if (fastws_close_is_not_used(code)) return FASTWS_ERR_CLOSE_CODE_UNUSED;
     if (fastws_close_is_protocol_reserved(code)) return FASTWS_ERR_CLOSE_CODE_RESERVED;
     if (code == FASTWS_CLOSE_NO_MEANING_YET) return FASTWS_ERR_CLOSE_CODE_MEANING;
-    if (fastws_close_is_protocol(code) && !fastws_close_is_protocol_defined(code))
-        return FASTWS_ERR_CLOSE_CODE_UNKNOWN;
+    if (fastws_close_is_protocol(code) && !fastws_close_is_protocol_defined(code)) return FASTWS_ERR_CLOSE_CODE_UNKNOWN;
     if (code > FASTWS_CLOSE_PRIVATE_MAX) return FASTWS_ERR_CLOSE_CODE_RANGE;
     return 0;
 }
@@ -84,7 +79,8 @@ static size_t fitting_len(const uint8_t *reason, size_t len) {
     if (len <= FASTWS_CLOSE_REASON_MAX) return len;
     size_t fit = FASTWS_CLOSE_REASON_MAX;
     /* A byte 10xxxxxx continues the sequence before it. */
-    while (fit > 0 && (reason[fit] & 0xc0) == 0x80) fit--;
+    while (fit > 0 && (reason[fit] & 0xc0) == 0x80)
+        fit--;
     return fit;
 }
 

@@ -13,7 +13,7 @@ struct row {
 };
 
 #define ROW(name, close_code, http_status, rfc, text)                                                                  \
-    [-FASTWS_ERR_##name] = {"FASTWS_ERR_" #name, text, rfc, close_code, http_status}
+  [-FASTWS_ERR_##name] = {"FASTWS_ERR_" #name, text, rfc, close_code, http_status}
 
 /* Indexed by the negated error. The gaps between the groups are rows without a name. */
 static const struct row rows[] = {
@@ -102,25 +102,15 @@ static const struct row *find(int error) {
     return row->name != NULL ? row : &unknown;
 }
 
-const char *fastws_error_name(int error) {
-    return find(error)->name;
-}
+const char *fastws_error_name(int error) { return find(error)->name; }
 
-const char *fastws_error_text(int error) {
-    return find(error)->text;
-}
+const char *fastws_error_text(int error) { return find(error)->text; }
 
-int fastws_error_close_code(int error) {
-    return find(error)->close_code;
-}
+int fastws_error_close_code(int error) { return find(error)->close_code; }
 
-int fastws_error_http_status(int error) {
-    return find(error)->http_status;
-}
+int fastws_error_http_status(int error) { return find(error)->http_status; }
 
-const char *fastws_error_rfc(int error) {
-    return find(error)->rfc;
-}
+const char *fastws_error_rfc(int error) { return find(error)->rfc; }
 
 int fastws_error_next(int previous) {
     if (previous > 0 || previous <= -row_count) return 0;

@@ -21,8 +21,8 @@ enum {
 
 /* Opcodes that RFC 6455 5.2 defines, one bit for each. */
 #define OPCODES_DEFINED                                                                                                \
-    (1u << FASTWS_OPCODE_CONTINUATION | 1u << FASTWS_OPCODE_TEXT | 1u << FASTWS_OPCODE_BINARY |                        \
-     1u << FASTWS_OPCODE_CLOSE | 1u << FASTWS_OPCODE_PING | 1u << FASTWS_OPCODE_PONG)
+  (1u << FASTWS_OPCODE_CONTINUATION | 1u << FASTWS_OPCODE_TEXT | 1u << FASTWS_OPCODE_BINARY |                          \
+   1u << FASTWS_OPCODE_CLOSE | 1u << FASTWS_OPCODE_PING | 1u << FASTWS_OPCODE_PONG)
 
 static const uint64_t length_max = UINT64_MAX >> 1;
 
@@ -154,17 +154,11 @@ int fastws_header_check(const struct fastws_header *header, unsigned state) {
     return check_continuation(opcode, state);
 }
 
-int fastws_opcode_is_control(unsigned opcode) {
-    return (opcode & CONTROL) != 0;
-}
+int fastws_opcode_is_control(unsigned opcode) { return (opcode & CONTROL) != 0; }
 
-int fastws_opcode_is_data(unsigned opcode) {
-    return (opcode & CONTROL) == 0;
-}
+int fastws_opcode_is_data(unsigned opcode) { return (opcode & CONTROL) == 0; }
 
-int fastws_opcode_is_reserved(unsigned opcode) {
-    return opcode <= OPCODE_BITS && !(OPCODES_DEFINED >> opcode & 1);
-}
+int fastws_opcode_is_reserved(unsigned opcode) { return opcode <= OPCODE_BITS && !(OPCODES_DEFINED >> opcode & 1); }
 
 uint8_t fastws_rsv_pack(int rsv1, int rsv2, int rsv3) {
     return (uint8_t)((rsv1 ? FASTWS_RSV1 : 0) | (rsv2 ? FASTWS_RSV2 : 0) | (rsv3 ? FASTWS_RSV3 : 0));

@@ -20,9 +20,7 @@
 /* The one mutable static of the core: a fork handler has no way to find the objects that hold a buffer. */
 static atomic_uint generation;
 
-void fastws_random_discard(void) {
-    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
-}
+void fastws_random_discard(void) { atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed); }
 
 /* Reads len bytes from an open device. */
 static int read_all(int fd, uint8_t *dst, size_t len) {

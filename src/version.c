@@ -5,6 +5,4 @@
 #define QUOTE(x) #x
 #define DOTTED(major, minor, patch) QUOTE(major) "." QUOTE(minor) "." QUOTE(patch)
 
-const char *fastws_version(void) {
-    return DOTTED(FASTWS_VERSION_MAJOR, FASTWS_VERSION_MINOR, FASTWS_VERSION_PATCH);
-}
+const char *fastws_version(void) { return DOTTED(FASTWS_VERSION_MAJOR, FASTWS_VERSION_MINOR, FASTWS_VERSION_PATCH); }

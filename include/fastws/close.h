@@ -20,16 +20,16 @@ FASTWS_BEGIN_DECLS
  * IANA. 1005, 1006 and 1015 are for reporting only and never stand in a frame; 1004 has no meaning yet. */
 enum fastws_close_code {
     FASTWS_CLOSE_NORMAL_CLOSURE = 1000,
-    FASTWS_CLOSE_GOING_AWAY = 1001,            /* server stops, or the page was left */
+    FASTWS_CLOSE_GOING_AWAY = 1001, /* server stops, or the page was left */
     FASTWS_CLOSE_PROTOCOL_ERROR = 1002,
-    FASTWS_CLOSE_UNSUPPORTED_DATA = 1003,      /* a kind of message that the receiver does not take */
+    FASTWS_CLOSE_UNSUPPORTED_DATA = 1003, /* a kind of message that the receiver does not take */
     FASTWS_CLOSE_NO_MEANING_YET = 1004,
-    FASTWS_CLOSE_NO_STATUS_RCVD = 1005,        /* the close frame held no code */
-    FASTWS_CLOSE_ABNORMAL_CLOSURE = 1006,      /* there was no close frame */
-    FASTWS_CLOSE_INVALID_PAYLOAD_DATA = 1007,  /* text that is not UTF-8, for one */
+    FASTWS_CLOSE_NO_STATUS_RCVD = 1005,       /* the close frame held no code */
+    FASTWS_CLOSE_ABNORMAL_CLOSURE = 1006,     /* there was no close frame */
+    FASTWS_CLOSE_INVALID_PAYLOAD_DATA = 1007, /* text that is not UTF-8, for one */
     FASTWS_CLOSE_POLICY_VIOLATION = 1008,
     FASTWS_CLOSE_MESSAGE_TOO_BIG = 1009,
-    FASTWS_CLOSE_MANDATORY_EXTENSION = 1010,   /* sent by a client only */
+    FASTWS_CLOSE_MANDATORY_EXTENSION = 1010, /* sent by a client only */
     FASTWS_CLOSE_INTERNAL_ERROR = 1011,
     FASTWS_CLOSE_SERVICE_RESTART = 1012,
     FASTWS_CLOSE_TRY_AGAIN_LATER = 1013,
@@ -81,9 +81,8 @@ FASTWS_API FASTWS_NODISCARD int fastws_close_check(uint16_t code, const void *re
  * The three outputs are written only on success. Returns 0, an error of fastws_close_check(), or
  *   FASTWS_ERR_CLOSE_LEN     body of one byte
  *   FASTWS_ERR_CONTROL_LEN   body of more than 125 bytes */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(3, 4, 5) int fastws_close_parse(const void *body, size_t len,
-                                                                           uint16_t *code, const uint8_t **reason,
-                                                                           size_t *reason_len);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(3, 4, 5) int fastws_close_parse(const void *body, size_t len, uint16_t *code,
+                                                                           const uint8_t **reason, size_t *reason_len);
 
 /* Writes the body of a close frame: the code, and as much of the reason as fits into 123 bytes without cutting a
  * UTF-8 sequence.

@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 set -euo pipefail
 
+called_from=$PWD # what relative paths on the command line are relative to
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 venv=$root/.venv

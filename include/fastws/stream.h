@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* A connection with blocking I/O: over a descriptor, or over any byte stream that a struct fastws_io describes.
  *
- * A stream owns its read-ahead: whole messages and raw frames may alternate between messages, and nothing that was
- * received is lost. It has a pool of its own, keeps the deadlines of its configuration, answers pings and close frames
- * while it reads, and makes one write per send.
+ *     fastws_io_from_fd(&io, fd);
+ *     if (fastws_stream_accept(&io, NULL, &config, 10000, &stream) == 0) {
+ *         while (fastws_stream_read_data(stream, &event) == 0 &&
+ *                fastws_stream_write_message(stream, event.opcode, event.ptr, (size_t)event.len) == 0) {}
+ *         fastws_stream_close(stream, 1000, NULL, 0);
+ *         fastws_stream_free(stream);
+ *     }
  *
- * Threads. One thread may read (the _read_ functions) while another sends (_write_message, _ping, _close); a second
- * simultaneous reader gets FASTWS_ERR_READER_BUSY. Raw frames are for one thread alone.
- * fastws_stream_free() needs every other call to have returned. */
+ * A stream owns its read-ahead: whole messages and raw frames may alternate between messages, and nothing that was
+ * received is lost. It has a pool of its own and makes one write per send.
+ *
+ * While a thread reads, the stream answers pings and close frames and keeps the deadlines of its configuration: pings
+ * after silence, the ping timeout, the close timeout. A stream that nobody reads from does none of that.
+ *
+ * Threads. One thread may read (the _read_ functions) while any number send (_write_message, _ping, _close), one after
+ * another; a second simultaneous reader gets FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for
+ * the peer: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. Raw
+ * frames are for one thread alone. fastws_stream_free() needs every other call to have returned.
+ *
+ * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H
 #define FASTWS_STREAM_H
 
@@ -24,27 +37,37 @@ FASTWS_BEGIN_DECLS
 
 struct fastws_stream;
 
-/* A byte stream. The functions get context first; the struct is copied by the stream.
- *   read    up to len bytes into dst: their number, 0 at the end of the stream, or a negative value when it failed. With
- *           wait, it may also return FASTWS_IO_AGAIN when nothing is there yet
- *   writev  at most count pieces: the number of bytes taken (at least 1), or negative as for read
- *   wait    until the stream can be read (for_write 0) or written (1), or until_ms of CLOCK_MONOTONIC has passed
- *           (UINT64_MAX: no limit): 1 ready, 0 the time has passed, negative when it failed. NULL: read and writev block,
- *           and no deadline is kept
- *   close   gives the stream back: 0 or negative. NULL: nothing to do */
+/* What to wait for, as bits. */
+#define FASTWS_IO_READABLE (1u << 0)
+#define FASTWS_IO_WRITABLE (1u << 1)
+
+/* Results of read and writev below 0. */
+#define FASTWS_IO_AGAIN (-1)  /* not now: wait. Allowed only where wait exists */
+#define FASTWS_IO_FAILED (-2) /* for good; any other negative number means the same */
+
+/* A byte stream. The functions get context first; the struct is copied by the stream. read and writev may be called by
+ * two threads at once (each of them by one).
+ *   read      up to len bytes (at least 1) into dst: their number, 0 at the end of the stream, or FASTWS_IO_*
+ *   writev    count pieces (at least 1, at most 16), of which none is empty: the number of bytes taken, at least 1, or
+ *             FASTWS_IO_*. Interrupted calls are repeated inside, also in read and wait
+ *   wait      until something of what (FASTWS_IO_READABLE, FASTWS_IO_WRITABLE or both) is so, or until_ms of
+ *             CLOCK_MONOTONIC has passed (UINT64_MAX: no limit): the bits that are so, 0 when none is (the time has
+ *             passed; earlier is allowed), negative when it failed. A failed stream is readable and writable: read and
+ *             writev say what is wrong. NULL: read and writev block, and no deadline is kept
+ *   shutdown  tells the peer that nothing more comes; reading goes on: 0 or negative. NULL: nothing to do
+ *   close     gives the stream back: 0 or negative. NULL: nothing to do */
 struct fastws_io {
     ptrdiff_t (*read)(void *context, void *dst, size_t len);
     ptrdiff_t (*writev)(void *context, const struct fastws_iovec *iov, int count);
-    int (*wait)(void *context, int for_write, uint64_t until_ms);
+    int (*wait)(void *context, unsigned what, uint64_t until_ms);
+    int (*shutdown)(void *context);
     int (*close)(void *context);
     void *context;
 };
 
-#define FASTWS_IO_AGAIN (-1) /* not now: wait */
-#define FASTWS_IO_FAILED (-2) /* any other failure */
-
-/* Describes a descriptor: a socket, pipe or terminal, blocking or not, that the stream closes. Sends never raise SIGPIPE
- * on a socket, and deadlines are kept by poll(). */
+/* Describes a descriptor that the stream closes: a stream socket, pipe or terminal, blocking or not. Deadlines are kept
+ * by poll(). A blocking pipe or terminal is written in pieces of at most PIPE_BUF bytes, which poll() promises to fit.
+ * Sends never raise SIGPIPE on a socket; on a pipe they do, as any write. */
 FASTWS_API FASTWS_NONNULL(1) void fastws_io_from_fd(struct fastws_io *io, int fd);
 
 /* Opens a stream over what is already a WebSocket connection.
@@ -52,30 +75,41 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_io_from_fd(struct fastws_io *io, int fd
  *   config         shared with the stream, must outlive it
  *   initial, len   bytes that were received behind the handshake; copied
  *   out            written only on success; free it with fastws_stream_free()
- * Returns 0, or FASTWS_ERR_NOMEM, FASTWS_ERR_ARGUMENT, FASTWS_ERR_ISA. */
+ * Returns 0, or FASTWS_ERR_NOMEM, FASTWS_ERR_ARGUMENT (no read or writev, or as fastws_conn_init()), FASTWS_ERR_ISA. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 5) int fastws_stream_open(const struct fastws_io *io,
                                                                            const struct fastws_conn_config *config,
                                                                            const void *initial, size_t len,
                                                                            struct fastws_stream **out);
 
 /* Reads an upgrade request from io, answers it, and opens the stream: the server's half of RFC 6455 section 4.
- *   upgrade      rules and callbacks of the handshake
+ *   upgrade      rules and callbacks of the handshake, shared during the call; NULL for the defaults
  *   timeout_ms   for the whole handshake; 0: no limit. 10 000 is the default of the field
  *   out          written only on success
- * Returns 0; the error of a refused request, after its HTTP answer was written; FASTWS_ERR_HANDSHAKE_TIMEOUT (answered
- * with 408), FASTWS_ERR_EOF, FASTWS_ERR_UNEXPECTED_EOF, FASTWS_ERR_IO, or as fastws_stream_open(). On failure io stays
- * the caller's to close. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3, 5) int fastws_stream_accept(
+ * The answer goes out in one write. After a refusal io is shut down, and what the peer still sends is dropped until it
+ * ends or the timeout passes, so that a reset does not overtake the answer. Bytes behind the head belong to the stream.
+ * Returns 0, or
+ *   FASTWS_ERR_HTTP_*, FASTWS_ERR_HANDSHAKE_*   the request was refused, and its HTTP answer written
+ *   FASTWS_ERR_HANDSHAKE_TIMEOUT                the head did not come in time (answered with 408), or the answer was
+ *                                               not taken in time
+ *   FASTWS_ERR_EOF, FASTWS_ERR_UNEXPECTED_EOF   the peer ended the stream before the head, or inside it
+ *   FASTWS_ERR_IO                               the stream failed
+ * or as fastws_upgrade_new(), fastws_upgrade_feed() and fastws_stream_open(). On failure io stays the caller's to
+ * close. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 3, 5) int fastws_stream_accept(
     const struct fastws_io *io, const struct fastws_upgrade_config *upgrade, const struct fastws_conn_config *config,
     uint64_t timeout_ms, struct fastws_stream **out);
 
 /* Closes the transport, without a close frame, and frees the stream. NULL is allowed. */
 FASTWS_API void fastws_stream_free(struct fastws_stream *stream);
 
-/* Waits for the next event of any kind: a message, ping, pong or close. Pings and closes have been answered.
- *   event   its payload is a view that lives until the next read call of this stream
- * Returns 0 with the event; or the error that stopped the stream (after the peer was told): those of conn.h, or
- * FASTWS_ERR_IO; FASTWS_ERR_CLOSED once the close event was handed out; FASTWS_ERR_READER_BUSY. */
+/* Waits for the next event of any kind: a message, ping, pong or close. Pings and closes have been answered, as far as
+ * the peer takes bytes.
+ *   event   written on success, and with an event of kind FASTWS_EVENT_ERROR for an error that the connection found.
+ *           Its payload is a view that lives until the next read call, _close or _free of this stream
+ * Returns 0 with the event; or the error that stopped the stream, after the peer was told (it has the close timeout to
+ * take that): those of fastws_conn_next(), FASTWS_ERR_EOF, FASTWS_ERR_UNEXPECTED_EOF, or FASTWS_ERR_IO;
+ * FASTWS_ERR_CLOSED once the close event was handed out; FASTWS_ERR_READER_BUSY; or, without harm to the stream,
+ * FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_message(struct fastws_stream *stream,
                                                                                 struct fastws_event *event);
 
@@ -83,10 +117,15 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_message(
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_data(struct fastws_stream *stream,
                                                                              struct fastws_event *event);
 
-/* Sends one message in one frame and waits until it is written; then payload is the caller's again, also after an error.
- * Returns 0, or what fastws_conn_send() returns, or FASTWS_ERR_TIMEOUT (nothing could be written for the ping timeout,
- * or for the close timeout once a close frame is out), or FASTWS_ERR_IO. After those two the stream is broken: every later
- * send returns the same error. */
+/* Sends one message in one frame and waits until it is written. Then payload is the caller's again, also after an
+ * error.
+ * Returns 0, or
+ *   the errors of fastws_conn_send()   nothing was sent
+ *   FASTWS_ERR_STATE                   the payload that a raw header announced is not complete
+ *   FASTWS_ERR_TIMEOUT                 the peer took nothing for the ping timeout, or for the close timeout once a
+ *                                      close frame is queued
+ *   FASTWS_ERR_IO                      the byte stream failed
+ * After the last two the output is broken: every later send returns the same error. Reading goes on. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_write_message(struct fastws_stream *stream, int opcode,
                                                                               const void *payload, size_t len);
 
@@ -94,23 +133,31 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_write_message(st
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_ping(struct fastws_stream *stream, const void *payload,
                                                                      size_t len);
 
-/* Closes in the RFC's way: sends a close frame if none was sent, then reads and drops messages until the peer's close
- * frame or the end of the stream, at most for the close timeout; a server then closes the transport at once, a client
- * waits for the server to do it (RFC 6455 7.1.1). If another thread is reading, it is that thread that meets the close.
- *   code, reason, len   as for fastws_conn_close()
+/* Ends the connection in the RFC's way, from whatever state it is in. Open: sends a close frame, then reads and drops
+ * messages until the peer's close frame. Closed: a server shuts the byte stream down first, and drops what still comes
+ * until the peer ends it; a client waits for the server to do so (RFC 6455 7.1.1). Failed: either side does as a
+ * server, so that a reset does not overtake the close frame (RFC 6455 7.1.7). Each of these waits lasts the close
+ * timeout at most; the second is skipped where io has no wait. If another thread is reading, this one only sends the close frame:
+ * it is the other that meets the close, and may call this function then. Invalidates views.
+ *   code, reason, len   as for fastws_conn_close(); without effect when a close frame was sent before
  * Returns 0 when the close handshake is complete (or another thread will complete it), or FASTWS_ERR_CLOSE_* for a code
- * or reason that may not be sent, FASTWS_ERR_CLOSE_TIMEOUT, FASTWS_ERR_IO, or the error that stopped the stream. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_close(struct fastws_stream *stream, uint16_t code,
-                                                                      const char *reason, size_t len);
+ * or reason that may not be sent, the errors of a send, or the error that stopped the stream, such as
+ * FASTWS_ERR_CLOSE_TIMEOUT or FASTWS_ERR_EOF. Whatever it returns, fastws_stream_free() is what comes next. */
+FASTWS_API FASTWS_NONNULL(1) int fastws_stream_close(struct fastws_stream *stream, uint16_t code, const char *reason,
+                                                     size_t len);
 
-/* Raw frames, for code that handles them itself. Allowed between messages: FASTWS_ERR_STATE inside one.
+/* Raw frames, for code that handles them itself, control frames included. Allowed between messages: FASTWS_ERR_STATE
+ * inside one. The deadlines are kept while _read_ functions wait. Until the payload that _write_header() announced is
+ * written, no reply or ping of the stream goes out, and messages may not be sent.
  *
- * _read_header   waits for one frame header and parses it; checks only its form (fastws_header_check() is the caller's).
+ * _read_header   waits for one frame header and parses it; checks only its form: fastws_header_check() is the caller's.
  *                Returns the header's length in bytes, or FASTWS_ERR_LEN_FORM, _LEN_MSB, _EOF, _UNEXPECTED_EOF, _IO
- * _read_exactly  waits for len bytes as they came (masked). Returns 0, or FASTWS_ERR_UNEXPECTED_EOF, _IO
+ * _read_exactly  waits for len bytes as they came (masked). Returns 0, or FASTWS_ERR_EOF (at the first byte),
+ *                FASTWS_ERR_UNEXPECTED_EOF, _IO
  * _write_header  sends one frame header. Returns 0, or the errors of fastws_header_write(), _TIMEOUT, _IO
  * _write         sends len bytes as they are. Returns 0, or FASTWS_ERR_TIMEOUT, _IO
- * _write_frame   sends a header and its payload in one write */
+ * _write_frame   sends a header and its payload of header->length bytes in one write. Returns as _write_header
+ * Each also returns what stopped the stream, and FASTWS_ERR_CLOSED once fastws_stream_close() sent its close frame. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_header(struct fastws_stream *stream,
                                                                                struct fastws_header *header);
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_read_exactly(struct fastws_stream *stream, void *dst,
@@ -123,7 +170,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_write_frame(s
                                                                                const struct fastws_header *header,
                                                                                const void *payload);
 
-/* Returns the connection inside, to ask for its state and close codes; NULL never. Not to be driven. */
+/* Returns the connection inside, to ask for its state and close codes while no other thread uses the stream. Never
+ * NULL. Not to be driven. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) const struct fastws_conn *fastws_stream_get_conn(
     const struct fastws_stream *stream);
 

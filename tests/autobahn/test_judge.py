@@ -16,14 +16,15 @@ def outcome(behavior="OK", close="OK", **more):
 
 
 def run(folder, peers, expected):
-    """Writes a report and judges it as the commands do. Returns the exit status and the lines printed."""
+    """Writes a report and judges every peer in it. Returns the exit status and the lines printed."""
     index = folder / "index.json"
     index.write_text(json.dumps(peers))
-    return run_on(index, expected)
+    return run_on(index, expected, *peers)
 
 
-def run_on(index, expected):
-    done = subprocess.run([sys.executable, JUDGE, index, str(expected)], capture_output=True, text=True, check=False)
+def run_on(index, expected, *agents):
+    command = [sys.executable, JUDGE, index, str(expected), *agents]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
 
@@ -69,8 +70,21 @@ def test_fails_when_one_of_two_peers_fails_and_names_both(tmp_path):
     peers = {"good": {"1.1.1": outcome()}, "bad": {"1.1.1": outcome("FAILED")}}
     status, lines = run(tmp_path, peers, 1)
     assert status == 1
-    assert lines[0] == "Autobahn, bad"
-    assert lines[-2:] == ["Autobahn, good", "1 cases: 1 OK, 0 INFORMATIONAL, 0 other"]
+    assert lines == [
+        "Autobahn, good",
+        "1 cases: 1 OK, 0 INFORMATIONAL, 0 other",
+        "Autobahn, bad",
+        "1.1.1: behavior FAILED, behaviorClose OK",
+        "1 cases: 0 OK, 0 INFORMATIONAL, 1 other",
+    ]
+
+
+def test_fails_when_a_peer_is_not_in_the_report(tmp_path):
+    """wstest stops half way when its reactor dies, and then reports what it has."""
+    index = tmp_path / "index.json"
+    index.write_text(json.dumps({"C": {"1.1.1": outcome()}}))
+    status, lines = run_on(index, 1, "C", "Python")
+    assert (status, lines[-1]) == (1, "0 cases: 0 OK, 0 INFORMATIONAL, 0 other")
 
 
 def test_quotes_what_the_suite_says_about_a_failure(tmp_path):
@@ -80,16 +94,24 @@ def test_quotes_what_the_suite_says_about_a_failure(tmp_path):
     assert "    resultClose: Too late." in lines
 
 
-@pytest.mark.parametrize("text", ["", "{}", "{", "[]"])
-def test_fails_on_an_empty_or_broken_report(tmp_path, text):
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3"])
+def test_fails_on_a_broken_report(tmp_path, text):
     index = tmp_path / "index.json"
     index.write_text(text)
-    status, lines = run_on(index, 1)
+    status, lines = run_on(index, 1, "echo")
     assert status == 1
     assert lines[0].startswith("no report: ")
 
 
+@pytest.mark.parametrize("text", ["{}", "[]"])
+def test_fails_on_an_empty_report(tmp_path, text):
+    index = tmp_path / "index.json"
+    index.write_text(text)
+    status, lines = run_on(index, 1, "echo")
+    assert (status, lines[-1]) == (1, "0 cases: 0 OK, 0 INFORMATIONAL, 0 other")
+
+
 def test_fails_on_a_missing_report(tmp_path):
-    status, lines = run_on(tmp_path / "index.json", 1)
+    status, lines = run_on(tmp_path / "index.json", 1, "echo")
     assert status == 1
     assert lines[0].startswith("no report: ")

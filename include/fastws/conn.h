@@ -31,18 +31,13 @@
 
 #include <fastws/event.h>
 #include <fastws/export.h>
+#include <fastws/iovec.h>
 #include <fastws/limits.h>
 #include <fastws/pool.h>
 
 FASTWS_BEGIN_DECLS
 
 struct fastws_conn;
-
-/* One piece of memory to write; laid out as POSIX struct iovec. */
-struct fastws_iovec {
-    const void *base;
-    size_t len;
-};
 
 enum fastws_role {
     FASTWS_ROLE_SERVER = 1, /* peers mask, we do not */

@@ -14,6 +14,7 @@
 #include <fastws/handshake.h>
 #include <fastws/header.h>
 #include <fastws/http.h>
+#include <fastws/iovec.h>
 #include <fastws/limits.h>
 #include <fastws/mask.h>
 #include <fastws/pool.h>

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Implements the pool: lends slabs, keeps the free ones, and holds what the connections of a thread share. */
+#include "pool.h"
+
+#include <fastws/cpu.h>
+#include <fastws/error.h>
+
+#include "../simd/kernels.h"
+#include "buf.h"
+
+enum { SLAB_LEN_DEFAULT = 64 * 1024, SLAB_LEN_MIN = 4096, SLAB_LEN_MAX = 1 << 30, SLAB_KEEP_DEFAULT = 16 };
+
+void fastws_pool_config_init(struct fastws_pool_config *config) {
+    *config = (struct fastws_pool_config){
+        .size = sizeof *config, .slab_len = SLAB_LEN_DEFAULT, .slab_keep = SLAB_KEEP_DEFAULT};
+}
+
+static int check_config(const struct fastws_pool_config *config) {
+    if (config->size != sizeof *config) return FASTWS_ERR_ARGUMENT;
+    if (config->slab_len < SLAB_LEN_MIN || config->slab_len > SLAB_LEN_MAX) return FASTWS_ERR_ARGUMENT;
+    return fastws_cpu_status();
+}
+
+int fastws_pool_new(const struct fastws_pool_config *config, struct fastws_pool **out) {
+    struct fastws_pool_config defaults;
+    if (!config) {
+        fastws_pool_config_init(&defaults);
+        config = &defaults;
+    }
+    TRY(check_config(config));
+    const struct fastws_allocator *allocator = fws_allocator_or_default(config->allocator);
+    struct fastws_pool *pool = allocator->allocate(allocator->context, sizeof *pool);
+    if (!pool) return FASTWS_ERR_NOMEM;
+    memset(pool, 0, offsetof(struct fastws_pool, cork.chunks));
+    pool->allocator = allocator;
+    pool->kernels = fws_kernels_active();
+    pool->slab_len = config->slab_len;
+    pool->slab_keep = config->slab_keep;
+    fws_random_init(&pool->random, config->random);
+    *out = pool;
+    return 0;
+}
+
+static size_t slab_size(const struct fastws_pool *pool) {
+    return sizeof(struct fastws_slab) + pool->slab_len + FWS_SLAB_SLOP;
+}
+
+static void release_slab(struct fastws_pool *pool, struct fastws_slab *slab) {
+    pool->allocator->release(pool->allocator->context, slab, slab_size(pool));
+}
+
+void fastws_pool_free(struct fastws_pool *pool) {
+    if (!pool) return;
+    while (pool->slabs) {
+        struct fastws_slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        release_slab(pool, slab);
+    }
+    pool->allocator->release(pool->allocator->context, pool, sizeof *pool);
+}
+
+void fastws_pool_set_now(struct fastws_pool *pool, uint64_t now_us) {
+    pool->now_us = now_us;
+}
+
+void fastws_pool_get_stats(const struct fastws_pool *pool, struct fastws_pool_stats *out) {
+    *out = pool->stats;
+}
+
+struct fastws_slab *fws_pool_lend(struct fastws_pool *pool) {
+    struct fastws_slab *slab = pool->slabs;
+    if (slab) {
+        pool->slabs = slab->next;
+        pool->stats.slabs_free--;
+    } else {
+        slab = pool->allocator->allocate(pool->allocator->context, slab_size(pool));
+        if (!slab) return NULL;
+        /* The slop is read, though no result depends on it: give it a value once. */
+        memset(slab->bytes + pool->slab_len, 0, FWS_SLAB_SLOP);
+        pool->stats.slabs_made++;
+    }
+    pool->stats.slabs_lent++;
+    slab->next = NULL;
+    return slab;
+}
+
+void fws_pool_return(struct fastws_pool *pool, struct fastws_slab *slab) {
+    pool->stats.slabs_lent--;
+    if (pool->stats.slabs_free >= pool->slab_keep) {
+        release_slab(pool, slab);
+        return;
+    }
+    slab->next = pool->slabs;
+    pool->slabs = slab;
+    pool->stats.slabs_free++;
+}

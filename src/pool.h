@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a pool: slabs to receive into, the cork that small frames are gathered in, random bytes, the time. */
+#ifndef FWS_POOL_H
+#define FWS_POOL_H
+
+#include <fastws/pool.h>
+
+#include "platform.h"
+#include "random.h"
+
+struct fws_kernels;
+struct fws_writer;
+
+/* Bytes that may be read, not written, behind the slab_len bytes of a slab: kernels for short messages read whole
+ * vectors (design of the slop variants). */
+#define FWS_SLAB_SLOP 64
+
+struct fastws_slab {
+    struct fastws_slab *next;
+    uint8_t bytes[]; /* slab_len of the pool, and the slop */
+};
+
+/* What a chunk of the cork refers to. */
+enum fws_chunk_kind {
+    FWS_CHUNK_CORKED,  /* bytes of the cork itself */
+    FWS_CHUNK_BORROWED,/* the caller's payload, sent as it lies */
+    FWS_CHUNK_UNMASKED /* the caller's payload, masked piece by piece into a slab before it is sent */
+};
+
+struct fws_chunk {
+    const uint8_t *ptr;
+    size_t len;
+    uint32_t key; /* unmasked: turned so that it meets *ptr */
+    uint32_t kind;
+};
+
+/* A server that answers a batch of small messages fills the cork once and writes it once. 16 KiB is where one write of a
+ * copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. */
+enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
+
+/* The cork has one holder, the writer whose bytes are in it. Bytes are appended and never moved while they are queued;
+ * another writer that wants the cork has the holder's bytes copied to the holder's own block first. */
+struct fws_cork {
+    struct fws_writer *holder; /* NULL: nobody, and everything below is empty */
+    size_t len;                /* bytes written, sent ones included */
+    unsigned first;            /* chunks[first..count) are queued */
+    unsigned count;
+    struct fastws_slab *piece; /* the masked beginning of the first unmasked chunk; NULL: none */
+    size_t piece_off;
+    size_t piece_len;
+    struct fws_chunk chunks[FWS_CORK_CHUNKS];
+    uint8_t bytes[FWS_CORK_CAP];
+};
+
+struct fastws_pool {
+    const struct fastws_allocator *allocator; /* never NULL */
+    const struct fws_kernels *kernels;        /* the row that was active when the pool was made */
+    size_t slab_len;
+    unsigned slab_keep;
+    struct fastws_slab *slabs; /* free ones */
+    struct fastws_pool_stats stats;
+    uint64_t now_us;
+    struct fws_random random;
+    struct fws_cork cork;
+};
+
+/* Lends a slab. Returns NULL when the allocator does. */
+FWS_PRIVATE struct fastws_slab *fws_pool_lend(struct fastws_pool *pool);
+
+/* Takes a slab back. */
+FWS_PRIVATE void fws_pool_return(struct fastws_pool *pool, struct fastws_slab *slab);
+
+static inline uint64_t fws_pool_now_ms(const struct fastws_pool *pool) {
+    return pool->now_us / 1000;
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* The reading half of a connection: bytes come in, events go out. It never writes. RFC 6455 section 5.
+ *
+ * Where things lie. Input is what was received and not parsed yet: [head, tail), in a slab, in the caller's buffer
+ * (feed), or at the end of a block. A message that is not complete lies in front of the input, in the same memory: its
+ * payload is unmasked where it was received, and that of a later fragment is squeezed down onto it, over the header
+ * between them. Only what outgrows the slab, or arrives in another buffer, is copied:
+ *
+ *     slab:  | message so far | (header) | payload -> moves left while it is unmasked |  free  | slop |
+ *                              ^ head                                                 ^ tail
+ */
+#ifndef FWS_READER_H
+#define FWS_READER_H
+
+#include <fastws/event.h>
+#include <fastws/export.h>
+#include <fastws/limits.h>
+
+#include "../simd/kernels.h"
+#include "pool.h"
+
+enum fws_input { FWS_INPUT_NONE, FWS_INPUT_SLAB, FWS_INPUT_FED, FWS_INPUT_BLOCK };
+
+/* Where the message so far lies. */
+enum fws_store {
+    FWS_STORE_NONE,  /* no byte of it has come */
+    FWS_STORE_INPUT, /* in front of head, in the memory of the input */
+    FWS_STORE_SLAB,  /* in the slab, while the input is elsewhere */
+    FWS_STORE_BLOCK  /* in a block of its own */
+};
+
+struct fws_reader {
+    struct fastws_pool *pool;
+    const struct fastws_limits *limits;
+    struct fastws_slab *slab; /* NULL: none borrowed */
+    uint8_t *head;            /* first byte that is not parsed */
+    uint8_t *tail;            /* one past the last byte received */
+    uint8_t *message;         /* the message so far; NULL when store is FWS_STORE_NONE */
+    uint8_t *block;           /* NULL: none */
+    size_t block_cap;
+    uint8_t *fed; /* the caller's bytes that are not input yet: a beginning in the slab has to be completed first */
+    size_t fed_len;
+    uint64_t message_len;     /* bytes of the message so far, unmasked and checked */
+    uint64_t frame_remaining; /* bytes of the open data frame that have not been taken */
+    uint64_t error_offset;
+    int error; /* the error that stopped the reader, or 0 */
+    struct fws_utf8_state utf8;
+    uint32_t key; /* of the open data frame, turned to meet its next byte */
+    uint32_t fragments;
+    uint32_t empty_fragments;
+    uint8_t role;            /* FASTWS_STATE_SERVER or FASTWS_STATE_CLIENT */
+    uint8_t is_utf8_checked;
+    uint8_t input;           /* enum fws_input */
+    uint8_t store;           /* enum fws_store */
+    uint8_t opcode;          /* of the message that is open: text or binary; 0: none is */
+    uint8_t is_in_frame;     /* a data frame is open: its header was taken */
+    uint8_t is_fin;          /* that frame is the last of its message */
+    uint8_t is_batch_over;   /* the next event may overwrite a view of this batch */
+    uint8_t is_block_lent;   /* the block is the payload of an event that was handed out */
+};
+
+FWS_PRIVATE void fws_reader_init(struct fws_reader *reader, struct fastws_pool *pool,
+                                 const struct fastws_limits *limits, unsigned role, int is_utf8_checked);
+
+/* Gives all memory back and stops: nothing is received or handed out any more. error may be 0. */
+FWS_PRIVATE void fws_reader_stop(struct fws_reader *reader, int error);
+
+/* The seams of conn.h, but for the state of the connection: see fastws_conn_space(), _filled(), _feed(), _read_raw(). */
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_space(struct fws_reader *reader, void **ptr, size_t *cap);
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_filled(struct fws_reader *reader, size_t len);
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len);
+FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_reader_raw(struct fws_reader *reader, void *dst, size_t len);
+
+/* Hands out the next events: messages, pings, pongs, a close. A batch ends after a control frame; a close comes alone.
+ * Returns their number, or 0: then reader->error says whether the reader stopped (with error_offset) or needs more. */
+FWS_PRIVATE int fws_reader_next(struct fws_reader *reader, struct fastws_event *events, int cap);
+
+/* Says whether the bytes so far end between messages. */
+FWS_PRIVATE int fws_reader_is_between_messages(const struct fws_reader *reader);
+
+/* ---- Memory: reader_memory.c ---- */
+
+/* Makes the block hold need bytes of message, moving the message into it if it lies elsewhere. Returns 0 or
+ * FASTWS_ERR_NOMEM. need is at most what has been received. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_use_block(struct fws_reader *reader, uint64_t need);
+
+/* Frees the block if its event's views are dead. */
+FWS_PRIVATE void fws_reader_recycle(struct fws_reader *reader);
+
+/* Makes more of what was fed input. Returns 1, 0 if nothing was left, or FASTWS_ERR_NOMEM. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_refill(struct fws_reader *reader);
+
+/* Called when more has to be received: copies what is incomplete out of the caller's buffer, and gives the slab back if
+ * nothing is. Returns 0 or FASTWS_ERR_NOMEM. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_settle(struct fws_reader *reader);
+
+#endif

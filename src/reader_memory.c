@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Implements where received bytes lie: the slab, the caller's buffer, and the block of a message that fits neither. */
+#include <fastws/error.h>
+#include <fastws/header.h>
+
+#include "reader.h"
+
+/* The most that is waited for in one piece: a header, or a control frame with its header. */
+enum { GATHER_LEN = FASTWS_HEADER_MAX + FASTWS_CONTROL_MAX };
+
+/* A frame with this much still to come is received into the block itself. Below it, bytes pass through the slab, where
+ * one receive brings many frames. */
+enum { DIRECT_MIN = 16 * 1024 };
+
+/* What a block starts with, and what it may have beyond twice what was received. */
+enum { BLOCK_MIN = 64 * 1024 };
+
+static uint8_t *slab_end(const struct fws_reader *reader) {
+    return reader->slab->bytes + reader->pool->slab_len;
+}
+
+static int borrow_slab(struct fws_reader *reader) {
+    if (!reader->slab) reader->slab = fws_pool_lend(reader->pool);
+    return reader->slab ? 0 : FASTWS_ERR_NOMEM;
+}
+
+static void return_slab(struct fws_reader *reader) {
+    if (reader->slab) fws_pool_return(reader->pool, reader->slab);
+    reader->slab = NULL;
+}
+
+static void release_block(struct fws_reader *reader) {
+    const struct fastws_allocator *allocator = reader->pool->allocator;
+    if (reader->block) allocator->release(allocator->context, reader->block, reader->block_cap);
+    reader->block = NULL;
+    reader->block_cap = 0;
+    reader->is_block_lent = 0;
+}
+
+static void set_input(struct fws_reader *reader, enum fws_input input, uint8_t *head, uint8_t *tail) {
+    reader->input = (uint8_t)input;
+    reader->head = head;
+    reader->tail = tail;
+}
+
+void fws_reader_stop(struct fws_reader *reader, int error) {
+    return_slab(reader);
+    release_block(reader);
+    set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+    reader->fed_len = 0;
+    reader->store = FWS_STORE_NONE;
+    reader->error = error;
+}
+
+void fws_reader_recycle(struct fws_reader *reader) {
+    reader->is_batch_over = 0;
+    if (reader->is_block_lent) release_block(reader);
+}
+
+/* Payload bytes of the message that are known of: those that have come, and those that the open frame still declares. */
+static uint64_t declared_len(const struct fws_reader *reader) {
+    return reader->message_len + (reader->is_in_frame ? reader->frame_remaining : 0);
+}
+
+/* Whether the message, as far as it is known of, and what comes behind it can be gathered in a slab. */
+static int fits_slab(const struct fws_reader *reader) {
+    uint64_t more = reader->is_in_frame ? reader->frame_remaining : GATHER_LEN;
+    return more <= reader->pool->slab_len && reader->message_len <= reader->pool->slab_len - more;
+}
+
+/* ---- The block ---- */
+
+/* Doubles, but never beyond what was declared, so that a block is at most twice what was received plus BLOCK_MIN. */
+static uint64_t block_cap_for(const struct fws_reader *reader, uint64_t need) {
+    uint64_t cap = 2 * (uint64_t)reader->block_cap;
+    if (cap < BLOCK_MIN) cap = BLOCK_MIN;
+    if (cap > declared_len(reader)) cap = declared_len(reader);
+    return cap < need ? need : cap;
+}
+
+static int grow_block(struct fws_reader *reader, uint64_t need) {
+    const struct fastws_allocator *allocator = reader->pool->allocator;
+    uint64_t cap = block_cap_for(reader, need);
+    if (cap > SIZE_MAX / 2) return FASTWS_ERR_NOMEM;
+    uint8_t *block = reader->block ? allocator->resize(allocator->context, reader->block, reader->block_cap, (size_t)cap)
+                                   : allocator->allocate(allocator->context, (size_t)cap);
+    if (!block) return FASTWS_ERR_NOMEM;
+    reader->block = block;
+    reader->block_cap = (size_t)cap;
+    return 0;
+}
+
+int fws_reader_use_block(struct fws_reader *reader, uint64_t need) {
+    if (!reader->block || reader->block_cap < need) TRY(grow_block(reader, need));
+    if (reader->store != FWS_STORE_BLOCK && reader->message_len > 0) {
+        memcpy(reader->block, reader->message, (size_t)reader->message_len);
+    }
+    reader->store = FWS_STORE_BLOCK;
+    reader->message = reader->block;
+    return 0;
+}
+
+/* ---- The slab ---- */
+
+/* Moves the message (if it lies in front of the input) and the input to the start of the slab. */
+static void move_to_start(struct fws_reader *reader) {
+    uint8_t *start = reader->store == FWS_STORE_INPUT ? reader->message : reader->head;
+    size_t gap = (size_t)(start - reader->slab->bytes);
+    if (gap == 0) return;
+    memmove(reader->slab->bytes, start, (size_t)(reader->tail - start));
+    reader->head -= gap;
+    reader->tail -= gap;
+    if (reader->store == FWS_STORE_INPUT) reader->message -= gap;
+}
+
+/* Bytes that the next receive should find room for: the rest of a frame that ends in this slab, else a good part of it. */
+static size_t wanted_room(const struct fws_reader *reader) {
+    size_t part = reader->pool->slab_len / 4;
+    if (!reader->is_in_frame) return part;
+    if (reader->store == FWS_STORE_BLOCK && reader->frame_remaining > part) return part;
+    return (size_t)reader->frame_remaining;
+}
+
+/* Makes room behind the input, which lies in the slab. What was parsed in front of it is given up. */
+static int make_room(struct fws_reader *reader) {
+    if (reader->store == FWS_STORE_INPUT && !fits_slab(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
+    if (reader->head == reader->tail) {
+        uint8_t *end = reader->store == FWS_STORE_INPUT ? reader->message + reader->message_len : reader->slab->bytes;
+        reader->head = reader->tail = end;
+    }
+    if ((size_t)(slab_end(reader) - reader->tail) >= wanted_room(reader)) return 0;
+    move_to_start(reader);
+    if ((size_t)(slab_end(reader) - reader->tail) >= wanted_room(reader)) return 0;
+    if (reader->store != FWS_STORE_INPUT || reader->is_in_frame) return 0;
+    /* Fragments have filled the slab up to a corner: the message goes on in a block. */
+    TRY(fws_reader_use_block(reader, reader->message_len));
+    move_to_start(reader);
+    return 0;
+}
+
+/* ---- Receiving ---- */
+
+/* Bytes that may still be received behind tail. */
+static uint64_t room_behind(const struct fws_reader *reader) {
+    if (reader->input == FWS_INPUT_SLAB) return (uint64_t)(slab_end(reader) - reader->tail);
+    if (reader->input != FWS_INPUT_BLOCK) return 0;
+    uint64_t room = (uint64_t)(reader->block + reader->block_cap - reader->tail);
+    uint64_t more = reader->frame_remaining - (uint64_t)(reader->tail - reader->head);
+    return room < more ? room : more;
+}
+
+static int has_direct_space(const struct fws_reader *reader) {
+    return reader->is_in_frame && reader->frame_remaining >= DIRECT_MIN &&
+           (reader->store == FWS_STORE_BLOCK || !fits_slab(reader));
+}
+
+/* Space at the end of the block: the payload is received where it stays. An open frame has no input left. */
+static int direct_space(struct fws_reader *reader, void **ptr, size_t *cap) {
+    TRY(fws_reader_use_block(reader, reader->message_len + 1));
+    return_slab(reader);
+    uint8_t *end = reader->block + reader->message_len;
+    uint64_t room = reader->block_cap - reader->message_len;
+    set_input(reader, FWS_INPUT_BLOCK, end, end);
+    *ptr = end;
+    *cap = (size_t)(room < reader->frame_remaining ? room : reader->frame_remaining);
+    return 0;
+}
+
+int fws_reader_space(struct fws_reader *reader, void **ptr, size_t *cap) {
+    fws_reader_recycle(reader);
+    if (reader->input == FWS_INPUT_FED || reader->fed_len > 0) return FASTWS_ERR_STATE;
+    if (reader->head == reader->tail && has_direct_space(reader)) return direct_space(reader, ptr, cap);
+    TRY(borrow_slab(reader));
+    if (reader->input != FWS_INPUT_SLAB) set_input(reader, FWS_INPUT_SLAB, reader->slab->bytes, reader->slab->bytes);
+    TRY(make_room(reader));
+    *ptr = reader->tail;
+    *cap = (size_t)room_behind(reader);
+    return 0;
+}
+
+int fws_reader_filled(struct fws_reader *reader, size_t len) {
+    if (len > room_behind(reader)) return FASTWS_ERR_ARGUMENT;
+    if (len > 0) reader->tail += len;
+    return 0;
+}
+
+int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len) {
+    fws_reader_recycle(reader);
+    if (reader->input == FWS_INPUT_FED || reader->fed_len > 0) return FASTWS_ERR_STATE;
+    reader->fed = buf;
+    reader->fed_len = len;
+    return 0;
+}
+
+int fws_reader_refill(struct fws_reader *reader) {
+    if (reader->fed_len == 0) return 0;
+    if (reader->head == reader->tail) {
+        if (reader->store == FWS_STORE_INPUT) reader->store = FWS_STORE_SLAB;
+        set_input(reader, FWS_INPUT_FED, reader->fed, reader->fed + reader->fed_len);
+        reader->fed_len = 0;
+        return 1;
+    }
+    /* The slab holds the beginning of a header or control frame: complete it there. */
+    TRY(make_room(reader));
+    size_t len = GATHER_LEN - (size_t)(reader->tail - reader->head);
+    if (len > reader->fed_len) len = reader->fed_len;
+    memcpy(reader->tail, reader->fed, len);
+    reader->tail += len;
+    reader->fed += len;
+    reader->fed_len -= len;
+    return 1;
+}
+
+/* Brings the message that is not complete, and the beginning behind it, out of the caller's buffer. */
+static int gather(struct fws_reader *reader) {
+    const uint8_t *rest = reader->head;
+    size_t rest_len = (size_t)(reader->tail - reader->head);
+    if (reader->store == FWS_STORE_INPUT && !fits_slab(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
+    if (reader->store == FWS_STORE_SLAB && !fits_slab(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
+    if (rest_len > 0 || reader->store == FWS_STORE_INPUT) TRY(borrow_slab(reader));
+    if (!reader->slab) {
+        set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+        return 0;
+    }
+    uint8_t *end = reader->slab->bytes;
+    if (reader->store == FWS_STORE_INPUT || reader->store == FWS_STORE_SLAB) {
+        if (reader->message != end) memmove(end, reader->message, (size_t)reader->message_len);
+        reader->message = end;
+        reader->store = FWS_STORE_INPUT;
+        end += reader->message_len;
+    }
+    if (rest_len > 0) memcpy(end, rest, rest_len);
+    set_input(reader, FWS_INPUT_SLAB, end, end + rest_len);
+    return 0;
+}
+
+int fws_reader_settle(struct fws_reader *reader) {
+    if (reader->input == FWS_INPUT_FED) TRY(gather(reader));
+    if (reader->input == FWS_INPUT_BLOCK) set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+    if (reader->slab && reader->head == reader->tail && reader->store != FWS_STORE_INPUT) {
+        return_slab(reader);
+        set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+    }
+    return 0;
+}
+
+ptrdiff_t fws_reader_raw(struct fws_reader *reader, void *dst, size_t len) {
+    fws_reader_recycle(reader);
+    if (reader->is_in_frame || reader->opcode != 0) return FASTWS_ERR_STATE;
+    if (reader->head == reader->tail) TRY(fws_reader_refill(reader));
+    size_t there = (size_t)(reader->tail - reader->head);
+    if (len > there) len = there;
+    if (len > 0) memcpy(dst, reader->head, len);
+    reader->head += len;
+    if (reader->head == reader->tail && reader->fed_len == 0) TRY(fws_reader_settle(reader));
+    return (ptrdiff_t)len;
+}

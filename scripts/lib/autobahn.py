@@ -37,7 +37,11 @@ def main(arguments):
     wstest, reports, seconds = arguments[0], pathlib.Path(arguments[1]).resolve(), float(arguments[2])
     shutil.rmtree(reports, ignore_errors=True)  # wstest would leave the files of an older run in place.
     reports.mkdir(parents=True)
-    with example_server("build/examples/echo") as c, example_server(sys.executable, "examples/echo.py") as python:
+    with (
+        open(reports / "servers.log", "w", encoding="utf-8") as errors,
+        example_server("build/examples/echo", errors=errors) as c,
+        example_server(sys.executable, "examples/echo.py", errors=errors) as python,
+    ):
         spec = {
             "outdir": str(reports),
             "servers": [{"agent": "C", "url": c}, {"agent": "Python", "url": python}],

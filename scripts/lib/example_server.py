@@ -10,9 +10,16 @@ SECONDS_TO_START = 30
 
 
 @contextlib.contextmanager
-def example_server(*command):
-    """Starts a server on a free port and yields its URL. The server must still be running when the block ends."""
-    server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+def example_server(*command, errors=None):
+    """Starts a server on a free port and yields its URL. The server must still be running when the block ends.
+
+    Args:
+        errors: file for what the server writes to standard error; this process's own by default.
+    """
+    # A session of its own keeps Ctrl-C away from the server: whoever started it ends it.
+    server = subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+    )
     try:
         yield read_url(server, command[-1])
         if server.poll() is not None:

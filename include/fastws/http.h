@@ -49,7 +49,8 @@ struct fastws_http_request_line {
  *   pos        in: 0 for a new line; after FASTWS_NEED_MORE what that call left here, with the same bytes and more
  *              behind them, so that no byte is looked at twice.
  *              out: on success the length of the line with its CRLF; on FASTWS_NEED_MORE how many bytes need not be
- *              looked at again; on an error the bytes up to and with the one that was refused
+ *              looked at again; on an error the bytes up to and with the one that was refused, or up to the end of
+ *              the line where it is refused as a whole
  *   out        written only on success; its slices point into src
  * One empty line before the request line is skipped and counted in pos (RFC 9112 2.2).
  * Returns 1,
@@ -93,9 +94,21 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_http_next_protocol(s
  * Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD int fastws_http_is_token(struct fastws_slice text);
 
-/* Returns 1 if text may be written as a header value: no control byte but the tab (RFC 9110 5.5), and neither a
- * space nor a tab at its ends; else 0. The empty value may. Thread-safe. Never allocates. */
+/* Returns 1 if text may stand in a request line: one or more of 0x21-0x7e but '#' (RFC 9112 3.2), else 0.
+ * Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_http_is_target(struct fastws_slice text);
+
+/* Returns 1 if text is a header value: no control byte but the tab (RFC 9110 5.5), and neither a space nor a tab at its
+ * ends; else 0. The empty value is one. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD int fastws_http_is_value(struct fastws_slice text);
+
+/* Returns 1 if text is the value of a Host header that names a host: name, IPv4 address or "[" IPv6 address "]", and a
+ * colon with a port of any length, also none, if wanted (RFC 9110 7.2, RFC 3986 3.2.2); else 0. The bytes of an IPv6
+ * address and of percent encodings are checked, their order is not. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_http_is_host(struct fastws_slice text);
+
+/* Returns text without the spaces and tabs around it. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD struct fastws_slice fastws_http_trim(struct fastws_slice text);
 
 /* Returns 1 if text equals lower without regard to the case of A-Z, else 0. lower is a string in lower case, ended by
  * a NUL. Thread-safe. Never allocates. */

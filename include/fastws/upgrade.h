@@ -4,10 +4,11 @@
  *
  *     struct fastws_upgrade *upgrade;
  *     fastws_upgrade_new(NULL, NULL, &upgrade);
- *     do receive into src, len;
- *     while ((result = fastws_upgrade_feed(upgrade, src, len, &used)) == FASTWS_NEED_MORE);
+ *     do
+ *         len = receive(buf);
+ *     while ((result = fastws_upgrade_feed(upgrade, buf, len, &used)) == FASTWS_NEED_MORE);
  *     fastws_upgrade_response(upgrade, &ptr, &response_len);   (101 if result is 1, else the refusal)
- *     send ptr, response_len; the first frame starts at src + used
+ *     send(ptr, response_len);                                 (the first frame starts at buf + used)
  *
  * Every head that is refused has an answer, also one that is no HTTP at all. The head is judged line by line in the
  * order of its bytes and stops at the first fault, so the same bytes give the same result, the same callbacks and the
@@ -32,7 +33,7 @@ struct fastws_upgrade;
 /* How a callback refuses. Zeroed before each callback, read only if the callback refuses. What it points to must live
  * until the function that called the callback returns: it is copied into the response there. */
 struct fastws_reject {
-    int status;                         /* 300..599; 0 means 500 */
+    int status;                         /* 300..599; 0 means 403 */
     struct fastws_slice body;           /* text/plain in UTF-8 unless headers say otherwise; empty: the reason phrase */
     struct fastws_http_headers headers; /* written behind those of the configuration; same rules */
 };
@@ -41,8 +42,8 @@ struct fastws_reject {
  * shared: it and all that it points to must outlive every object that uses it and must not change meanwhile.
  *
  * Callbacks are optional. Slices are valid until the callback returns, and the callback must not call functions on the
- * object that called it. All but protocol return 0 to go on, and anything else to refuse: then
- * the caller gets FASTWS_ERR_HANDSHAKE_REJECTED and the peer what reject holds.
+ * object that called it. All but protocol return 0 to go on, and anything else to refuse: then the caller gets
+ * FASTWS_ERR_HANDSHAKE_REJECTED and the peer what reject holds.
  *
  * Headers to write: a name is a token, a value passes fastws_http_is_value(), and none of Connection, Upgrade,
  * Content-Length, Transfer-Encoding, Sec-WebSocket-Accept, Sec-WebSocket-Protocol, Sec-WebSocket-Extensions is among
@@ -60,8 +61,8 @@ struct fastws_upgrade_config {
     const struct fastws_slice *protocols;
     size_t protocol_count;
 
-    /* Called for each subprotocol in the order of the client, over all header lines, until it returns 1: that one is
-     * agreed on. 0 declines it, a negative number refuses the request. */
+    /* Called for each subprotocol in the order of the client, over all header lines, until it returns a positive number:
+     * that one is agreed on. 0 declines it, a negative number refuses the request. */
     int (*protocol)(void *context, struct fastws_slice offered, struct fastws_reject *reject);
 
     /* Called once method and version are right. target is what stands in the request line: "/path?query", or an

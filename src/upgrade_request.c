@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Judges an upgrade request: method, target, and each header by its name. RFC 6455 4.2.1. */
+#include "upgrade_request.h"
+
+#include <fastws/error.h>
+
+/* Headers that were there and are right. */
+enum {
+    SEEN_HOST = 1u << 0,
+    SEEN_UPGRADE = 1u << 1,    /* one that names websocket */
+    SEEN_CONNECTION = 1u << 2, /* one that names upgrade */
+    SEEN_VERSION = 1u << 3,
+    SEEN_KEY = 1u << 4
+};
+
+/* Turns the verdict of a callback into a result. */
+static int heed(int verdict) {
+    return verdict == 0 ? 0 : FASTWS_ERR_HANDSHAKE_REJECTED;
+}
+
+/* Returns what the next callback may fill. */
+static struct fastws_reject *empty_reject(struct fws_request *request) {
+    request->reject = (struct fastws_reject){.status = 0};
+    return &request->reject;
+}
+
+/* RFC 9112 3.2: a GET has the origin form, or the absolute form, which servers accept, too. */
+static int check_target_form(struct fastws_slice target) {
+    static const char *const schemes[] = {"http", "https", "ws", "wss"};
+    if (target.ptr[0] == '/') return 0;
+    const char *colon = memchr(target.ptr, ':', target.len);
+    if (colon == NULL) return FASTWS_ERR_HTTP_TARGET;
+    struct fastws_slice scheme = {target.ptr, (size_t)(colon - target.ptr)};
+    if (target.len - scheme.len <= 3 || memcmp(colon, "://", 3) != 0) return FASTWS_ERR_HTTP_TARGET;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (fastws_http_equals(scheme, schemes[i])) return 0;
+    return FASTWS_ERR_HTTP_TARGET;
+}
+
+int fws_request_judge_line(struct fws_request *request, struct fastws_slice method, struct fastws_slice target) {
+    const struct fastws_upgrade_config *config = request->config;
+    if (method.len != 3 || memcmp(method.ptr, "GET", 3) != 0) {
+        request->is_head_method = method.len == 4 && memcmp(method.ptr, "HEAD", 4) == 0;
+        return FASTWS_ERR_HTTP_METHOD;
+    }
+    TRY(check_target_form(target));
+    request->target = target;
+    if (config->on_request == NULL) return 0;
+    return heed(config->on_request(config->context, target, empty_reject(request)));
+}
+
+static int judge_host(struct fws_request *request, struct fastws_slice value) {
+    const struct fastws_upgrade_config *config = request->config;
+    /* RFC 9112 3.2: more than one, or one that is no host, is answered with 400. */
+    if (request->seen & SEEN_HOST || !fastws_http_is_host(value)) return FASTWS_ERR_HANDSHAKE_HOST;
+    request->seen |= SEEN_HOST;
+    if (config->on_host == NULL) return 0;
+    return heed(config->on_host(config->context, value, empty_reject(request)));
+}
+
+static int judge_upgrade(struct fws_request *request, struct fastws_slice value) {
+    struct fastws_slice protocol;
+    int result;
+    while ((result = fastws_http_next_protocol(&protocol, &value)) > 0)
+        if (fastws_http_equals(protocol, "websocket")) request->seen |= SEEN_UPGRADE;
+    return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_UPGRADE;
+}
+
+static int judge_connection(struct fws_request *request, struct fastws_slice value) {
+    struct fastws_slice option;
+    int result;
+    while ((result = fastws_http_next_token(&option, &value)) > 0)
+        if (fastws_http_equals(option, "upgrade")) request->seen |= SEEN_CONNECTION;
+    return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_CONNECTION;
+}
+
+static int judge_version(struct fws_request *request, struct fastws_slice value) {
+    if (request->seen & SEEN_VERSION || !fastws_http_equals(value, FASTWS_HANDSHAKE_VERSION))
+        return FASTWS_ERR_HANDSHAKE_VERSION;
+    request->seen |= SEEN_VERSION;
+    return 0;
+}
+
+static int judge_key(struct fws_request *request, struct fastws_slice value) {
+    if (request->seen & SEEN_KEY) return FASTWS_ERR_HANDSHAKE_KEY;
+    TRY(fastws_key_check(value.ptr, value.len));
+    memcpy(request->key, value.ptr, FASTWS_KEY_LEN);
+    request->seen |= SEEN_KEY;
+    return 0;
+}
+
+/* Offers a protocol to the callback, until it has taken one. */
+static int ask_callback(struct fws_request *request, struct fastws_slice offered) {
+    const struct fastws_upgrade_config *config = request->config;
+    if (request->protocol.len > 0) return 0;
+    int verdict = config->protocol(config->context, offered, empty_reject(request));
+    if (verdict < 0) return FASTWS_ERR_HANDSHAKE_REJECTED;
+    if (verdict > 0) request->protocol = offered;
+    return 0;
+}
+
+/* Looks a protocol up among those that the server likes better than what it has. Case matters in their names. */
+static void ask_list(struct fws_request *request, struct fastws_slice offered) {
+    size_t end = request->protocol.len > 0 ? request->protocol_rank : request->config->protocol_count;
+    for (size_t i = 0; i < end; i++) {
+        struct fastws_slice own = request->config->protocols[i];
+        if (own.len != offered.len || memcmp(own.ptr, offered.ptr, own.len) != 0) continue;
+        request->protocol = own;
+        request->protocol_rank = i;
+        return;
+    }
+}
+
+static int judge_protocols(struct fws_request *request, struct fastws_slice value) {
+    struct fastws_slice offered;
+    int is_empty = 1;
+    int result;
+    while ((result = fastws_http_next_token(&offered, &value)) > 0) {
+        is_empty = 0;
+        if (request->config->protocol) {
+            TRY(ask_callback(request, offered));
+        } else {
+            ask_list(request, offered);
+        }
+    }
+    /* RFC 6455 4.1, item 10: one token or more. */
+    return result < 0 || is_empty ? FASTWS_ERR_HANDSHAKE_PROTOCOL : 0;
+}
+
+static int judge_other(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
+    const struct fastws_upgrade_config *config = request->config;
+    if (config->on_header == NULL) return 0;
+    return heed(config->on_header(config->context, name, value, empty_reject(request)));
+}
+
+static int judge_content_length(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
+    /* The bytes of a body would be taken for frames. */
+    if (value.len == 0) return FASTWS_ERR_HTTP_BODY;
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] != '0') return FASTWS_ERR_HTTP_BODY;
+    return judge_other(request, name, value);
+}
+
+/* Compares a token with a name of letters and '-' in lower case. The only other byte that 0x20 turns into '-' is CR,
+ * which no token holds. */
+static FWS_ALWAYS_INLINE int is_name(struct fastws_slice token, const char *lower, size_t len) {
+    if (token.len != len) return 0;
+    uint64_t spaces = UINT64_MAX / 255 * 0x20;
+    size_t i = 0;
+    for (; len - i >= 8; i += 8)
+        if ((fws_load_u64(token.ptr + i) | spaces) != fws_load_u64(lower + i)) return 0;
+    for (; i < len; i++)
+        if ((token.ptr[i] | 0x20) != lower[i]) return 0;
+    return 1;
+}
+
+#define IS_NAME(token, literal) is_name(token, literal, sizeof(literal) - 1)
+
+int fws_request_judge_header(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
+    unsigned count_max = request->config->header_count_max;
+    if (count_max != 0 && request->header_count == count_max) return FASTWS_ERR_HTTP_TOO_MANY_HEADERS;
+    request->header_count++;
+    /* Most headers are of no interest, and their length tells so. */
+    switch (name.len) {
+    case 4:
+        if (IS_NAME(name, "host")) return judge_host(request, value);
+        break;
+    case 7:
+        if (IS_NAME(name, "upgrade")) return judge_upgrade(request, value);
+        break;
+    case 10:
+        if (IS_NAME(name, "connection")) return judge_connection(request, value);
+        break;
+    case 14:
+        if (IS_NAME(name, "content-length")) return judge_content_length(request, name, value);
+        break;
+    case 17:
+        if (IS_NAME(name, "sec-websocket-key")) return judge_key(request, value);
+        if (IS_NAME(name, "transfer-encoding")) return FASTWS_ERR_HTTP_BODY;
+        break;
+    case 21:
+        if (IS_NAME(name, "sec-websocket-version")) return judge_version(request, value);
+        break;
+    case 22:
+        if (IS_NAME(name, "sec-websocket-protocol")) return judge_protocols(request, value);
+        break;
+    case 24:
+        /* Extensions are declined by not naming them in the response. */
+        if (IS_NAME(name, "sec-websocket-extensions")) return 0;
+        break;
+    default:
+        break;
+    }
+    return judge_other(request, name, value);
+}
+
+static int check_seen(unsigned seen) {
+    if (!(seen & SEEN_HOST)) return FASTWS_ERR_HANDSHAKE_HOST;
+    if (!(seen & SEEN_UPGRADE)) return FASTWS_ERR_HANDSHAKE_UPGRADE;
+    if (!(seen & SEEN_CONNECTION)) return FASTWS_ERR_HANDSHAKE_CONNECTION;
+    if (!(seen & SEEN_VERSION)) return FASTWS_ERR_HANDSHAKE_VERSION_MISSING;
+    if (!(seen & SEEN_KEY)) return FASTWS_ERR_HANDSHAKE_KEY;
+    return 0;
+}
+
+int fws_request_judge_end(struct fws_request *request, struct fastws_http_headers *extra) {
+    const struct fastws_upgrade_config *config = request->config;
+    TRY(check_seen(request->seen));
+    if (config->on_before_upgrade == NULL) return 0;
+    return heed(config->on_before_upgrade(config->context, extra, empty_reject(request)));
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules that an upgrade request must keep, line by line, and what is known of it so far. RFC 6455 4.2.1. */
+#ifndef FWS_UPGRADE_REQUEST_H
+#define FWS_UPGRADE_REQUEST_H
+
+#include <fastws/handshake.h>
+#include <fastws/http.h>
+#include <fastws/upgrade.h>
+
+#include "platform.h"
+
+/* All zero but for the configuration: nothing is known yet. */
+struct fws_request {
+    const struct fastws_upgrade_config *config;
+    unsigned seen; /* headers that were there and are right: see upgrade_request.c */
+    unsigned header_count;
+    int is_head_method;           /* the answer to HEAD has no body. RFC 9110 9.3.2 */
+    size_t protocol_rank;         /* of the protocol in the configuration's list, if it is from there */
+    struct fastws_slice target;   /* in the head */
+    struct fastws_slice protocol; /* best one so far, in the head or in the configuration; empty if there is none */
+    struct fastws_reject reject;  /* what the callback filled that was called last */
+    char key[FASTWS_KEY_LEN];
+};
+
+/* Judge the request line, one header line, and the head as a whole. Call the callbacks: reject is what they filled when
+ * FASTWS_ERR_HANDSHAKE_REJECTED is returned. Return 0, or FASTWS_ERR_HTTP_* and FASTWS_ERR_HANDSHAKE_* as upgrade.h says. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_line(struct fws_request *request, struct fastws_slice method,
+                                                        struct fastws_slice target);
+FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_header(struct fws_request *request, struct fastws_slice name,
+                                                          struct fastws_slice value);
+FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_end(struct fws_request *request, struct fastws_http_headers *extra);
+
+#endif

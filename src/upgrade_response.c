@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the answers to an upgrade request. RFC 6455 4.2.2, RFC 9112 section 4. */
+#include "upgrade_response.h"
+
+#include <fastws/error.h>
+
+/* Text that is written as far as it fits, and counted in any case. */
+struct text {
+    char *ptr;
+    size_t cap;
+    size_t len;
+};
+
+static FWS_ALWAYS_INLINE void put(struct text *text, const char *src, size_t len) {
+    if (text->len <= text->cap && len <= text->cap - text->len && len > 0) memcpy(text->ptr + text->len, src, len);
+    text->len = len <= SIZE_MAX - text->len ? text->len + len : SIZE_MAX;
+}
+
+#define PUT(text, literal) put(text, literal, sizeof(literal) - 1)
+
+static void put_slice(struct text *text, struct fastws_slice slice) {
+    put(text, slice.ptr, slice.len);
+}
+
+static void put_number(struct text *text, size_t number) {
+    char digits[20]; /* SIZE_MAX has no more */
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(text, digits + i, sizeof digits - i);
+}
+
+static void put_headers(struct text *text, const struct fastws_http_headers *headers) {
+    for (size_t i = 0; i < headers->count; i++) {
+        put_slice(text, headers->ptr[i].name);
+        PUT(text, ": ");
+        put_slice(text, headers->ptr[i].value);
+        PUT(text, "\r\n");
+    }
+}
+
+#define ACCEPTED_HEAD                                                                                                  \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+#define PROTOCOL_NAME "\r\nSec-WebSocket-Protocol: "
+
+_Static_assert(sizeof ACCEPTED_HEAD - 1 + FASTWS_ACCEPT_LEN + sizeof PROTOCOL_NAME - 1 == FWS_RESPONSE_PROTOCOL_OFF,
+               "the protocol is found again by its offset");
+
+size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response) {
+    struct text text = {dst, cap, 0};
+    PUT(&text, ACCEPTED_HEAD);
+    put(&text, response->accept, FASTWS_ACCEPT_LEN);
+    if (response->protocol.len > 0) {
+        PUT(&text, PROTOCOL_NAME);
+        put_slice(&text, response->protocol);
+    }
+    PUT(&text, "\r\n");
+    put_headers(&text, &response->fixed);
+    put_headers(&text, &response->extra);
+    PUT(&text, "\r\n");
+    return text.len;
+}
+
+static int has_content_type(const struct fastws_http_headers *headers) {
+    for (size_t i = 0; i < headers->count; i++)
+        if (fastws_http_equals(headers->ptr[i].name, "content-type")) return 1;
+    return 0;
+}
+
+static void put_status_line(struct text *text, int status) {
+    const char *reason = fastws_http_status_text(status);
+    PUT(text, "HTTP/1.1 ");
+    put_number(text, (size_t)status);
+    PUT(text, " ");
+    put(text, reason, strlen(reason));
+    PUT(text, "\r\n");
+}
+
+/* Some errors come with what the client should have sent. */
+static void put_hints(struct text *text, int error) {
+    /* RFC 9110 15.5.6. */
+    if (error == FASTWS_ERR_HTTP_METHOD) PUT(text, "Allow: GET\r\n");
+    /* RFC 9110 15.5.22 asks for the protocol, RFC 6455 4.4 for its version. */
+    if (error == FASTWS_ERR_HANDSHAKE_VERSION)
+        PUT(text, "Upgrade: websocket\r\nSec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
+}
+
+size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *response) {
+    struct text text = {dst, cap, 0};
+    put_status_line(&text, response->status);
+    if (!has_content_type(&response->fixed) && !has_content_type(&response->extra))
+        PUT(&text, "Content-Type: text/plain; charset=utf-8\r\n");
+    PUT(&text, "Content-Length: ");
+    put_number(&text, response->body.len);
+    PUT(&text, "\r\nConnection: close\r\n");
+    put_hints(&text, response->error);
+    put_headers(&text, &response->fixed);
+    put_headers(&text, &response->extra);
+    PUT(&text, "\r\n");
+    if (!response->is_body_left_out) put_slice(&text, response->body);
+    return text.len;
+}
+
+/* The names that the handshake writes itself: another one of them would contradict it, or end the response elsewhere. */
+static int is_reserved(struct fastws_slice name) {
+    static const char *const reserved[] = {
+        "connection",           "upgrade",                "content-length",          "transfer-encoding",
+        "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions"};
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (fastws_http_equals(name, reserved[i])) return 1;
+    return 0;
+}
+
+int fws_response_check(const struct fastws_http_headers *headers) {
+    for (size_t i = 0; i < headers->count; i++) {
+        const struct fastws_http_header *header = &headers->ptr[i];
+        if (!fastws_http_is_token(header->name) || is_reserved(header->name)) return FASTWS_ERR_HANDSHAKE_HEADER;
+        if (!fastws_http_is_value(header->value)) return FASTWS_ERR_HANDSHAKE_HEADER;
+    }
+    return 0;
+}

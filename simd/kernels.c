@@ -19,6 +19,13 @@ struct row {
 };
 
 static const struct row rows[] = {
+#if FWS_X86
+    {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2}, {FWS_CPU_AVX2, fws_frames_avx2}, {0, NULL}},
+    {"sse2", FWS_CPU_SSE2, {FWS_CPU_SSE2, fws_mask_sse2}, {FWS_CPU_SSE2, fws_frames_sse2}, {0, NULL}},
+#endif
+#if FWS_NEON
+    {"neon", FWS_CPU_NEON, {FWS_CPU_NEON, fws_mask_neon}, {FWS_CPU_NEON, fws_frames_neon}, {0, NULL}},
+#endif
     {"scalar", 0, {0, fws_mask_scalar}, {0, fws_frames_scalar}, {0, fws_utf8_scalar}},
 };
 

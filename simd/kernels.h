@@ -34,12 +34,12 @@ struct fws_utf8_state {
 
 /* A run of small complete frames that lie one after another in [head, tail). */
 struct fws_run {
-    uint8_t *head;           /* in: first byte of a frame header; out: first byte not consumed, always that of a header */
+    uint8_t *head;           /* in: first byte of a header; out: first byte not consumed, again that of a header */
     uint8_t *tail;           /* one past the last byte received; nothing at or past it is read or written */
     uint64_t payload_max;    /* longest payload that may be taken */
     uint8_t mask_bit;        /* 0x80: only masked frames (server); 0: only unmasked ones (client) */
     uint8_t is_text_checked; /* 0: text is taken unseen, and never flagged as ASCII */
-    int error;               /* out: 0, or FASTWS_ERR_UTF8: the frame at head, unmasked by now, is text that is not UTF-8 */
+    int error;               /* out: 0, or FASTWS_ERR_UTF8: the frame at head, unmasked by now, is text but not UTF-8 */
     uint64_t error_offset;   /* out, with error: offset in its payload of the first byte that cannot stand there; the
                                 length of the payload if that ends inside a character */
 };
@@ -89,8 +89,14 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_kernels_select(const char *name);
  * Thread-safe. */
 FWS_PRIVATE int fws_kernels_status(void);
 
-/* The cells, by row. */
+/* The cells, by row; those of another architecture are declared and nothing more. */
+FWS_PRIVATE void fws_mask_avx2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
+FWS_PRIVATE void fws_mask_sse2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
+FWS_PRIVATE void fws_mask_neon(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
 FWS_PRIVATE void fws_mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
+FWS_PRIVATE int fws_frames_avx2(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE int fws_frames_sse2(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE int fws_frames_neon(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_scalar(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len);
 

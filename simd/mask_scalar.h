@@ -5,10 +5,14 @@
 
 #include "mask_words.h"
 
+/* Keeps a word in a general register: compilers see what the loop could be with vectors, and this row is for those
+ * who want none. */
+#define KEEP_WORD(word) __asm__("" : "+r"(word))
+
 /* Forward and word by word: with dst <= src a store never reaches a byte that is still to be loaded, the last word,
  * which is loaded first, excepted. */
 static inline void mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
-    if (len < 16) {
+    if (FWS_LIKELY(len < 16)) {
         mask_under_16(dst, src, len, key);
         return;
     }
@@ -19,6 +23,10 @@ static inline void mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uin
     for (; len - i >= 32; i += 32) {
         uint64_t a = fws_load_u64(src + i) ^ wide, b = fws_load_u64(src + i + 8) ^ wide;
         uint64_t c = fws_load_u64(src + i + 16) ^ wide, d = fws_load_u64(src + i + 24) ^ wide;
+        KEEP_WORD(a);
+        KEEP_WORD(b);
+        KEEP_WORD(c);
+        KEEP_WORD(d);
         fws_store_u64(dst + i, a);
         fws_store_u64(dst + i + 8, b);
         fws_store_u64(dst + i + 16, c);

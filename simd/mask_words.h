@@ -5,6 +5,10 @@
 
 #include "../src/platform.h"
 
+static FWS_ALWAYS_INLINE uint8_t first_key_byte(uint32_t key) {
+    return (uint8_t)(FWS_BIG_ENDIAN ? key >> 24 : key);
+}
+
 /* Two words that overlap in the middle cover every length; both are loaded before either is stored, so that bytes
  * covered twice are written twice with one value, in place or not. Turning the key by len gives its phase in the
  * second word, which begins at len - 4 or len - 8. */
@@ -26,10 +30,9 @@ static FWS_ALWAYS_INLINE void mask_under_16(uint8_t *dst, const uint8_t *src, si
     }
     if (len == 0) return;
     /* Of 1, 2 or 3 bytes: the first, the middle, the last. */
-    uint8_t key_bytes[4];
-    fws_store_u32(key_bytes, key);
     size_t middle = len >> 1, last = len - 1;
-    uint8_t a = src[0] ^ key_bytes[0], b = src[middle] ^ key_bytes[middle], c = src[last] ^ key_bytes[last];
+    uint8_t a = src[0] ^ first_key_byte(key), b = src[middle] ^ first_key_byte(fws_rotate_key(key, middle));
+    uint8_t c = src[last] ^ first_key_byte(fws_rotate_key(key, last));
     dst[0] = a;
     dst[middle] = b;
     dst[last] = c;

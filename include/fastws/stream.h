@@ -82,9 +82,10 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 5) int fastws_stream_open(const
                                                                            struct fastws_stream **out);
 
 /* Reads an upgrade request from io, answers it, and opens the stream: the server's half of RFC 6455 section 4.
- *   upgrade      rules and callbacks of the handshake, shared during the call; NULL for the defaults
- *   timeout_ms   for the whole handshake; 0: no limit. 10 000 is the default of the field
- *   out          written only on success
+ *   upgrade_config  rules and callbacks of the handshake, shared during the call; NULL for the defaults
+ *   config          shared with the stream, must outlive it
+ *   timeout_ms      for the whole handshake; 0: no limit. 10 000 is the default of the field
+ *   out             written only on success
  * The answer goes out in one write. After a refusal io is shut down, and what the peer still sends is dropped until it
  * ends or the timeout passes, so that a reset does not overtake the answer. Bytes behind the head belong to the stream.
  * Returns 0, or
@@ -96,8 +97,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 5) int fastws_stream_open(const
  * or as fastws_upgrade_new(), fastws_upgrade_feed() and fastws_stream_open(). On failure io stays the caller's to
  * close. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 3, 5) int fastws_stream_accept(
-    const struct fastws_io *io, const struct fastws_upgrade_config *upgrade, const struct fastws_conn_config *config,
-    uint64_t timeout_ms, struct fastws_stream **out);
+    const struct fastws_io *io, const struct fastws_upgrade_config *upgrade_config,
+    const struct fastws_conn_config *config, uint64_t timeout_ms, struct fastws_stream **out);
 
 /* Closes the transport, without a close frame, and frees the stream. NULL is allowed. */
 FASTWS_API void fastws_stream_free(struct fastws_stream *stream);
@@ -137,8 +138,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_ping(struct fast
  * messages until the peer's close frame. Closed: a server shuts the byte stream down first, and drops what still comes
  * until the peer ends it; a client waits for the server to do so (RFC 6455 7.1.1). Failed: either side does as a
  * server, so that a reset does not overtake the close frame (RFC 6455 7.1.7). Each of these waits lasts the close
- * timeout at most; the second is skipped where io has no wait. If another thread is reading, this one only sends the close frame:
- * it is the other that meets the close, and may call this function then. Invalidates views.
+ * timeout at most; the second is skipped where io has no wait. If another thread is reading, this one only sends the
+ * close frame: it is the other that meets the close, and may call this function then. Invalidates views.
  *   code, reason, len   as for fastws_conn_close(); without effect when a close frame was sent before
  * Returns 0 when the close handshake is complete (or another thread will complete it), or FASTWS_ERR_CLOSE_* for a code
  * or reason that may not be sent, the errors of a send, or the error that stopped the stream, such as

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* The byte stream over a descriptor, and reads and writes that keep to a deadline over any byte stream. */
+#define _POSIX_C_SOURCE 200809L
+#include "io.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <fastws/error.h>
+
+uint64_t fws_clock_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+uint64_t fws_clock_ms(void) { return fws_clock_us() / 1000u; }
+
+uint64_t fws_deadline_ms(uint64_t start_ms, uint64_t duration_ms) {
+    if (duration_ms == 0 || duration_ms >= UINT64_MAX - start_ms) return UINT64_MAX;
+    return start_ms + duration_ms;
+}
+
+/* ---- A descriptor ---- */
+
+/* The context of the functions below is the descriptor itself. */
+static int fd_of(void *context) { return (int)(intptr_t)context; }
+
+/* What a system call returned, as struct fastws_io wants it. */
+static ptrdiff_t outcome(ssize_t n) {
+    if (n >= 0) return n;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? FASTWS_IO_AGAIN : FASTWS_IO_FAILED;
+}
+
+/* Our pieces are laid out as the system's, but are another type to the compiler. */
+static int to_system(struct iovec dst[FWS_IO_PIECES], const struct fastws_iovec *src, int count) {
+    int used = count < FWS_IO_PIECES ? count : FWS_IO_PIECES;
+    for (int i = 0; i < used; i++) {
+        dst[i].iov_base = (void *)(uintptr_t)src[i].base;
+        dst[i].iov_len = src[i].len;
+    }
+    return used;
+}
+
+static ptrdiff_t socket_read(void *context, void *dst, size_t len) {
+    ssize_t n;
+    do n = recv(fd_of(context), dst, len, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return outcome(n);
+}
+
+static ptrdiff_t socket_writev(void *context, const struct fastws_iovec *iov, int count) {
+    struct iovec pieces[FWS_IO_PIECES];
+    struct msghdr message = {0};
+    message.msg_iov = pieces;
+    message.msg_iovlen = (unsigned)to_system(pieces, iov, count);
+    ssize_t n;
+    do n = sendmsg(fd_of(context), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return outcome(n);
+}
+
+static int socket_shutdown(void *context) {
+    return shutdown(fd_of(context), SHUT_WR) == 0 ? 0 : FASTWS_IO_FAILED;
+}
+
+static ptrdiff_t fd_read(void *context, void *dst, size_t len) {
+    ssize_t n;
+    do n = read(fd_of(context), dst, len);
+    while (n < 0 && errno == EINTR);
+    return outcome(n);
+}
+
+static ptrdiff_t fd_writev(void *context, const struct fastws_iovec *iov, int count) {
+    struct iovec pieces[FWS_IO_PIECES];
+    int used = to_system(pieces, iov, count);
+    ssize_t n;
+    do n = writev(fd_of(context), pieces, used);
+    while (n < 0 && errno == EINTR);
+    return outcome(n);
+}
+
+/* Not EINTR: Linux has let go of the descriptor then, and closing it again could hit another thread's. */
+static int fd_close(void *context) { return close(fd_of(context)) == 0 ? 0 : FASTWS_IO_FAILED; }
+
+/* What poll() wants: -1 for no limit. A time that does not fit ends early, which callers expect. */
+static int poll_timeout(uint64_t until_ms) {
+    if (until_ms == UINT64_MAX) return -1;
+    uint64_t now_ms = fws_clock_ms();
+    if (until_ms <= now_ms) return 0;
+    return until_ms - now_ms < INT_MAX ? (int)(until_ms - now_ms) : INT_MAX;
+}
+
+static int fd_wait(void *context, unsigned what, uint64_t until_ms) {
+    struct pollfd entry = {.fd = fd_of(context)};
+    if (what & FASTWS_IO_READABLE) entry.events |= POLLIN;
+    if (what & FASTWS_IO_WRITABLE) entry.events |= POLLOUT;
+    int n;
+    do n = poll(&entry, 1, poll_timeout(until_ms));
+    while (n < 0 && errno == EINTR);
+    if (n < 0 || entry.revents & POLLNVAL) return FASTWS_IO_FAILED;
+    if (entry.revents & (POLLERR | POLLHUP)) return (int)what;
+    return (entry.revents & POLLIN ? (int)FASTWS_IO_READABLE : 0) |
+           (entry.revents & POLLOUT ? (int)FASTWS_IO_WRITABLE : 0);
+}
+
+void fastws_io_from_fd(struct fastws_io *io, int fd) {
+    struct stat status;
+    int is_socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    io->read = is_socket ? socket_read : fd_read;
+    io->writev = is_socket ? socket_writev : fd_writev;
+    io->wait = fd_wait;
+    io->shutdown = is_socket ? socket_shutdown : NULL;
+    io->close = fd_close;
+    io->context = (void *)(intptr_t)fd;
+}
+
+/* ---- Any byte stream ---- */
+
+/* Returns 0 when it is worth another try, FASTWS_ERR_TIMEOUT or FASTWS_ERR_IO. */
+static int wait_until(const struct fastws_io *io, unsigned what, uint64_t until_ms) {
+    int ready = io->wait(io->context, what, until_ms);
+    if (ready < 0) return FASTWS_ERR_IO;
+    return ready == 0 && fws_clock_ms() >= until_ms ? FASTWS_ERR_TIMEOUT : 0;
+}
+
+ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len, uint64_t until_ms) {
+    for (;;) {
+        if (io->wait != NULL) TRY(wait_until(io, FASTWS_IO_READABLE, until_ms));
+        ptrdiff_t n = io->read(io->context, dst, len);
+        if (n >= 0 && (size_t)n <= len) return n;
+        if (n != FASTWS_IO_AGAIN || io->wait == NULL) return FASTWS_ERR_IO;
+    }
+}
+
+int fws_io_write(const struct fastws_io *io, const void *src, size_t len, uint64_t until_ms) {
+    struct fastws_iovec rest = {src, len};
+    while (rest.len > 0) {
+        ptrdiff_t n = io->writev(io->context, &rest, 1);
+        if (n > 0 && (size_t)n <= rest.len) {
+            rest.base = (const uint8_t *)rest.base + n;
+            rest.len -= (size_t)n;
+            continue;
+        }
+        if (n != FASTWS_IO_AGAIN || io->wait == NULL) return FASTWS_ERR_IO;
+        TRY(wait_until(io, FASTWS_IO_WRITABLE, until_ms));
+    }
+    return 0;
+}
+
+void fws_io_drop(const struct fastws_io *io, uint64_t until_ms) {
+    if (io->wait == NULL) return;
+    uint8_t dropped[4096];
+    while (fws_clock_ms() < until_ms && fws_io_read(io, dropped, sizeof dropped, until_ms) > 0) {}
+}
+
+void fws_io_linger(const struct fastws_io *io, uint64_t until_ms) {
+    if (io->shutdown != NULL && io->shutdown(io->context) < 0) return;
+    fws_io_drop(io, until_ms);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What streams and handshakes do with a struct fastws_io besides one read or write: keep to a deadline. */
+#ifndef FWS_NET_IO_H
+#define FWS_NET_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fastws/stream.h>
+
+#include "../platform.h"
+
+enum { FWS_IO_PIECES = 16 }; /* pieces that one writev is given at most */
+
+/* The time of CLOCK_MONOTONIC: the clock of deadlines and of every stream's pool. */
+FWS_PRIVATE uint64_t fws_clock_us(void);
+FWS_PRIVATE uint64_t fws_clock_ms(void);
+
+/* Returns the time that lies duration_ms behind start_ms; UINT64_MAX, which is never, for a duration of 0. */
+FWS_PRIVATE uint64_t fws_deadline_ms(uint64_t start_ms, uint64_t duration_ms);
+
+/* Waits for bytes until until_ms, and reads them. Returns their number, 0 at the end of the stream, FASTWS_ERR_TIMEOUT
+ * or FASTWS_ERR_IO. */
+FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len,
+                                                   uint64_t until_ms);
+
+/* Writes all of src; a time that has passed allows one attempt. Returns 0, FASTWS_ERR_TIMEOUT or FASTWS_ERR_IO. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_io_write(const struct fastws_io *io, const void *src, size_t len,
+                                              uint64_t until_ms);
+
+/* Reads and drops what comes until the stream ends or until_ms has passed. Returns at once where io has no wait. */
+FWS_PRIVATE void fws_io_drop(const struct fastws_io *io, uint64_t until_ms);
+
+/* Ends our half of the stream, then does fws_io_drop(): closing a socket that holds unread bytes would send a reset,
+ * and the peer would lose what we wrote last. */
+FWS_PRIVATE void fws_io_linger(const struct fastws_io *io, uint64_t until_ms);
+
+#endif

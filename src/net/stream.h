@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a stream, shared by stream.c, which has the parts, and the files that put them together. */
+#ifndef FWS_NET_STREAM_H
+#define FWS_NET_STREAM_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fastws/stream.h>
+
+#include "../platform.h"
+
+/* lock guards everything below it, the connection and the pool. It is never held while io may block.
+ *
+ * Writing. is_writing is the write lock: whoever sets it may call io.writev, and writes all that is queued before
+ * clearing it. So a reader that finds it set may leave its replies in the queue: the writer looks at the queue, under
+ * lock, before it lets go. Only a reader lets go with replies left, when the peer takes no bytes: it waits until the
+ * peer does, together with waiting for bytes to read, and any sender takes the replies along. */
+struct fastws_stream {
+    struct fastws_io io;
+    const struct fastws_conn_config *config;
+    uint64_t recheck_ms; /* no deadline can come closer than this while we wait: the shortest time of the configuration;
+                            0: there is none */
+    pthread_mutex_t lock;
+    pthread_cond_t written; /* is_writing was cleared */
+    struct fastws_pool *pool;
+    struct fastws_conn *conn;
+    uint64_t raw_left; /* payload of a raw frame that is still to be written: nothing may come between */
+    int read_error;    /* io failed to read, or 0 */
+    int write_error;   /* nothing can be written any more, or 0 */
+    uint8_t is_reading;
+    uint8_t is_writing;
+    uint8_t is_eof;
+    size_t initial_off; /* of initial[], what the connection has taken */
+    size_t initial_len;
+    uint8_t initial[]; /* what came behind the handshake */
+};
+
+/* Take and give back lock. Entering also tells the pool the time, so do both around each call of io. */
+FWS_PRIVATE void fws_stream_enter(struct fastws_stream *stream);
+FWS_PRIVATE void fws_stream_leave(struct fastws_stream *stream);
+
+/* All functions below are called with lock held. */
+
+/* Makes this thread the reader: 0 or FASTWS_ERR_READER_BUSY. Clear is_reading after use. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_stream_claim_reader(struct fastws_stream *stream);
+
+/* Makes this thread the writer, waiting for others until until_ms: 0, FASTWS_ERR_TIMEOUT or write_error. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_stream_claim_writer(struct fastws_stream *stream, uint64_t until_ms);
+FWS_PRIVATE void fws_stream_release_writer(struct fastws_stream *stream);
+
+/* Writes some of the pieces, for the writer. The peer has until until_ms, and at most the ping or close timeout, to
+ * take a first byte; 0: now or not at all. Returns how many bytes were taken, 0 if none could be now, or what
+ * write_error is from then on. */
+FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_stream_write_some(struct fastws_stream *stream,
+                                                             const struct fastws_iovec *iov, int count,
+                                                             uint64_t until_ms);
+
+/* Writes what is queued, for the writer: 0 when all of it is written (or, if until_ms is 0, all that the peer takes
+ * now), or what write_error is from then on. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_stream_drain(struct fastws_stream *stream, uint64_t until_ms);
+
+/* Writes the queued replies as far as the peer takes them now, unless another thread is writing. */
+FWS_PRIVATE void fws_stream_flush(struct fastws_stream *stream);
+
+/* Writes what a close or error event has queued, close frame included, within the close timeout. */
+FWS_PRIVATE void fws_stream_flush_last(struct fastws_stream *stream);
+
+/* Receives once, for the reader. Returns 1 when bytes came, 0 when something else happened (the stream ended, a
+ * deadline passed, replies went out): look at the connection again. Or the error of the connection or of io. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_stream_receive(struct fastws_stream *stream);
+
+/* Waits for the next event, for the reader. An error event is returned as its error, after the peer was told. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_stream_next(struct fastws_stream *stream, struct fastws_event *event);
+
+#endif

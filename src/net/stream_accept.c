@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The server's handshake over a byte stream: request in, answer out, stream open. RFC 6455 section 4.2. */
+#define _POSIX_C_SOURCE 200809L
+#include <fastws/error.h>
+#include <fastws/upgrade.h>
+
+#include "io.h"
+#include "stream.h"
+
+/* What was received last: the head's end, and what came behind it. */
+struct received {
+    size_t used; /* of len, by the head */
+    size_t len;
+    uint8_t bytes[4096]; /* holds what browsers send, so that most heads come in one piece */
+};
+
+/* Reads until the head is accepted (1), refused (FASTWS_ERR_HANDSHAKE_TIMEOUT is one way), or the stream is at its end:
+ * that alone leaves no answer to write. */
+static int read_head(const struct fastws_io *io, struct fastws_upgrade *upgrade, struct received *received,
+                     uint64_t until_ms) {
+    for (int is_begun = 0;; is_begun = 1) {
+        ptrdiff_t n = fws_io_read(io, received->bytes, sizeof received->bytes, until_ms);
+        if (n == FASTWS_ERR_TIMEOUT) return fastws_upgrade_refuse(upgrade, FASTWS_ERR_HANDSHAKE_TIMEOUT);
+        if (n < 0) return (int)n;
+        if (n == 0) return is_begun ? FASTWS_ERR_UNEXPECTED_EOF : FASTWS_ERR_EOF;
+        received->len = (size_t)n;
+        int result = fastws_upgrade_feed(upgrade, received->bytes, received->len, &received->used);
+        if (result != FASTWS_NEED_MORE) return result;
+    }
+}
+
+/* Writes the answer, if there is one: 0 or an error of io. */
+static int answer(const struct fastws_io *io, const struct fastws_upgrade *upgrade, uint64_t until_ms) {
+    const void *response;
+    size_t len;
+    if (fastws_upgrade_response(upgrade, &response, &len) < 0) return 0;
+    int error = fws_io_write(io, response, len, until_ms);
+    return error == FASTWS_ERR_TIMEOUT ? FASTWS_ERR_HANDSHAKE_TIMEOUT : error;
+}
+
+int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade_config *upgrade_config,
+                         const struct fastws_conn_config *config, uint64_t timeout_ms, struct fastws_stream **out) {
+    if (io->read == NULL || io->writev == NULL) return FASTWS_ERR_ARGUMENT;
+    struct fastws_upgrade *upgrade;
+    TRY(fastws_upgrade_new(upgrade_config, NULL, &upgrade));
+    uint64_t until_ms = fws_deadline_ms(fws_clock_ms(), timeout_ms);
+    struct received received;
+    int result = read_head(io, upgrade, &received, until_ms);
+    int error = answer(io, upgrade, until_ms);
+    fastws_upgrade_free(upgrade);
+    if (result < 0) {
+        if (error == 0) fws_io_linger(io, until_ms);
+        return result;
+    }
+    if (error < 0) return error;
+    return fastws_stream_open(io, config, received.bytes + received.used, received.len - received.used, out);
+}

@@ -85,5 +85,9 @@ install_package() {
     }
 }
 
-# ctest_in DIR: every C test of a build folder.
-ctest_in() { (cd "$1" && ctest --output-on-failure --parallel "$jobs"); }
+# ctest_in DIR [ARGUMENT...]: every C test of a build folder.
+ctest_in() {
+    local dir=$1
+    shift
+    (cd "$dir" && ctest --output-on-failure --no-tests=error --parallel "$jobs" "$@")
+}

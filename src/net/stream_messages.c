@@ -67,9 +67,10 @@ int fastws_stream_ping(struct fastws_stream *stream, const void *payload, size_t
 
 /* ---- The closing handshake ---- */
 
-/* Sends the close frame, unless one was sent or the connection is past it. */
+/* Sends the close frame, unless one was sent or the connection failed. */
 static int send_close(struct fastws_stream *stream, uint16_t code, const char *reason, size_t len) {
-    if (fastws_conn_get_state(stream->conn) != FASTWS_CONN_OPEN) return 0;
+    if (fastws_conn_close_sent(stream->conn) != 0) return 0;
+    if (fastws_conn_get_state(stream->conn) == FASTWS_CONN_FAILED) return 0;
     TRY(fws_stream_claim_writer(stream, UINT64_MAX));
     int error = stream->raw_left > 0 ? FASTWS_ERR_STATE : fastws_conn_close(stream->conn, code, reason, len);
     uint64_t until_ms = fws_deadline_ms(fws_clock_ms(), stream->config->close_timeout_ms);

@@ -26,15 +26,6 @@ enum {
 
 static const uint64_t length_max = UINT64_MAX >> 1;
 
-/* Parses the 2 bytes behind LEN7_U16. Returns the offset after them, NEED_MORE or an error. */
-static FWS_ALWAYS_INLINE int parse_u16(uint64_t *length, const uint8_t *src, size_t len) {
-    if (len < 4) return FASTWS_NEED_MORE;
-    *length = fws_load_be16(src + 2);
-    /* RFC 6455 5.2: the minimal number of bytes must be used. */
-    if (FWS_UNLIKELY(*length <= LEN7_MAX)) return FASTWS_ERR_LEN_FORM;
-    return 4;
-}
-
 /* Says what a part of the 8 bytes behind LEN7_U64 proves already. */
 static FWS_NOINLINE int judge_partial_u64(const uint8_t *src, size_t len) {
     if (len >= 3 && src[2] & 0x80) return FASTWS_ERR_LEN_MSB;
@@ -42,32 +33,9 @@ static FWS_NOINLINE int judge_partial_u64(const uint8_t *src, size_t len) {
     return FASTWS_NEED_MORE;
 }
 
-/* Like parse_u16(), but for the 8 bytes behind LEN7_U64. */
-static FWS_ALWAYS_INLINE int parse_u64(uint64_t *length, const uint8_t *src, size_t len) {
-    if (len < 10) return judge_partial_u64(src, len);
-    *length = fws_load_be64(src + 2);
-    if (FWS_UNLIKELY(*length > length_max)) return FASTWS_ERR_LEN_MSB;
-    if (FWS_UNLIKELY(*length <= UINT16_MAX)) return FASTWS_ERR_LEN_FORM;
-    return 10;
-}
-
-int fastws_header_parse(struct fastws_header *out, const void *src, size_t len) {
-    const uint8_t *p = src;
-    if (len < FASTWS_HEADER_MIN) return FASTWS_NEED_MORE;
-    unsigned first = p[0];
-    unsigned second = p[1];
-    int size = FASTWS_HEADER_MIN;
-    uint64_t length = second & LEN7_BITS;
-    if (length > LEN7_MAX) {
-        size = length == LEN7_U16 ? parse_u16(&length, p, len) : parse_u64(&length, p, len);
-        if (size <= 0) return size;
-    }
-    uint32_t key = 0;
-    if (second & MASK) {
-        if (len - (size_t)size < KEY_LEN) return FASTWS_NEED_MORE;
-        key = fws_load_u32(p + size);
-        size += KEY_LEN;
-    }
+/* Stores the fields; size is what they took on the wire. */
+static FWS_ALWAYS_INLINE int finish(struct fastws_header *out, unsigned first, unsigned second, uint64_t length,
+                                    uint32_t key, int size) {
     out->length = length;
     fws_store_u32(out->key, key);
     out->opcode = (uint8_t)(first & OPCODE_BITS);
@@ -77,45 +45,79 @@ int fastws_header_parse(struct fastws_header *out, const void *src, size_t len) 
     return size;
 }
 
+int fastws_header_parse(struct fastws_header *out, const void *src, size_t len) {
+    const uint8_t *p = src;
+    if (len < FASTWS_HEADER_MIN) return FASTWS_NEED_MORE;
+    unsigned first = p[0];
+    unsigned second = p[1];
+    size_t size = FASTWS_HEADER_MIN;
+    uint64_t length = second & LEN7_BITS;
+    if (length == LEN7_U16) {
+        if (len < 4) return FASTWS_NEED_MORE;
+        length = fws_load_be16(p + 2);
+        /* RFC 6455 5.2: the minimal number of bytes must be used. */
+        if (FWS_UNLIKELY(length <= LEN7_MAX)) return FASTWS_ERR_LEN_FORM;
+        size = 4;
+    } else if (length == LEN7_U64) {
+        if (FWS_UNLIKELY(len < 10)) return judge_partial_u64(p, len);
+        length = fws_load_be64(p + 2);
+        if (FWS_UNLIKELY(length > length_max)) return FASTWS_ERR_LEN_MSB;
+        if (FWS_UNLIKELY(length <= UINT16_MAX)) return FASTWS_ERR_LEN_FORM;
+        size = 10;
+    }
+    if (!(second & MASK)) return finish(out, first, second, length, 0, (int)size);
+    if (len - size < KEY_LEN) return FASTWS_NEED_MORE;
+    return finish(out, first, second, length, fws_load_u32(p + size), (int)size + KEY_LEN);
+}
+
 int fastws_header_size(const struct fastws_header *header) {
     if (header->length > length_max) return FASTWS_ERR_ARGUMENT;
     int size = header->length <= LEN7_MAX ? 2 : header->length <= UINT16_MAX ? 4 : 10;
     return header->masked ? size + KEY_LEN : size;
 }
 
-/* Writes the two bytes and the length to dst, which has room for them. Returns where the key goes. */
-static FWS_ALWAYS_INLINE size_t put_length(uint8_t *dst, unsigned mask, uint64_t length) {
+/* Writes the key, if there is one, behind the size bytes that were written. Returns the size with it. */
+static FWS_ALWAYS_INLINE int put_key(uint8_t *dst, int size, const struct fastws_header *header) {
+    if (!header->masked) return size;
+    memcpy(dst + size, header->key, KEY_LEN);
+    return size + KEY_LEN;
+}
+
+/* Writes to dst, which has room for the longest header. */
+static FWS_ALWAYS_INLINE int put(uint8_t *dst, const struct fastws_header *header) {
+    /* A wider rsv would spill into FIN, a wider opcode into RSV3. */
+    uint64_t length = header->length;
+    if (FWS_UNLIKELY(header->rsv > RSV_BITS || header->opcode > OPCODE_BITS || length > length_max))
+        return FASTWS_ERR_ARGUMENT;
+    unsigned fin = header->fin ? FIN : 0;
+    unsigned mask = header->masked ? MASK : 0;
+    dst[0] = (uint8_t)(fin | (unsigned)header->rsv << RSV_SHIFT | header->opcode);
     if (length <= LEN7_MAX) {
         dst[1] = (uint8_t)(mask | (unsigned)length);
-        return 2;
+        return put_key(dst, 2, header);
     }
     if (length <= UINT16_MAX) {
         dst[1] = (uint8_t)(mask | LEN7_U16);
         fws_store_be16(dst + 2, (uint16_t)length);
-        return 4;
+        return put_key(dst, 4, header);
     }
     dst[1] = (uint8_t)(mask | LEN7_U64);
     fws_store_be64(dst + 2, length);
-    return 10;
+    return put_key(dst, 10, header);
+}
+
+/* Writes where there may be too little room. */
+static FWS_NOINLINE int write_tight(void *dst, size_t cap, const struct fastws_header *header) {
+    uint8_t whole[FASTWS_HEADER_MAX];
+    int size = put(whole, header);
+    if (size < 0) return size;
+    if (cap < (size_t)size) return FASTWS_ERR_BUFFER_SIZE;
+    memcpy(dst, whole, (size_t)size);
+    return size;
 }
 
 int fastws_header_write(void *dst, size_t cap, const struct fastws_header *header) {
-    /* A wider rsv would spill into FIN, a wider opcode into RSV3. */
-    if (FWS_UNLIKELY(header->rsv > RSV_BITS || header->opcode > OPCODE_BITS)) return FASTWS_ERR_ARGUMENT;
-    if (FWS_UNLIKELY(cap < FASTWS_HEADER_MAX)) {
-        int size = fastws_header_size(header);
-        if (size < 0) return size;
-        if (cap < (size_t)size) return FASTWS_ERR_BUFFER_SIZE;
-    } else if (FWS_UNLIKELY(header->length > length_max)) {
-        return FASTWS_ERR_ARGUMENT;
-    }
-    uint8_t *p = dst;
-    unsigned fin = header->fin ? FIN : 0;
-    p[0] = (uint8_t)(fin | (unsigned)header->rsv << RSV_SHIFT | header->opcode);
-    size_t size = put_length(p, header->masked ? MASK : 0, header->length);
-    if (!header->masked) return (int)size;
-    memcpy(p + size, header->key, KEY_LEN);
-    return (int)(size + KEY_LEN);
+    return FWS_LIKELY(cap >= FASTWS_HEADER_MAX) ? put(dst, header) : write_tight(dst, cap, header);
 }
 
 /* Returns the RSV bits that an extension of this state may have set on a frame of this opcode. */

@@ -85,8 +85,8 @@ static FWS_ALWAYS_INLINE int put_key(uint8_t *dst, int size, const struct fastws
 
 /* Writes to dst, which has room for the longest header. */
 static FWS_ALWAYS_INLINE int put(uint8_t *dst, const struct fastws_header *header) {
-    /* A wider rsv would spill into FIN, a wider opcode into RSV3. */
     uint64_t length = header->length;
+    /* A wider rsv would spill into FIN, a wider opcode into RSV3. */
     if (FWS_UNLIKELY(header->rsv > RSV_BITS || header->opcode > OPCODE_BITS || length > length_max))
         return FASTWS_ERR_ARGUMENT;
     unsigned fin = header->fin ? FIN : 0;

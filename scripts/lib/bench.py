@@ -4,7 +4,7 @@
     python scripts/lib/bench.py MERGED.json RESULT.json...
 
 Times are CPU time for one item where the benchmark counts items, else for one iteration: the least of all repetitions.
-Cycles are multiples of calibrate/cycle as the same program measured it. `of limit` compares a kernel with what the
+Cycles are multiples of calibrate/cycle, which one of the programs measures. `of limit` compares a kernel with what the
 memory allows: memset for masking in place, memcpy for masking into another buffer.
 """
 
@@ -42,19 +42,18 @@ class Row:
         self.bytes_per_second = max(self.bytes_per_second, run.get("bytes_per_second", 0.0))
 
 
-def read_program(results):
-    """Returns the rows of one program, cycles filled in. Interleaved runs are put back into the program's order."""
-    rows = {}
+def add_program(rows, results):
+    """Adds what one program measured. Interleaved runs are put back into the program's order."""
     for run in sorted(results["benchmarks"], key=lambda run: run["family_index"]):
-        if run.get("run_type", "iteration") != "iteration" or run.get("error_occurred"):
-            continue
-        name = run.get("run_name", run["name"])
-        rows.setdefault(name, Row(name)).add(run)
+        if run.get("run_type", "iteration") == "iteration" and not run.get("error_occurred"):
+            name = run.get("run_name", run["name"])
+            rows.setdefault(name, Row(name)).add(run)
+
+
+def count_cycles(rows):
     calibration = rows.get("calibrate/cycle")
-    if calibration:
-        for row in rows.values():
-            row.cycles = row.ns / calibration.ns
-    return rows
+    for row in rows.values():
+        row.cycles = row.ns / calibration.ns if calibration else None
 
 
 def limit_of(rows, row):
@@ -127,11 +126,16 @@ def main(arguments):
         sys.exit(__doc__)
     merged, rows = {"context": None, "benchmarks": []}, {}
     for path in arguments[1:]:
-        results = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        if not text:
+            continue  # The filter left this program nothing to run.
+        results = json.loads(text)
         merged["context"] = merged["context"] or results["context"]
         merged["benchmarks"] += results["benchmarks"]
-        for name, row in read_program(results).items():
-            rows.setdefault(name, row)
+        add_program(rows, results)
+    if not rows:
+        sys.exit("no benchmark ran")
+    count_cycles(rows)
     pathlib.Path(arguments[0]).write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
     print_table(rows)
     found = list(goals(rows))

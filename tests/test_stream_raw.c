@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of raw frames over a stream: exact bytes, errors, and messages and frames in turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fastws/error.h>
+
+#include "scripted_io.h"
+
+static uint8_t out[1 << 16];
+static struct fastws_conn_config config;
+
+static int setup(void **state) {
+    (void)state;
+    fastws_conn_config_init(&config, FASTWS_ROLE_SERVER);
+    return 0;
+}
+
+static struct fastws_stream *open_over(struct script *script, int has_wait) {
+    script->out = out;
+    script->out_cap = sizeof out;
+    struct fastws_io io = script_io(script);
+    if (has_wait) io.wait = script_wait;
+    struct fastws_stream *stream;
+    assert_int_equal(fastws_stream_open(&io, &config, NULL, 0, &stream), 0);
+    return stream;
+}
+
+static void expect_text(struct fastws_stream *stream, const char *text) {
+    struct fastws_event event;
+    assert_int_equal(fastws_stream_read_data(stream, &event), 0);
+    assert_int_equal(event.len, strlen(text));
+    assert_memory_equal(event.ptr, text, strlen(text));
+}
+
+static void expect_frame(struct fastws_stream *stream, int header_len, unsigned opcode, const char *payload) {
+    struct fastws_header header;
+    char bytes[16];
+    assert_int_equal(fastws_stream_read_header(stream, &header), header_len);
+    assert_int_equal(header.opcode, opcode);
+    assert_int_equal(header.length, strlen(payload));
+    assert_int_equal(fastws_stream_read_exactly(stream, bytes, strlen(payload)), 0);
+    if (header.masked) fastws_mask(bytes, bytes, strlen(payload), header.key, 0);
+    assert_memory_equal(bytes, payload, strlen(payload));
+}
+
+static void messages_and_raw_frames_take_turns_without_loss(void **state) {
+    (void)state;
+    static const uint8_t in[] = {
+        0x81, 0x81, 0, 0, 0, 0, 'a',                         /* read as a message */
+        0x82, 0x82, 1, 2, 3, 4, 'b' ^ 1, 'c' ^ 2,            /* read as a raw frame */
+        0x89, 0x01, 'p',                                     /* read as a raw frame: a ping without mask */
+        0x01, 0x81, 0, 0, 0, 0, 'd', 0x80, 0x81, 0, 0, 0, 0, 'e', /* read as a message of two fragments */
+        0x82, 0x80, 1, 2, 3, 4,                              /* read as a raw frame without payload */
+        0x81, 0x81, 0, 0, 0, 0, 'f',                         /* read as a message */
+    };
+    for (size_t slice = 0; slice <= sizeof in; slice++) {
+        for (int mode = 0; mode < 3; mode++) {
+            struct script script = {.in = in, .in_len = sizeof in, .slice = slice, .is_again_due = mode == 2};
+            struct fastws_stream *stream = open_over(&script, mode > 0);
+            struct fastws_header header;
+            struct fastws_event event;
+            expect_text(stream, "a");
+            expect_frame(stream, 6, FASTWS_OPCODE_BINARY, "bc");
+            expect_frame(stream, 2, FASTWS_OPCODE_PING, "p");
+            expect_text(stream, "de");
+            expect_frame(stream, 6, FASTWS_OPCODE_BINARY, "");
+            expect_text(stream, "f");
+            assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_EOF);
+            assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_EOF);
+            assert_int_equal(script.writes, 0); /* a raw ping is the caller's to answer */
+            fastws_stream_free(stream);
+        }
+    }
+}
+
+static void refuses_raw_reads_inside_a_message(void **state) {
+    (void)state;
+    static const uint8_t in[] = {0x01, 0x81, 0, 0, 0, 0, 'a', 0x89, 0x80, 0, 0, 0, 0, 0x80, 0x81, 0, 0, 0, 0, 'b'};
+    struct script script = {.in = in, .in_len = sizeof in};
+    struct fastws_stream *stream = open_over(&script, 1);
+    struct fastws_event event;
+    struct fastws_header header;
+    uint8_t byte;
+    assert_int_equal(fastws_stream_read_message(stream, &event), 0);
+    assert_int_equal(event.kind, FASTWS_EVENT_PING); /* a fragment has come, the message has not ended */
+    assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_STATE);
+    assert_int_equal(fastws_stream_read_exactly(stream, &byte, 1), FASTWS_ERR_STATE);
+    expect_text(stream, "ab");
+    fastws_stream_free(stream);
+}
+
+static void reports_headers_of_bad_form(void **state) {
+    (void)state;
+    static const uint8_t form[] = {0x82, 0x7e, 0x00, 0x7d};               /* 125 in 16 bits */
+    static const uint8_t msb[] = {0x82, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0}; /* 2^63 */
+    static const uint8_t reserved[] = {0xf3, 0x00};                       /* RSV bits, opcode 3: the form is fine */
+    struct fastws_header header;
+    struct script script = {.in = form, .in_len = sizeof form};
+    struct fastws_stream *stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_LEN_FORM);
+    fastws_stream_free(stream);
+    script = (struct script){.in = msb, .in_len = sizeof msb};
+    stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_LEN_MSB);
+    fastws_stream_free(stream);
+    script = (struct script){.in = reserved, .in_len = sizeof reserved};
+    stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_read_header(stream, &header), 2);
+    assert_int_equal(header.rsv, 7);
+    assert_int_equal(header.opcode, 3);
+    fastws_stream_free(stream);
+}
+
+static void reports_where_a_raw_frame_was_cut(void **state) {
+    (void)state;
+    static const uint8_t in[] = {0x82, 0xfe, 0x00, 0x7e, 1, 2, 3, 4, 'x', 'y'}; /* 126 bytes announced, 2 sent */
+    for (size_t cut = 0; cut < sizeof in; cut++) {
+        for (int is_failure = 0; is_failure <= 1; is_failure++) {
+            struct script script = {.in = in, .in_len = cut, .after = is_failure ? FASTWS_IO_FAILED : 0};
+            struct fastws_stream *stream = open_over(&script, 1);
+            struct fastws_header header;
+            uint8_t payload[126];
+            int error = fastws_stream_read_header(stream, &header);
+            if (cut >= 8) {
+                assert_int_equal(error, 8);
+                error = fastws_stream_read_exactly(stream, payload, sizeof payload);
+            }
+            int expected = cut % 8 == 0 ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF;
+            assert_int_equal(error, is_failure ? FASTWS_ERR_IO : expected);
+            fastws_stream_free(stream);
+        }
+    }
+}
+
+static void writes_frames_as_they_are_told(void **state) {
+    (void)state;
+    static const uint8_t written[] = {
+        0x02, 0x03, 'a', 'b', 'c',                    /* header, then payload in two writes */
+        0xf3, 0x82, 1, 2, 3, 4, 'd', 'e',             /* a frame that breaks every rule, in one write */
+        0x80, 0x00,                                   /* an empty frame */
+        'r', 'a', 'w',                                /* bytes */
+        0x81, 0x01, 'm',                              /* a message */
+    };
+    const struct fastws_header first = {.opcode = FASTWS_OPCODE_BINARY, .length = 3};
+    const struct fastws_header bad = {.fin = 1, .rsv = 7, .opcode = 3, .masked = 1, .key = {1, 2, 3, 4}, .length = 2};
+    const struct fastws_header last = {.fin = 1};
+    for (size_t piece = 0; piece < 4; piece++) {
+        struct script script = {.piece = piece};
+        struct fastws_stream *stream = open_over(&script, 1);
+        assert_int_equal(fastws_stream_write_header(stream, &first), 0);
+        assert_int_equal(fastws_stream_write(stream, "a", 1), 0);
+        assert_int_equal(fastws_stream_write(stream, NULL, 0), 0);
+        assert_int_equal(fastws_stream_write(stream, "bc", 2), 0);
+        int writes = script.writes;
+        assert_int_equal(fastws_stream_write_frame(stream, &bad, "de"), 0);
+        if (piece == 0) assert_int_equal(script.writes, writes + 1);
+        assert_int_equal(fastws_stream_write_frame(stream, &last, NULL), 0);
+        assert_int_equal(fastws_stream_write(stream, "raw", 3), 0);
+        assert_int_equal(fastws_stream_write_message(stream, FASTWS_OPCODE_TEXT, "m", 1), 0);
+        assert_int_equal(script.out_len, sizeof written);
+        assert_memory_equal(out, written, sizeof written);
+        fastws_stream_free(stream);
+    }
+}
+
+static void refuses_headers_that_cannot_be_written(void **state) {
+    (void)state;
+    const struct fastws_header header = {.opcode = 16};
+    struct script script = {0};
+    struct fastws_stream *stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_write_header(stream, &header), FASTWS_ERR_ARGUMENT);
+    assert_int_equal(fastws_stream_write_frame(stream, &header, NULL), FASTWS_ERR_ARGUMENT);
+    assert_int_equal(script.writes, 0);
+    fastws_stream_free(stream);
+}
+
+static void nothing_comes_between_a_raw_header_and_its_payload(void **state) {
+    (void)state;
+    static const uint8_t in[] = {0x89, 0x81, 0, 0, 0, 0, 'p', 0x81, 0x80, 0, 0, 0, 0}; /* a ping, a message */
+    static const uint8_t written[] = {0x82, 0x02, 'a', 'b', 0x8a, 0x01, 'p'};
+    const struct fastws_header header = {.fin = 1, .opcode = FASTWS_OPCODE_BINARY, .length = 2};
+    struct script script = {.in = in, .in_len = sizeof in};
+    struct fastws_stream *stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_write_header(stream, &header), 0);
+    expect_text(stream, "");
+    assert_int_equal(fastws_stream_write_message(stream, FASTWS_OPCODE_TEXT, "m", 1), FASTWS_ERR_STATE);
+    assert_int_equal(fastws_stream_ping(stream, NULL, 0), FASTWS_ERR_STATE);
+    assert_int_equal(fastws_stream_write_header(stream, &header), FASTWS_ERR_STATE);
+    assert_int_equal(fastws_stream_close(stream, 1000, NULL, 0), FASTWS_ERR_STATE);
+    assert_int_equal(fastws_stream_write(stream, "a", 1), 0);
+    assert_int_equal(script.out_len, 3);
+    assert_int_equal(fastws_stream_write(stream, "b", 1), 0);
+    assert_int_equal(script.out_len, sizeof written); /* the pong follows at once */
+    assert_memory_equal(out, written, sizeof written);
+    fastws_stream_free(stream);
+}
+
+static void raw_writes_end_with_the_close_frame_or_a_failure(void **state) {
+    (void)state;
+    const struct fastws_header header = {.fin = 1, .opcode = FASTWS_OPCODE_BINARY, .length = 2};
+    struct script script = {0};
+    struct fastws_stream *stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_close(stream, 1000, NULL, 0), FASTWS_ERR_EOF);
+    assert_int_equal(fastws_stream_write(stream, "a", 1), FASTWS_ERR_CLOSED);
+    assert_int_equal(fastws_stream_write_frame(stream, &header, "ab"), FASTWS_ERR_CLOSED);
+    assert_int_equal(script.writes, 1);
+    fastws_stream_free(stream);
+
+    for (size_t fail_at = 0; fail_at < 4; fail_at++) {
+        script = (struct script){.fail_at = fail_at, .failure = FASTWS_IO_FAILED, .piece = 1};
+        stream = open_over(&script, 1);
+        assert_int_equal(fastws_stream_write_frame(stream, &header, "ab"), FASTWS_ERR_IO);
+        assert_int_equal(fastws_stream_write(stream, "a", 1), FASTWS_ERR_IO);
+        assert_int_equal(script.out_len, fail_at);
+        fastws_stream_free(stream);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_and_raw_frames_take_turns_without_loss),
+        cmocka_unit_test(refuses_raw_reads_inside_a_message),
+        cmocka_unit_test(reports_headers_of_bad_form),
+        cmocka_unit_test(reports_where_a_raw_frame_was_cut),
+        cmocka_unit_test(writes_frames_as_they_are_told),
+        cmocka_unit_test(refuses_headers_that_cannot_be_written),
+        cmocka_unit_test(nothing_comes_between_a_raw_header_and_its_payload),
+        cmocka_unit_test(raw_writes_end_with_the_close_frame_or_a_failure),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The AVX2 row a second time, on top of SIMDe, so that any machine can run it. */
+#define FWS_TEST_SIMDE
+#include "../../src/platform.h"
+
+/* Chosen whatever this machine is. */
+#undef FWS_X86
+#define FWS_X86 1
+
+#define fws_mask_avx2 simde_mask_avx2
+#define fws_frames_avx2 simde_frames_avx2
+#include "../../simd/frames_avx2.c"
+#include "../../simd/mask_avx2.c"

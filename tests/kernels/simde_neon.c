@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The NEON row a second time, on top of SIMDe, so that any machine can run it. */
+#define FWS_TEST_SIMDE
+#define FWS_TEST_SIMDE_NEON
+#include "../../src/platform.h"
+
+/* Chosen whatever this machine is. */
+#undef FWS_NEON
+#define FWS_NEON 1
+
+#define fws_mask_neon simde_mask_neon
+#define fws_frames_neon simde_frames_neon
+#include "../../simd/frames_neon.c"
+#include "../../simd/mask_neon.c"

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* SIMDe under the names of the real intrinsics, all of it emulated: what the second compilation of each row in
+ * kernels/simde_*.c uses in place of the compiler's headers. System headers come first: mixed the other way round the
+ * aliases collide with them. */
+#ifndef FWS_TESTS_SIMDE_H
+#define FWS_TESTS_SIMDE_H
+
+/* Compilers note that vectors wider than the build allows are passed differently in a build that allows them. None
+ * leaves its file here. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIMDE_NO_NATIVE
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#if defined(FWS_TEST_SIMDE_NEON)
+#  include <simde/arm/neon.h>
+#else
+#  include <simde/x86/avx2.h>
+#endif
+
+#endif

@@ -7,13 +7,13 @@
 
 #include <cmocka.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <fastws/close.h>
 #include <fastws/header.h>
 #include <fastws/utf8.h>
 
+#include "kernels/guard.h"
 #include "vectors/vectors.h"
 
 static void judges_every_close_code(void **state) {
@@ -63,10 +63,9 @@ static void judges_the_code_before_the_reason(void **state) {
     assert_int_equal(fastws_close_check(1000, "\xff", 1), FASTWS_ERR_CLOSE_UTF8);
 }
 
-/* Parses a copy that has exactly its size, and checks where the reason points. */
+/* Parses a copy that ends at a guard page, and checks where the reason points. */
 static int parse_exact(const struct vector_bytes *body, uint16_t *code, uint8_t *reason, size_t *reason_len) {
-    uint8_t *copy = malloc(body->len > 0 ? body->len : 1);
-    assert_non_null(copy);
+    uint8_t *copy = guard_alloc_end(body->len);
     memcpy(copy, body->bytes, body->len);
     const uint8_t *view = NULL;
     int result = fastws_close_parse(copy, body->len, code, &view, reason_len);
@@ -76,7 +75,7 @@ static int parse_exact(const struct vector_bytes *body, uint16_t *code, uint8_t 
     } else {
         assert_null(view);
     }
-    free(copy);
+    guard_free(copy, body->len);
     return result;
 }
 
@@ -120,13 +119,12 @@ static void writes_each_body_that_it_parses(void **state) {
         struct vector_bytes body = vectors_bytes(vectors.column[1]);
         struct vector_bytes reason = vectors_bytes(vectors.column[3]);
         uint16_t code = (uint16_t)vectors_number(vectors.column[2]);
-        uint8_t *dst = malloc(body.len > 0 ? body.len : 1);
-        assert_non_null(dst);
+        uint8_t *dst = guard_alloc_end(body.len);
         assert_int_equal(fastws_close_write(dst, body.len, code, reason.bytes, reason.len), body.len);
         assert_memory_equal(dst, body.bytes, body.len);
         for (size_t cap = 0; cap < body.len; cap++)
             assert_int_equal(fastws_close_write(dst, cap, code, reason.bytes, reason.len), FASTWS_ERR_BUFFER_SIZE);
-        free(dst);
+        guard_free(dst, body.len);
     }
 }
 
@@ -196,13 +194,12 @@ static void cuts_a_long_reason_between_characters(void **state) {
             memcpy(reason + start, characters[size - 1], size);
             memset(reason + start + size, 'z', 20);
             size_t expected = start >= 123 || start + size <= 123 ? 123 : start;
-            uint8_t *dst = malloc(2 + expected);
-            assert_non_null(dst);
+            uint8_t *dst = guard_alloc_end(2 + expected);
             int written = fastws_close_write(dst, 2 + expected, 1001, reason, start + size + 20);
             assert_int_equal(written, 2 + expected);
             assert_memory_equal(dst + 2, reason, expected);
             assert_true(fastws_utf8_is_valid(dst + 2, expected));
-            free(dst);
+            guard_free(dst, 2 + expected);
         }
     }
 }

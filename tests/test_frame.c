@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <fastws/close.h>
 #include <fastws/frame.h>
 
+#include "kernels/guard.h"
 #include "vectors/vectors.h"
 
 struct frame_case {
@@ -32,13 +32,6 @@ static int next_case(struct vectors *vectors, struct frame_case *out) {
     return 1;
 }
 
-/* Memory of exactly this size: a sanitizer sees the first byte past it. */
-static uint8_t *exact(size_t len) {
-    uint8_t *memory = calloc(1, len > 0 ? len : 1);
-    assert_non_null(memory);
-    return memory;
-}
-
 static void compiles_each_vector_into_just_enough_room(void **state) {
     (void)state;
     struct vectors vectors;
@@ -52,14 +45,14 @@ static void compiles_each_vector_into_just_enough_room(void **state) {
         if (given.key.len > 0)
             assert_int_equal(fastws_frame_mask(&frame, masked, given.payload.len, given.key.bytes), 0);
         assert_int_equal(fastws_frame_size(&frame), given.wire.len);
-        uint8_t *dst = exact(given.wire.len);
+        uint8_t *dst = guard_alloc_end(given.wire.len);
         for (size_t cap = 0; cap < given.wire.len; cap++) {
             assert_int_equal(fastws_frame_compile(dst, cap, &frame), FASTWS_ERR_BUFFER_SIZE);
             assert_int_equal(dst[0], 0);
         }
         assert_int_equal(fastws_frame_compile(dst, given.wire.len, &frame), given.wire.len);
         assert_memory_equal(dst, given.wire.bytes, given.wire.len);
-        free(dst);
+        guard_free(dst, given.wire.len);
     }
     assert_in_range(count, 10, 1000);
 }
@@ -71,14 +64,14 @@ static void parses_each_vector_whole_and_waits_for_each_part(void **state) {
     vectors_open(&vectors, "frame.txt");
     while (next_case(&vectors, &given)) {
         for (size_t cut = 0; cut < given.wire.len; cut++) {
-            uint8_t *part = exact(cut);
+            uint8_t *part = guard_alloc_end(cut);
             memcpy(part, given.wire.bytes, cut);
             struct fastws_frame frame = {.payload = given.wire.bytes};
             assert_int_equal(fastws_frame_parse(&frame, part, cut), FASTWS_NEED_MORE);
             assert_ptr_equal(frame.payload, given.wire.bytes);
-            free(part);
+            guard_free(part, cut);
         }
-        uint8_t *wire = exact(given.wire.len);
+        uint8_t *wire = guard_alloc_end(given.wire.len);
         memcpy(wire, given.wire.bytes, given.wire.len);
         struct fastws_frame frame;
         assert_int_equal(fastws_frame_parse(&frame, wire, given.wire.len), given.wire.len);
@@ -89,7 +82,7 @@ static void parses_each_vector_whole_and_waits_for_each_part(void **state) {
         assert_int_equal(fastws_frame_unmask(&frame, wire + given.wire.len - given.payload.len, given.payload.len), 0);
         assert_memory_equal(frame.payload, given.payload.bytes, given.payload.len);
         assert_int_equal(frame.header.masked, 0);
-        free(wire);
+        guard_free(wire, given.wire.len);
     }
 }
 

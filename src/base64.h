@@ -14,8 +14,8 @@
 /* Writes len bytes as FWS_BASE64_LEN(len) bytes of text, without a NUL. dst and src do not overlap. Thread-safe. */
 FWS_PRIVATE void fws_base64_encode(char *dst, const void *src, size_t len);
 
-/* Returns 1 if src is what an encoder writes for size bytes: FWS_BASE64_LEN(size) bytes of text, padded as it has to be,
- * spare bits 0 (RFC 4648 3.5); else 0. Thread-safe. */
+/* Returns 1 if src is what an encoder writes for size bytes: FWS_BASE64_LEN(size) bytes of text, padded as they have to
+ * be, spare bits 0 (RFC 4648 3.5); else 0. Thread-safe. */
 FWS_PRIVATE int fws_base64_is_encoding(const void *src, size_t len, size_t size);
 
 #endif

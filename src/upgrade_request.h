@@ -22,8 +22,9 @@ struct fws_request {
     char key[FASTWS_KEY_LEN];
 };
 
-/* Judge the request line, one header line, and the head as a whole. Call the callbacks: reject is what they filled when
- * FASTWS_ERR_HANDSHAKE_REJECTED is returned. Return 0, or FASTWS_ERR_HTTP_* and FASTWS_ERR_HANDSHAKE_* as upgrade.h says. */
+/* Judge the request line, one header line, and the head as a whole, and call the callbacks.
+ * Return 0, or the FASTWS_ERR_HTTP_* and FASTWS_ERR_HANDSHAKE_* of upgrade.h; reject is filled when that is
+ * FASTWS_ERR_HANDSHAKE_REJECTED. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_line(struct fws_request *request, struct fastws_slice method,
                                                         struct fastws_slice target);
 FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_header(struct fws_request *request, struct fastws_slice name,

@@ -103,7 +103,7 @@ size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *re
     return text.len;
 }
 
-/* The names that the handshake writes itself: another one of them would contradict it, or end the response elsewhere. */
+/* The names that the handshake writes itself: one more would contradict it, or end the response elsewhere. */
 static int is_reserved(struct fastws_slice name) {
     static const char *const reserved[] = {
         "connection",           "upgrade",                "content-length",          "transfer-encoding",

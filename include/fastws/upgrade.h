@@ -61,8 +61,8 @@ struct fastws_upgrade_config {
     const struct fastws_slice *protocols;
     size_t protocol_count;
 
-    /* Called for each subprotocol in the order of the client, over all header lines, until it returns a positive number:
-     * that one is agreed on. 0 declines it, a negative number refuses the request. */
+    /* Called for each subprotocol in the order of the client, over all header lines, until it returns a positive
+     * number: that one is agreed on. 0 declines it, a negative number refuses the request. */
     int (*protocol)(void *context, struct fastws_slice offered, struct fastws_reject *reject);
 
     /* Called once method and version are right. target is what stands in the request line: "/path?query", or an

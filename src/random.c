@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Random bytes from the operating system, in bulk, forgotten once used and after a fork. */
-#define _DEFAULT_SOURCE /* getentropy() is in POSIX.1-2024 only */
+#define _DEFAULT_SOURCE /* getentropy() is POSIX since 2024 only */
 #define _DARWIN_C_SOURCE
 #include "random.h"
 
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #if defined(__has_include)
 #  if __has_include(<sys/random.h>)
-#    include <sys/random.h> /* some systems declare getentropy() here */
+#    include <sys/random.h> /* getrandom(), and on some systems getentropy() */
 #  endif
 #endif
 
@@ -45,13 +45,24 @@ int fws_random_device(void *dst, size_t len) {
     return result;
 }
 
+#if defined(GRND_NONBLOCK) /* the system has getrandom(): any length, and on newer ones no system call */
+/* Draws up to len bytes. Returns how many, or -1 with errno. */
+static ssize_t draw(uint8_t *dst, size_t len) { return getrandom(dst, len, 0); }
+#else
+static ssize_t draw(uint8_t *dst, size_t len) {
+    size_t n = len < 256 ? len : 256; /* getentropy() gives no more at once */
+    return getentropy(dst, n) == 0 ? (ssize_t)n : -1;
+}
+#endif
+
 int fws_random_system(void *dst, size_t len) {
     uint8_t *p = dst;
     while (len > 0) {
-        size_t n = len < FWS_RANDOM_BUFFER ? len : FWS_RANDOM_BUFFER;
-        if (getentropy(p, n) != 0) return fws_random_device(p, len);
+        ssize_t n = draw(p, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fws_random_device(p, len);
         p += n;
-        len -= n;
+        len -= (size_t)n;
     }
     return 0;
 }
@@ -70,6 +81,12 @@ static int refill(struct fws_random *random, unsigned now) {
     return 0;
 }
 
+/* Moves bytes from the buffer to dst: who reads the buffer later must not find keys that were used. */
+static FWS_ALWAYS_INLINE void take(void *dst, uint8_t *next, size_t len) {
+    memcpy(dst, next, len);
+    memset(next, 0, len);
+}
+
 int fws_random_fill(struct fws_random *random, void *dst, size_t len) {
     if (len == 0) return 0;
     if (random->source != NULL) return random->source->fill(random->source->context, dst, len);
@@ -77,8 +94,11 @@ int fws_random_fill(struct fws_random *random, void *dst, size_t len) {
     unsigned now = atomic_load_explicit(&generation, memory_order_relaxed);
     if (FWS_UNLIKELY(random->left < len || random->generation != now)) TRY(refill(random, now));
     uint8_t *next = random->buffer + sizeof random->buffer - random->left;
-    memcpy(dst, next, len);
-    memset(next, 0, len);
     random->left -= (unsigned)len;
+    /* Masking keys are what is drawn all the time: a constant length needs no call. */
+    if (FWS_LIKELY(len == 4))
+        take(dst, next, 4);
+    else
+        take(dst, next, len);
     return 0;
 }

@@ -7,8 +7,8 @@
 
 #include "platform.h"
 
-/* What one getentropy() call may return. */
-#define FWS_RANDOM_BUFFER 256
+/* Bytes drawn at once: the system call itself costs as much as a hundred of them. */
+#define FWS_RANDOM_BUFFER 1024
 
 /* Belongs to one thread at a time. No pointers into itself: may be moved, but never copied and then both used. */
 struct fws_random {

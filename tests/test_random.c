@@ -24,13 +24,13 @@ static int is_all(const uint8_t *bytes, size_t len, uint8_t value) {
 
 static void fills_just_the_bytes_asked_for(void **state) {
     (void)state;
-    const size_t lengths[] = {1, 4, 16, 255, 256, 257, 1000};
+    const size_t lengths[] = {1, 4, 16, 256, 1023, 1024, 1025, 3000};
     struct fws_random random;
     fws_random_init(&random, NULL);
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        uint8_t seen[1000] = {0}; /* OR of several fills: each byte is hit by one of them */
+        uint8_t seen[3000] = {0}; /* OR of several fills: each byte is hit by one of them */
         for (int round = 0; round < 16; round++) {
-            uint8_t dst[1016];
+            uint8_t dst[3016];
             memset(dst, 0xa5, sizeof dst);
             assert_int_equal(fws_random_fill(&random, dst + 8, lengths[i]), 0);
             assert_true(is_all(dst, 8, 0xa5));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Where masking keys and handshake keys come from. RFC 6455 5.3 and 10.3.
  *
- * By default from the operating system's generator (getentropy(), else /dev/urandom), drawn in bulk into a buffer of
- * the object that uses it; bytes that were used are wiped from it. A test may put its own function in place. */
+ * By default from the operating system's generator (getrandom() or getentropy(), else /dev/urandom), drawn in bulk into
+ * a buffer of the object that uses it; bytes that were used are wiped from it. A test may put its own function in
+ * place. */
 #ifndef FASTWS_RANDOM_H
 #define FASTWS_RANDOM_H
 

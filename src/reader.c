@@ -216,6 +216,8 @@ static int has_run(const struct fws_reader *reader) {
 static int take_step(struct fws_reader *reader, struct fastws_event *event, int is_first) {
     int step = reader->is_in_frame ? take_payload(reader, event) : take_header(reader, event, is_first);
     if (step != STEP_MORE || reader->fed_len == 0) return step;
+    /* Views of this batch may lie in the slab, where a refill moves things. */
+    if (!is_first) return STEP_HOLD;
     TRY(fws_reader_refill(reader));
     return STEP_ON;
 }

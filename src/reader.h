@@ -25,7 +25,7 @@ enum fws_input { FWS_INPUT_NONE, FWS_INPUT_SLAB, FWS_INPUT_FED, FWS_INPUT_BLOCK 
 enum fws_store {
     FWS_STORE_NONE,  /* no byte of it has come */
     FWS_STORE_INPUT, /* in front of head, in the memory of the input */
-    FWS_STORE_SLAB,  /* in the slab, while the input is elsewhere */
+    FWS_STORE_SLAB,  /* at the start of the slab, while the input is elsewhere */
     FWS_STORE_BLOCK  /* in a block of its own */
 };
 
@@ -87,7 +87,8 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_reader_use_block(struct fws_reader *reader,
 /* Frees the block if its event's views are dead. */
 FWS_PRIVATE void fws_reader_recycle(struct fws_reader *reader);
 
-/* Makes more of what was fed input. Returns 1, 0 if nothing was left, or FASTWS_ERR_NOMEM. */
+/* Makes more of what was fed input. Moves what lies in the slab: no view of the batch may lie there.
+ * Returns 1, 0 if nothing was left, or FASTWS_ERR_NOMEM. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_refill(struct fws_reader *reader);
 
 /* Called when more has to be received: copies what is incomplete out of the caller's buffer, and gives the slab back if

@@ -54,12 +54,14 @@ void fws_reader_stop(struct fws_reader *reader, int error) {
 
 void fws_reader_recycle(struct fws_reader *reader) {
     reader->is_batch_over = 0;
-    if (reader->is_block_lent) release_block(reader);
+    if (!reader->is_block_lent) return;
+    if (reader->input == FWS_INPUT_BLOCK) set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+    release_block(reader);
 }
 
 /* Payload bytes of the message that are known of: those that have come, and those that the open frame still declares. */
 static uint64_t declared_len(const struct fws_reader *reader) {
-    return reader->message_len + (reader->is_in_frame ? reader->frame_remaining : 0);
+    return reader->message_len + reader->frame_remaining;
 }
 
 /* Whether the message, as far as it is known of, and what comes behind it can be gathered in a slab. */
@@ -70,11 +72,14 @@ static int fits_slab(const struct fws_reader *reader) {
 
 /* ---- The block ---- */
 
-/* Doubles, but never beyond what was declared, so that a block is at most twice what was received plus BLOCK_MIN. */
+/* Doubles, so that a block is at most twice what was received plus BLOCK_MIN, and stops at the end of the message once
+ * its last frame has declared that. What fragments declare before is no end: a block that grew by one small fragment at a
+ * time would be copied as often as there are fragments. */
 static uint64_t block_cap_for(const struct fws_reader *reader, uint64_t need) {
     uint64_t cap = 2 * (uint64_t)reader->block_cap;
     if (cap < BLOCK_MIN) cap = BLOCK_MIN;
-    if (cap > declared_len(reader)) cap = declared_len(reader);
+    int is_end_known = reader->is_in_frame && reader->is_fin;
+    if (is_end_known && cap > declared_len(reader)) cap = declared_len(reader);
     return cap < need ? need : cap;
 }
 
@@ -155,27 +160,33 @@ static int has_direct_space(const struct fws_reader *reader) {
 }
 
 /* Space at the end of the block: the payload is received where it stays. An open frame has no input left. */
-static int direct_space(struct fws_reader *reader, void **ptr, size_t *cap) {
+static int use_direct_space(struct fws_reader *reader) {
     TRY(fws_reader_use_block(reader, reader->message_len + 1));
     return_slab(reader);
     uint8_t *end = reader->block + reader->message_len;
-    uint64_t room = reader->block_cap - reader->message_len;
     set_input(reader, FWS_INPUT_BLOCK, end, end);
-    *ptr = end;
-    *cap = (size_t)(room < reader->frame_remaining ? room : reader->frame_remaining);
     return 0;
+}
+
+static int use_slab_space(struct fws_reader *reader) {
+    TRY(borrow_slab(reader));
+    if (reader->input != FWS_INPUT_SLAB) set_input(reader, FWS_INPUT_SLAB, reader->slab->bytes, reader->slab->bytes);
+    return make_room(reader);
 }
 
 int fws_reader_space(struct fws_reader *reader, void **ptr, size_t *cap) {
     fws_reader_recycle(reader);
     if (reader->input == FWS_INPUT_FED || reader->fed_len > 0) return FASTWS_ERR_STATE;
-    if (reader->head == reader->tail && has_direct_space(reader)) return direct_space(reader, ptr, cap);
-    TRY(borrow_slab(reader));
-    if (reader->input != FWS_INPUT_SLAB) set_input(reader, FWS_INPUT_SLAB, reader->slab->bytes, reader->slab->bytes);
-    TRY(make_room(reader));
+    int is_walked = reader->head == reader->tail;
+    if (is_walked && has_direct_space(reader)) {
+        TRY(use_direct_space(reader));
+    } else if (is_walked || reader->input == FWS_INPUT_SLAB) {
+        TRY(use_slab_space(reader));
+    }
     *ptr = reader->tail;
     *cap = (size_t)room_behind(reader);
-    return 0;
+    /* Nothing fits behind what was received before and has not been walked. */
+    return *cap > 0 ? 0 : FASTWS_ERR_STATE;
 }
 
 int fws_reader_filled(struct fws_reader *reader, size_t len) {
@@ -195,7 +206,10 @@ int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len) {
 int fws_reader_refill(struct fws_reader *reader) {
     if (reader->fed_len == 0) return 0;
     if (reader->head == reader->tail) {
-        if (reader->store == FWS_STORE_INPUT) reader->store = FWS_STORE_SLAB;
+        if (reader->store == FWS_STORE_INPUT) {
+            move_to_start(reader);
+            reader->store = FWS_STORE_SLAB;
+        }
         set_input(reader, FWS_INPUT_FED, reader->fed, reader->fed + reader->fed_len);
         reader->fed_len = 0;
         return 1;

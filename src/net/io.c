@@ -99,6 +99,7 @@ static int poll_timeout(uint64_t until_ms) {
 
 static int fd_wait(void *context, unsigned what, uint64_t until_ms) {
     struct pollfd entry = {.fd = fd_of(context)};
+    if (entry.fd < 0) return FASTWS_IO_FAILED; /* poll() would skip it */
     if (what & FASTWS_IO_READABLE) entry.events |= POLLIN;
     if (what & FASTWS_IO_WRITABLE) entry.events |= POLLOUT;
     int n;

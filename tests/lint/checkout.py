@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Products, and files of other origin: nothing in there is ours to judge.
 NOT_OURS = re.compile(
-    r"\.git|build|dist|\.venv.*|__pycache__|\.\w+_cache|\.hypothesis|corpus|.*\.egg-info"
+    r"\.git|build|dist|\.venv.*|__pycache__|\.\w+_cache|\.hypothesis|.*\.egg-info"
 )
 
 
@@ -17,10 +17,14 @@ def text_files(root=ROOT):
     """Reads every text file below root.
 
     Returns:
-        Their text by their path, relative to root and with "/" between its parts.
+        Their text by their path, relative to root and with "/" between its parts. Of the fuzzers' corpora only the
+        folders, without text: their files hold what a fuzzer made.
     """
     found = {}
     for folder, subfolders, names in os.walk(root):
+        if Path(folder).parent.name == "corpus":
+            found[Path(folder).relative_to(root).as_posix()] = ""
+            subfolders[:] = names[:] = []
         subfolders[:] = sorted(name for name in subfolders if not NOT_OURS.fullmatch(name))
         for name in sorted(names):
             path = Path(folder, name)

@@ -103,6 +103,9 @@ def sh_problems(tree, text):
                     yield f"{command} knows no {option}"
         elif command not in COMMANDS:
             yield f"nobody promises a command {command}"
+        for word in words[1:]:
+            if word.startswith(("examples/", "tests/", "src/", "simd/")) and word not in tree:
+                yield f"there is no {word}"
     for name in re.findall(r"-D(\w+)=", text):
         if name.startswith("FASTWS_") and name not in tree["CMakeLists.txt"]:
             yield f"the build knows no {name}"
@@ -247,7 +250,7 @@ def test_sound_commands_have_no_problem():
 
 
 @pytest.mark.parametrize(
-    "text", ["scripts/none", "scripts/bench --none", "make", "cmake . && make", "cmake -DFASTWS_NONE=ON"]
+    "text", ["scripts/none", "scripts/bench --none", "make", "cmake . && make", "cmake -DFASTWS_NONE=ON", "cc examples/none.c"]
 )
 def test_a_command_that_does_not_exist_is_found(text):
     assert list(sh_problems(HOUSE, text)) != []

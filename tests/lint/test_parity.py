@@ -26,9 +26,9 @@ def c_tests(tree):
 
 
 def python_tests(tree):
-    """The tests that pytest collects: "test_x.py::name", without the parameters."""
+    """The tests that pytest collects: "test_x.py::name", without their parameters. Of the lints, those that run code."""
     found = set()
-    for path, text in checkout.select(tree, r"tests/python/test_\w+\.py").items():
+    for path, text in checkout.select(tree, r"tests/(?:python|lint)/test_\w+\.py").items():
         file = path.rsplit("/", 1)[1]
         for node in ast.parse(text).body:
             members = node.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test") else [node]
@@ -48,7 +48,7 @@ def entries(cell):
 
 
 def c_problems(known, name):
-    """NAME, NAME_* for all that begin so, or STRUCT.FIELD."""
+    """NAME, NAME_* for all that begin so, STRUCT.FIELD, or the path of an example."""
     is_prefix = name.endswith("*")
     if not (any(other.startswith(name[:-1]) for other in known) if is_prefix else name in known):
         yield f"there is no C name {name}"
@@ -70,11 +70,12 @@ def line_problems(known, run, cells):
         yield from c_problems(known, name)
     for name in python:
         if not re.fullmatch(r"fastws(?:\.\w+)+", name) or not names.has_python_name(name):
-            yield f"there is no Python name {name}"
+            if name not in known:
+                yield f"there is no Python name {name}"
     for test in tests:
         if test not in run:
             yield f"there is no test {test}, or it is not run"
-    if c and not any(".c:" in test for test in tests):
+    if c and not any(".c:" in test for test in tests) and not all("/" in name for name in c):
         yield "exists in C, but no C test shows it"
     if python and not any("::" in test for test in tests):
         yield "exists in Python, but no Python test shows it"
@@ -83,7 +84,7 @@ def line_problems(known, run, cells):
 
 
 def problems(tree):
-    known = names.c_names(tree)
+    known = names.c_names(tree) | set(checkout.select(tree, r"examples/\w+\.(?:c|py)"))
     run = c_tests(tree) | python_tests(tree)
     rows = [row for row in documents.tables(tree[PAGE]) if row[2][0] == COLUMNS[0]]
     if not rows:

@@ -3,7 +3,7 @@
  *
  *   FRAMES_NAME     name of the kernel: fws_frames_<row>
  *   FRAMES_TARGET   FWS_TARGET("<instruction set>"), or nothing
- *   FRAMES_MASK     the mask of the row as an inline function: (dst, src, len, key)
+ *   FRAMES_MASK     the mask of the row as an inline function: (dst, src, len, key), returns is_ascii
  *   FRAMES_UTF8     the UTF-8 kernel of the row: (state, src, len) */
 #include <fastws/error.h>
 
@@ -15,18 +15,17 @@
 #define MASK_BIT 0x80u
 #define LEN7_MAX 125u
 #define LEN7_IS_U16 126u
+#define WHOLE_MESSAGE (int)(FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST)
 
-/* Checks an unmasked text. Returns 0 and its flags, or FASTWS_ERR_UTF8 and the place in the run. */
-FRAMES_TARGET static inline int check_text(struct fws_run *run, const uint8_t *payload, size_t len, uint16_t *flags) {
+/* Checks a text that is not known to be ASCII. Returns the flags of its event, or
+ * FASTWS_ERR_UTF8 and the place in the run. Apart from the walk, whose registers it would take. */
+static FWS_NOINLINE int check_text(struct fws_run *run, const uint8_t *payload, size_t len) {
     struct fws_utf8_state state = {0, 0};
     size_t accepted = FRAMES_UTF8(&state, payload, len);
-    if (accepted < len || state.dfa) {
-        run->error = FASTWS_ERR_UTF8;
-        run->error_offset = accepted;
-        return FASTWS_ERR_UTF8;
-    }
-    if (!state.non_ascii) *flags |= FASTWS_EVENT_ASCII;
-    return 0;
+    if (accepted == len && state.dfa == 0) return WHOLE_MESSAGE | (state.non_ascii ? 0 : (int)FASTWS_EVENT_ASCII);
+    run->error = FASTWS_ERR_UTF8;
+    run->error_offset = accepted;
+    return FASTWS_ERR_UTF8;
 }
 
 FRAMES_TARGET static FWS_ALWAYS_INLINE int walk(struct fws_run *run, struct fastws_event *events, int cap,
@@ -49,11 +48,14 @@ FRAMES_TARGET static FWS_ALWAYS_INLINE int walk(struct fws_run *run, struct fast
         }
         if (avail < header_len || avail - header_len < len || len > run->payload_max) break;
         uint8_t *payload = head + header_len;
-        if (is_masked) FRAMES_MASK(payload, payload, len, fws_load_u32(payload - 4));
-        uint16_t flags = FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST;
-        if (first == FIN_TEXT && run->is_text_checked && check_text(run, payload, len, &flags) < 0) break;
+        int is_ascii = 0, flags = WHOLE_MESSAGE;
+        if (is_masked) is_ascii = FRAMES_MASK(payload, payload, len, fws_load_u32(payload - 4));
+        if (first == FIN_TEXT && run->is_text_checked) {
+            flags = is_ascii ? WHOLE_MESSAGE | (int)FASTWS_EVENT_ASCII : check_text(run, payload, len);
+            if (flags < 0) break;
+        }
         events[count++] = (struct fastws_event){
-            .ptr = payload, .len = len, .kind = FASTWS_EVENT_MESSAGE, .opcode = first & 0x0f, .flags = flags};
+            .ptr = payload, .len = len, .kind = FASTWS_EVENT_MESSAGE, .opcode = first & 0x0f, .flags = (uint16_t)flags};
         head = payload + len;
     }
     run->head = head;

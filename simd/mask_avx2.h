@@ -6,13 +6,14 @@
 #include "intrinsics.h"
 #include "mask_words.h"
 
-FWS_TARGET("avx2") static FWS_ALWAYS_INLINE void mask_16_to_31(uint8_t *dst, const uint8_t *src, size_t len,
-                                                                uint32_t key) {
+FWS_TARGET("avx2") static FWS_ALWAYS_INLINE int mask_16_to_31(uint8_t *dst, const uint8_t *src, size_t len,
+                                                               uint32_t key) {
     __m128i key_start = _mm_set1_epi32((int)key), key_end = _mm_set1_epi32((int)fws_rotate_key(key, len));
     __m128i a = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)src), key_start);
     __m128i b = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)(src + len - 16)), key_end);
     _mm_storeu_si128((__m128i *)(void *)dst, a);
     _mm_storeu_si128((__m128i *)(void *)(dst + len - 16), b);
+    return _mm_movemask_epi8(_mm_or_si128(a, b)) == 0;
 }
 
 #define MASK_NAME mask_avx2
@@ -25,6 +26,8 @@ FWS_TARGET("avx2") static FWS_ALWAYS_INLINE void mask_16_to_31(uint8_t *dst, con
 #define vector_store(dst, v) _mm256_storeu_si256((__m256i *)(void *)(dst), v)
 #define vector_store_aligned(dst, v) _mm256_store_si256((__m256i *)(void *)(dst), v)
 #define vector_xor(a, b) _mm256_xor_si256(a, b)
+#define vector_or(a, b) _mm256_or_si256(a, b)
+#define vector_is_ascii(v) (_mm256_movemask_epi8(v) == 0)
 #include "mask_vector.h"
 
 #endif

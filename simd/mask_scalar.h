@@ -10,15 +10,13 @@
 #define KEEP_WORD(word) __asm__("" : "+r"(word))
 
 /* Forward and word by word: with dst <= src a store never reaches a byte that is still to be loaded, the last word,
- * which is loaded first, excepted. */
-static inline void mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
-    if (FWS_LIKELY(len < 16)) {
-        mask_under_16(dst, src, len, key);
-        return;
-    }
+ * which is loaded first, excepted. Returns 1 if all bytes written are below 0x80, else 0. */
+static FWS_ALWAYS_INLINE int mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+    if (FWS_LIKELY(len < 16)) return mask_under_16(dst, src, len, key);
     uint32_t key_end = fws_rotate_key(key, len);
     uint64_t wide = (uint64_t)key << 32 | key;
     uint64_t last = fws_load_u64(src + len - 8) ^ ((uint64_t)key_end << 32 | key_end);
+    uint64_t seen = last;
     size_t i = 0;
     for (; len - i >= 32; i += 32) {
         uint64_t a = fws_load_u64(src + i) ^ wide, b = fws_load_u64(src + i + 8) ^ wide;
@@ -31,9 +29,15 @@ static inline void mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uin
         fws_store_u64(dst + i + 8, b);
         fws_store_u64(dst + i + 16, c);
         fws_store_u64(dst + i + 24, d);
+        seen |= (a | b) | (c | d);
     }
-    for (; len - i >= 8; i += 8) fws_store_u64(dst + i, fws_load_u64(src + i) ^ wide);
+    for (; len - i >= 8; i += 8) {
+        uint64_t a = fws_load_u64(src + i) ^ wide;
+        fws_store_u64(dst + i, a);
+        seen |= a;
+    }
     fws_store_u64(dst + len - 8, last);
+    return (seen & HIGH_BITS) == 0;
 }
 
 #endif

@@ -15,6 +15,8 @@
 #define vector_store(dst, v) _mm_storeu_si128((__m128i *)(void *)(dst), v)
 #define vector_store_aligned(dst, v) _mm_store_si128((__m128i *)(void *)(dst), v)
 #define vector_xor(a, b) _mm_xor_si128(a, b)
+#define vector_or(a, b) _mm_or_si128(a, b)
+#define vector_is_ascii(v) (_mm_movemask_epi8(v) == 0)
 #include "mask_vector.h"
 
 #endif

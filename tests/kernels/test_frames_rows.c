@@ -141,7 +141,8 @@ static size_t add_frame(uint8_t *dst, uint8_t first, int is_masked, const uint8_
 
 /* ASCII, now and then with a character of two to four bytes, a bad byte, or an end inside a character. */
 static void make_text(uint8_t *dst, size_t len) {
-    static const char *const pieces[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xff", "\xed\xa0\x80", "\xe2\x82"};
+    static const char *const pieces[] = {"\xc3\xa9", "\xe2\x82\xac",     "\xf0\x9f\x98\x80",
+                                         "\xff",     "\xed\xa0\x80", "\xe2\x82"};
     uint32_t taste = random_below(4);
     for (size_t i = 0; i < len;) {
         uint32_t pick = taste ? random_below(taste == 1 ? 2000 : 40) : 100;
@@ -156,7 +157,8 @@ static void make_text(uint8_t *dst, size_t len) {
 }
 
 static size_t random_len(void) {
-    static const size_t edges[] = {0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 124, 125, 126, 127, 128, 129, 256, 257, 300};
+    static const size_t edges[] = {0,  1,  3,  4,  7,   8,   15,  16,  17,  31,  32,  33,
+                                   63, 64, 65, 124, 125, 126, 127, 128, 129, 256, 257, 300};
     return random_below(2) ? edges[random_below(sizeof edges / sizeof *edges)] : random_below(150);
 }
 

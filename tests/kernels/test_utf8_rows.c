@@ -12,8 +12,7 @@
 #include "guard.h"
 #include "rows.h"
 
-/* Whether some character begins with these 1, 2 or 3 bytes, or is these 1 to 3 bytes, or begins with the first three and
- * has four: filled by encoding every code point. */
+/* Whether these 1, 2 or 3 bytes begin a character or are a whole one: filled by encoding every code point. */
 enum { BEGINS = 1, WHOLE = 2 };
 static uint8_t one[1 << 8], two[1 << 16], three[1 << 24];
 
@@ -177,7 +176,8 @@ static void finds_a_bad_byte_at_any_place(void **unused) {
 
 /* Text of all scripts mixed, cut at every two places; then with one byte changed. */
 static void check_mixed(const struct fws_kernels *row) {
-    static const uint32_t scripts[] = {0x20, 0x430, 0x4e00, 0x1f600, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff};
+    static const uint32_t scripts[] = {0x20,   0x7f,   0x80,    0x430,   0x7ff,   0x800,
+                                       0x4e00, 0xffff, 0x10000, 0x1f600, 0x10ffff};
     uint32_t random = 7;
     for (int round = 0; round < 60; round++) {
         uint8_t text[64];

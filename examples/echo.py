@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Echoes text and binary messages: one thread for each connection, so that a silent peer stops nobody else."""
+
+import argparse
+import signal
+import socket
+import threading
+
+import fastws
+
+upgrader = fastws.Upgrader()
+
+
+def serve(sock: socket.socket) -> None:
+    """Upgrades a connection and echoes until it ends, however it ends."""
+    with sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with upgrader.upgrade(sock) as stream:
+                for message in stream:
+                    stream.send(message)
+        except fastws.HandshakeError:
+            refuse(sock)
+        except (fastws.Error, OSError):
+            pass
+
+
+def refuse(sock: socket.socket) -> None:
+    """Lets the peer read its refusal: closing with unread bytes would reset the connection under it."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(1)
+        sock.recv(65536)
+    except OSError:
+        pass
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9001, help="0 for any free one")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, stop)
+    with socket.create_server((arguments.host, arguments.port), backlog=512) as listener:
+        print(f"listening on ws://{arguments.host}:{listener.getsockname()[1]}/", flush=True)
+        try:
+            while True:
+                sock, _ = listener.accept()
+                threading.Thread(target=serve, args=(sock,), daemon=True).start()
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* The Connection type: the protocol without I/O. Bytes in, events out; messages in, bytes out. */
+#include "args.h"
+#include "errors.h"
+#include "events.h"
+#include "protocol.h"
+
+#include <structmember.h>
+
+#include <string.h>
+
+#include <fastws/error.h>
+#include <fastws/header.h>
+
+#define BUFFER_LEN 65536 /* bytes of what get_buffer() gives */
+#define BATCH 16         /* events taken from the library at a time */
+
+struct connection {
+    PyObject_HEAD
+    struct state *state;
+    struct protocol protocol;
+    PyObject *outbox;   /* list of bytes that left the connection and not data_to_send() yet, or NULL */
+    PyObject *buffer;   /* bytearray behind get_buffer(), or NULL */
+    PyObject *weakrefs;
+    int is_receiving;   /* a call of receive() is under way: what it runs must not start another */
+    int is_flooded;     /* control replies passed their limit, and data_to_send() has not taken them */
+};
+
+static PyObject *connection_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"role", "max_size", "max_frame_size", "max_fragments", "max_empty_fragments",
+                            "ping_interval", "ping_timeout", "close_timeout", "check_utf8", NULL};
+    struct options options = {.check_utf8 = 1};
+    PyObject *role;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOp:Connection", names, &role, &options.max_size,
+                                     &options.max_frame_size, &options.max_fragments, &options.max_empty_fragments,
+                                     &options.ping_interval, &options.ping_timeout, &options.close_timeout,
+                                     &options.check_utf8)) {
+        return NULL;
+    }
+    struct connection *self = (struct connection *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    self->state = state_of_type(type);
+    if (!self->state || arg_config(role, &options, &self->protocol.config) < 0 ||
+        protocol_open(&self->protocol, self->state) < 0) {
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+static void connection_dealloc(PyObject *object) {
+    struct connection *self = (struct connection *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (self->weakrefs) PyObject_ClearWeakRefs(object);
+    protocol_close(&self->protocol);
+    Py_CLEAR(self->outbox);
+    Py_CLEAR(self->buffer);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* Moves what is queued to the outbox. Returns 0, or -1 with an exception. */
+static int spill(struct connection *self) {
+    if (fastws_conn_pending_len(self->protocol.conn) == 0) return 0;
+    PyObject *bytes = protocol_drain(&self->protocol);
+    if (bytes && !self->outbox) self->outbox = PyList_New(0);
+    int result = bytes && self->outbox ? PyList_Append(self->outbox, bytes) : -1;
+    Py_XDECREF(bytes);
+    return result;
+}
+
+/* ---- In ---- */
+
+/* Appends the events that are there. Payloads become objects before anything else runs on the connection: only then
+ * are views safe from code that the collector may run here. Returns 0, or -1 with an exception. */
+static int take_events(struct connection *self, PyObject *list) {
+    struct fastws_event events[BATCH];
+    int count;
+    while (!self->protocol.error && (count = fastws_conn_next(self->protocol.conn, events, BATCH)) != 0) {
+        if (count < 0) {
+            error_raise(self->state, count);
+            return -1;
+        }
+        for (int i = 0; i < count; i++) {
+            protocol_note_event(&self->protocol, &events[i]);
+            PyObject *event = event_object(self->state, &events[i]);
+            int result = event ? PyList_Append(list, event) : -1;
+            Py_XDECREF(event);
+            if (result < 0) return -1;
+        }
+    }
+    return 0;
+}
+
+/* Copies bytes in, a slab at a time. What follows a close frame or an error is dropped. */
+static int take_bytes(struct connection *self, const char *src, size_t len, PyObject *list) {
+    while (len && !self->protocol.error) {
+        void *ptr;
+        size_t cap;
+        int error = fastws_conn_space(self->protocol.conn, &ptr, &cap);
+        if (error < 0) {
+            error_raise(self->state, error);
+            return -1;
+        }
+        if (cap == 0) {
+            /* All of data is taken at once: what it asks for in replies is bounded by what it holds. The limit is
+             * asked again at the next call. */
+            self->is_flooded = 1;
+            if (spill(self) < 0) return -1;
+            continue;
+        }
+        if (cap > len) cap = len;
+        memcpy(ptr, src, cap);
+        error = fastws_conn_filled(self->protocol.conn, cap);
+        if (error < 0) {
+            error_raise(self->state, error);
+            return -1;
+        }
+        src += cap;
+        len -= cap;
+        if (take_events(self, list) < 0) return -1;
+    }
+    return take_events(self, list);
+}
+
+/* Says whether bytes may come in now. Returns 0, or -1 with an exception. */
+static int check_may_receive(struct connection *self) {
+    if (self->is_receiving) {
+        PyErr_SetString(self->state->exceptions[EXC_CONCURRENCY_ERROR], "another call is receiving");
+    } else if (self->protocol.error) {
+        protocol_closed_raise(&self->protocol, self->state);
+    } else if (self->is_flooded) {
+        PyErr_SetString(PyExc_RuntimeError, "send what data_to_send() returns before more is received");
+    } else {
+        return 0;
+    }
+    return -1;
+}
+
+static PyObject *receive_bytes(struct connection *self, const char *src, size_t len) {
+    PyObject *list = PyList_New(0);
+    if (!list) return NULL;
+    protocol_touch(&self->protocol);
+    self->is_receiving = 1;
+    if (take_bytes(self, src, len, list) < 0) Py_CLEAR(list);
+    self->is_receiving = 0;
+    return list;
+}
+
+static PyObject *connection_receive(PyObject *object, PyObject *data) {
+    struct connection *self = (struct connection *)object;
+    Py_buffer view;
+    if (arg_bytes(data, "data", &view) < 0) return NULL;
+    PyObject *list = check_may_receive(self) < 0 ? NULL : receive_bytes(self, view.buf, (size_t)view.len);
+    PyBuffer_Release(&view);
+    return list;
+}
+
+static PyObject *connection_receive_eof(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct connection *self = (struct connection *)object;
+    if (self->protocol.error) return PyList_New(0);
+    if (check_may_receive(self) < 0) return NULL;
+    fastws_conn_eof(self->protocol.conn);
+    return receive_bytes(self, NULL, 0);
+}
+
+static PyObject *connection_get_buffer(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    struct connection *self = (struct connection *)object;
+    if (arg_count("get_buffer", count, 0, 1) < 0) return NULL;
+    if (count && (!PyLong_Check(args[0]))) return PyErr_Format(PyExc_TypeError, "sizehint must be int");
+    if (!self->buffer) self->buffer = PyByteArray_FromStringAndSize(NULL, BUFFER_LEN);
+    return self->buffer ? PyMemoryView_FromObject(self->buffer) : NULL;
+}
+
+static PyObject *connection_buffer_updated(PyObject *object, PyObject *number) {
+    struct connection *self = (struct connection *)object;
+    Py_buffer view = {0};
+    uint64_t len;
+    if (check_may_receive(self) < 0) return NULL;
+    /* The bytearray can be reached, and resized, through the memoryview that was handed out. */
+    if (self->buffer && PyObject_GetBuffer(self->buffer, &view, PyBUF_SIMPLE) < 0) return NULL;
+    PyObject *list = NULL;
+    if (arg_unsigned(number, "nbytes", (uint64_t)view.len, &len) == 0) list = receive_bytes(self, view.buf, (size_t)len);
+    PyBuffer_Release(&view);
+    return list;
+}
+
+/* ---- Out ---- */
+
+static PyObject *connection_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"data", "opcode", NULL};
+    struct connection *self = (struct connection *)object;
+    PyObject *sorted[2];
+    Py_buffer view;
+    int opcode;
+    if (arg_sort("send", args, count, kwnames, names, 1, 2, sorted) < 0) return NULL;
+    if (protocol_take_message(sorted[0], sorted[1], &view, &opcode) < 0) return NULL;
+    protocol_touch(&self->protocol);
+    int error = fastws_conn_send(self->protocol.conn, opcode, view.buf, (size_t)view.len);
+    /* A payload that was borrowed is copied before it goes back to its owner. */
+    int result = error == 0 && view.len >= 4096 ? spill(self) : 0;
+    PyBuffer_Release(&view);
+    if (error < 0) return protocol_error_raise(&self->protocol, self->state, error);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *send_control(PyObject *object, PyObject *const *args, Py_ssize_t count, int is_pong) {
+    struct connection *self = (struct connection *)object;
+    if (arg_count(is_pong ? "pong" : "ping", count, 0, 1) < 0) return NULL;
+    if (protocol_send_control(&self->protocol, self->state, is_pong, count ? args[0] : NULL) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *connection_ping(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    return send_control(self, args, count, 0);
+}
+
+static PyObject *connection_pong(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    return send_control(self, args, count, 1);
+}
+
+static PyObject *connection_close(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"code", "reason", NULL};
+    struct connection *self = (struct connection *)object;
+    PyObject *sorted[2];
+    if (arg_sort("close", args, count, kwnames, names, 0, 2, sorted) < 0) return NULL;
+    if (protocol_send_close(&self->protocol, self->state, sorted[0], sorted[1]) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *connection_data_to_send(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct connection *self = (struct connection *)object;
+    self->is_flooded = 0;
+    if (!self->outbox) return protocol_drain(&self->protocol);
+    if (spill(self) < 0) return NULL;
+    PyObject *list = self->outbox;
+    self->outbox = NULL;
+    PyObject *out;
+    if (PyList_GET_SIZE(list) == 1) {
+        out = Py_NewRef(PyList_GET_ITEM(list, 0));
+    } else {
+        PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
+        out = empty ? PyObject_CallMethod(empty, "join", "O", list) : NULL;
+        Py_XDECREF(empty);
+    }
+    Py_DECREF(list);
+    return out;
+}
+
+/* ---- Time and state ---- */
+
+static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    struct connection *self = (struct connection *)object;
+    if (arg_count("on_time", count, 0, 1) < 0) return NULL;
+    uint64_t now = protocol_touch(&self->protocol);
+    /* Rounded up: a deadline that was read as seconds and handed back has passed. */
+    if (count && arg_seconds(args[0], "now", 1, INT64_MAX / 2, &now) < 0) return NULL;
+    int result = fastws_conn_on_time(self->protocol.conn, now);
+    if (result < 0) return error_raise(self->state, result);
+    if (self->protocol.error || result == 0) return PyList_New(0);
+    return self->is_receiving ? PyList_New(0) : receive_bytes(self, NULL, 0);
+}
+
+static PyObject *connection_close_expected(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct connection *self = (struct connection *)object;
+    return PyBool_FromLong(fastws_conn_is_over(self->protocol.conn) && !self->outbox);
+}
+
+static PyObject *get_deadline(PyObject *object, void *Py_UNUSED(closure)) {
+    struct connection *self = (struct connection *)object;
+    uint64_t deadline = fastws_conn_deadline_ms(self->protocol.conn);
+    if (deadline == UINT64_MAX) Py_RETURN_NONE;
+    return PyFloat_FromDouble((double)deadline / 1000.0);
+}
+
+static PyObject *get_protocol(PyObject *object, void *getter) {
+    struct connection *self = (struct connection *)object;
+    PyObject *(*const *get)(const struct protocol *) = getter;
+    return (*get)(&self->protocol);
+}
+
+static PyObject *get_role(PyObject *object, void *Py_UNUSED(closure)) {
+    struct connection *self = (struct connection *)object;
+    return PyUnicode_InternFromString(self->protocol.config.role == FASTWS_ROLE_CLIENT ? "client" : "server");
+}
+
+/* Function pointers cannot travel as void pointers; pointers to them can. */
+static PyObject *(*const state_getter)(const struct protocol *) = protocol_state;
+static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_code;
+static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
+
+static PyMethodDef connection_methods[] = {
+    {"receive", connection_receive, METH_O,
+     "receive($self, data, /)\n--\n\n"
+     "Takes bytes that the peer sent, which are copied, and returns the events that they complete.\n\n"
+     "Args:\n"
+     "    data: any bytes-like object.\n\n"
+     "Returns:\n"
+     "    A list of Message, Ping, Pong, Close and Failure. Close and Failure come last: nothing follows them.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: a Close or Failure was returned before.\n"
+     "    RuntimeError: replies to control frames passed 64 KiB and data_to_send() was not called since."},
+    {"receive_eof", connection_receive_eof, METH_NOARGS,
+     "receive_eof($self, /)\n--\n\n"
+     "Says that the peer will send nothing more. Returns the last events: a Failure, if no close frame came."},
+    {"get_buffer", (PyCFunction)(void (*)(void))connection_get_buffer, METH_FASTCALL,
+     "get_buffer($self, sizehint=-1, /)\n--\n\n"
+     "Returns a memoryview to receive into, as asyncio.BufferedProtocol does."},
+    {"buffer_updated", connection_buffer_updated, METH_O,
+     "buffer_updated($self, nbytes, /)\n--\n\n"
+     "Says that nbytes were written to the start of get_buffer(). Like receive(), but for those bytes."},
+    {"send", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS,
+     "send($self, data, opcode=None)\n--\n\n"
+     "Queues one message.\n\n"
+     "Args:\n"
+     "    data: str for a text message, bytes-like for a binary one. It is copied.\n"
+     "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: a close frame was queued, or the connection failed.\n"
+     "    ValueError: opcode is neither, or text is not UTF-8."},
+    {"ping", (PyCFunction)(void (*)(void))connection_ping, METH_FASTCALL,
+     "ping($self, data=b'', /)\n--\n\nQueues a ping with at most 125 bytes. RFC 6455 5.5.2."},
+    {"pong", (PyCFunction)(void (*)(void))connection_pong, METH_FASTCALL,
+     "pong($self, data=b'', /)\n--\n\nQueues a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
+    {"close", (PyCFunction)(void (*)(void))connection_close, METH_FASTCALL | METH_KEYWORDS,
+     "close($self, code=1000, reason='')\n--\n\n"
+     "Queues a close frame: the last frame of this end. Does nothing after another, or a failure. RFC 6455 7.1.2.\n\n"
+     "Args:\n"
+     "    code: 1000-1003, 1007-1014 or 3000-4999; 1005 for a frame without a body.\n"
+     "    reason: cut to 123 bytes of UTF-8.\n\n"
+     "Raises:\n"
+     "    ValueError: code may not be sent."},
+    {"data_to_send", connection_data_to_send, METH_NOARGS,
+     "data_to_send($self, /)\n--\n\nReturns all bytes that are to be sent, and forgets them."},
+    {"on_time", (PyCFunction)(void (*)(void))connection_on_time, METH_FASTCALL,
+     "on_time($self, now=None, /)\n--\n\n"
+     "Does what is due: queues a ping, or fails the connection. Call it when deadline has passed.\n\n"
+     "Args:\n"
+     "    now: seconds, as time.monotonic() counts; None for that clock.\n\n"
+     "Returns:\n"
+     "    A list of events: empty, or a Failure."},
+    {"close_expected", connection_close_expected, METH_NOARGS,
+     "close_expected($self, /)\n--\n\n"
+     "Returns True when the transport should be closed: the connection has ended and all was sent."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef connection_getset[] = {
+    {"deadline", get_deadline, NULL, "When on_time() wants to be called, in seconds of time.monotonic(); None: never.",
+     NULL},
+    {"state", get_protocol, NULL, "'OPEN', 'CLOSING' or 'CLOSED'.", (void *)&state_getter},
+    {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
+     (void *)&code_getter},
+    {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
+    {"role", get_role, NULL, "'server' or 'client'.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef connection_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct connection, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot connection_slots[] = {
+    {Py_tp_doc,
+     "Connection(role, *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, max_empty_fragments=1024, "
+     "ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True)\n--\n\n"
+     "One WebSocket connection after its handshake, without I/O. RFC 6455.\n\n"
+     "Not for several threads at once.\n\n"
+     "Args:\n"
+     "    role: 'server' or 'client'.\n"
+     "    max_size: bytes of a message, None for no limit. Above: MessageTooBig, 1009.\n"
+     "    max_frame_size: bytes of a frame, None for no limit.\n"
+     "    max_fragments: frames of a message, None for no limit.\n"
+     "    max_empty_fragments: frames without payload of a message, None for no limit.\n"
+     "    ping_interval: seconds of silence before a ping, None for never.\n"
+     "    ping_timeout: seconds of silence after that ping before the connection fails, None for never.\n"
+     "    close_timeout: seconds for the close handshake, None for no limit.\n"
+     "    check_utf8: False lets text through that is not UTF-8; its wrong bytes become lone surrogates.\n\n"
+     "Raises:\n"
+     "    ValueError: an argument is out of range."},
+    SLOT(Py_tp_new, connection_tp_new),
+    SLOT(Py_tp_dealloc, connection_dealloc),
+    {Py_tp_methods, connection_methods},
+    {Py_tp_getset, connection_getset},
+    {Py_tp_members, connection_members},
+    {0, NULL},
+};
+
+PyType_Spec connection_spec = {
+    .name = "fastws.Connection",
+    .basicsize = sizeof(struct connection),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = connection_slots,
+};

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Turns the errors of the library into exceptions. */
+#include "errors.h"
+
+#include <fastws/error.h>
+
+/* The class of an error that is about bytes or time: by what it asks of the connection, so that a new error finds its
+ * class by its row in error.c. */
+static enum exception class_of(int error) {
+    if (error == FASTWS_ERR_HANDSHAKE_TIMEOUT) return EXC_HANDSHAKE_TIMEOUT;
+    if (fastws_error_http_status(error)) return EXC_HANDSHAKE_ERROR;
+    switch (error) {
+    case FASTWS_ERR_UTF8:
+    case FASTWS_ERR_CLOSE_UTF8: return EXC_INVALID_UTF8;
+    case FASTWS_ERR_CONTROL_FLOOD: return EXC_CONTROL_FLOOD;
+    case FASTWS_ERR_PING_TIMEOUT:
+    case FASTWS_ERR_CLOSE_TIMEOUT:
+    case FASTWS_ERR_TIMEOUT: return EXC_CONNECTION_TIMEOUT;
+    case FASTWS_ERR_READER_BUSY: return EXC_CONCURRENCY_ERROR;
+    default: break;
+    }
+    switch (fastws_error_close_code(error)) {
+    case 1002: return EXC_PROTOCOL_ERROR;
+    case 1009: return EXC_MESSAGE_TOO_BIG;
+    default: return EXC_CONNECTION_LOST;
+    }
+}
+
+/* Errors that Python has a class for: the call itself was wrong, or the machine failed. */
+static PyObject *builtin_class_of(int error) {
+    switch (error) {
+    case FASTWS_ERR_NOMEM: return PyExc_MemoryError;
+    case FASTWS_ERR_ARGUMENT:
+    case FASTWS_ERR_BUFFER_SIZE:
+    case FASTWS_ERR_ISA: return PyExc_ValueError;
+    case FASTWS_ERR_STATE: return PyExc_RuntimeError;
+    case FASTWS_ERR_RANDOM: return PyExc_OSError;
+    default: return NULL;
+    }
+}
+
+static int set_item(PyObject *dict, const char *key, PyObject *value) {
+    if (!value) return -1;
+    int result = PyDict_SetItemString(dict, key, value);
+    Py_DECREF(value);
+    return result;
+}
+
+static PyObject *int_or_none(int value) {
+    return value ? PyLong_FromLong(value) : Py_NewRef(Py_None);
+}
+
+PyObject *error_new(struct state *state, int error, int64_t offset) {
+    PyObject *builtin = builtin_class_of(error);
+    if (builtin) return PyObject_CallFunction(builtin, "s", fastws_error_text(error));
+    PyObject *type = state->exceptions[class_of(error)];
+    PyObject *args = Py_BuildValue("(s)", fastws_error_text(error));
+    PyObject *kwargs = PyDict_New();
+    PyObject *exception = NULL;
+    if (!args || !kwargs) goto out;
+    if (set_item(kwargs, "name", PyUnicode_FromString(fastws_error_name(error))) < 0) goto out;
+    if (set_item(kwargs, "code", int_or_none(fastws_error_close_code(error))) < 0) goto out;
+    if (set_item(kwargs, "status", int_or_none(fastws_error_http_status(error))) < 0) goto out;
+    if (set_item(kwargs, "rfc", PyUnicode_FromString(fastws_error_rfc(error))) < 0) goto out;
+    if (offset >= 0 && set_item(kwargs, "offset", PyLong_FromLongLong(offset)) < 0) goto out;
+    exception = PyObject_Call(type, args, kwargs);
+out:
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    return exception;
+}
+
+PyObject *error_raise(struct state *state, int error) {
+    PyObject *exception = error_new(state, error, -1);
+    if (!exception) return NULL;
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+    return NULL;
+}
+
+PyObject *error_raise_value(int error) {
+    PyErr_Format(PyExc_ValueError, "%s (%s)", fastws_error_text(error), fastws_error_rfc(error));
+    return NULL;
+}
+
+PyObject *error_raise_from_current(PyObject *exception) {
+    PyObject *type, *cause, *traceback;
+    PyErr_Fetch(&type, &cause, &traceback);
+    PyErr_NormalizeException(&type, &cause, &traceback);
+    if (traceback) PyException_SetTraceback(cause, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    if (!exception) {
+        Py_XDECREF(cause);
+        return NULL;
+    }
+    if (cause) {
+        PyException_SetContext(exception, Py_NewRef(cause));
+        PyException_SetCause(exception, cause);
+    }
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+    return NULL;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Events as struct sequences: tuples with named fields, made without running Python code. */
+#include "events.h"
+
+#include <string.h>
+
+#include <fastws/close.h>
+#include <fastws/header.h>
+
+#include "errors.h"
+#include "header.h"
+
+static PyStructSequence_Field message_fields[] = {
+    {"opcode", "OpCode.TEXT or OpCode.BINARY."},
+    {"data", "The message: str for text, bytes for binary."},
+    {NULL, NULL},
+};
+static PyStructSequence_Field ping_fields[] = {{"data", "The payload, bytes: at most 125."}, {NULL, NULL}};
+static PyStructSequence_Field close_fields[] = {
+    {"code", "The close code; 1005 if the frame held none."},
+    {"reason", "The reason, a str."},
+    {NULL, NULL},
+};
+static PyStructSequence_Field failure_fields[] = {
+    {"error", "The exception that says what was wrong."},
+    {"code", "The close code that the peer is told; 1006 where it is told nothing."},
+    {NULL, NULL},
+};
+static PyStructSequence_Field frame_fields[] = {
+    {"header", "The Header."},
+    {"payload", "The bytes of the payload as they are on the wire: masked if header.mask is set."},
+    {NULL, NULL},
+};
+static PyStructSequence_Field handshake_fields[] = {
+    {"target", "What stood in the request line, a str: path and query."},
+    {"host", "The value of the Host header, a str."},
+    {"protocol", "The subprotocol that was agreed on, a str, or None."},
+    {"headers", "The other headers of the request: a tuple of (name, value), both str."},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc message_desc = {"fastws.Message", "A whole message.", message_fields, 2};
+static PyStructSequence_Desc ping_desc = {"fastws.Ping", "A ping, answered already. RFC 6455 5.5.2.", ping_fields, 1};
+static PyStructSequence_Desc pong_desc = {"fastws.Pong", "A pong. RFC 6455 5.5.3.", ping_fields, 1};
+static PyStructSequence_Desc close_desc = {"fastws.Close", "A close frame. RFC 6455 5.5.1.", close_fields, 2};
+static PyStructSequence_Desc failure_desc = {"fastws.Failure", "The connection failed. RFC 6455 7.1.7.",
+                                             failure_fields, 2};
+static PyStructSequence_Desc frame_desc = {"fastws.Frame", "One frame. RFC 6455 5.2.", frame_fields, 2};
+static PyStructSequence_Desc handshake_desc = {"fastws.Handshake", "What was agreed on. RFC 6455 section 4.",
+                                               handshake_fields, 4};
+
+int events_make_types(struct state *state) {
+    struct {
+        PyTypeObject **type;
+        PyStructSequence_Desc *desc;
+    } wanted[] = {
+        {&state->message_type, &message_desc}, {&state->ping_type, &ping_desc},
+        {&state->pong_type, &pong_desc},       {&state->close_type, &close_desc},
+        {&state->failure_type, &failure_desc}, {&state->frame_type, &frame_desc},
+        {&state->handshake_type, &handshake_desc},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        *wanted[i].type = PyStructSequence_NewType(wanted[i].desc);
+        if (!*wanted[i].type) return -1;
+    }
+    return 0;
+}
+
+PyObject *event_text(const struct fastws_event *event) {
+    Py_ssize_t len = (Py_ssize_t)event->len;
+    const char *ptr = (const char *)event->ptr;
+    if (!(event->flags & FASTWS_EVENT_ASCII)) return PyUnicode_DecodeUTF8(ptr, len, "surrogateescape");
+    PyObject *text = PyUnicode_New(len, 127);
+    /* The empty string is one shared object. */
+    if (text && len) memcpy(PyUnicode_1BYTE_DATA(text), ptr, (size_t)len);
+    return text;
+}
+
+PyObject *event_bytes(const struct fastws_event *event) {
+    return PyBytes_FromStringAndSize((const char *)event->ptr, (Py_ssize_t)event->len);
+}
+
+PyObject *event_data(const struct fastws_event *event) {
+    return event->opcode == FASTWS_OPCODE_TEXT ? event_text(event) : event_bytes(event);
+}
+
+PyObject *event_close_body(const struct fastws_event *event) {
+    uint8_t body[FASTWS_CONTROL_MAX];
+    int len = fastws_close_write(body, sizeof body, event->close_code, event->ptr, (size_t)event->len);
+    return len < 0 ? error_raise_value(len) : PyBytes_FromStringAndSize((const char *)body, len);
+}
+
+PyObject *pair_new(PyTypeObject *type, PyObject *first, PyObject *second) {
+    PyObject *pair = first && second ? PyStructSequence_New(type) : NULL;
+    if (!pair) {
+        Py_XDECREF(first);
+        Py_XDECREF(second);
+        return NULL;
+    }
+    PyStructSequence_SetItem(pair, 0, first);
+    PyStructSequence_SetItem(pair, 1, second);
+    return pair;
+}
+
+static PyObject *control_new(PyTypeObject *type, const struct fastws_event *event) {
+    PyObject *data = event_bytes(event);
+    PyObject *control = data ? PyStructSequence_New(type) : NULL;
+    if (!control) {
+        Py_XDECREF(data);
+        return NULL;
+    }
+    PyStructSequence_SetItem(control, 0, data);
+    return control;
+}
+
+static PyObject *failure_new(struct state *state, const struct fastws_event *event) {
+    int64_t offset = event->error == FASTWS_ERR_UTF8 ? (int64_t)event->error_offset : -1;
+    PyObject *error = error_new(state, event->error, offset);
+    return pair_new(state->failure_type, error, PyLong_FromLong(event->close_code));
+}
+
+PyObject *event_object(struct state *state, const struct fastws_event *event) {
+    switch (event->kind) {
+    case FASTWS_EVENT_PING: return control_new(state->ping_type, event);
+    case FASTWS_EVENT_PONG: return control_new(state->pong_type, event);
+    case FASTWS_EVENT_CLOSE:
+        return pair_new(state->close_type, PyLong_FromLong(event->close_code),
+                        PyUnicode_DecodeUTF8((const char *)event->ptr, (Py_ssize_t)event->len, NULL));
+    case FASTWS_EVENT_ERROR: return failure_new(state, event);
+    default: return pair_new(state->message_type, opcode_new(state, event->opcode), event_data(event));
+    }
+}

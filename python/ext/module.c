@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The module fastws._core: its types, functions and state, for each interpreter anew. */
+#include "errors.h"
+#include "events.h"
+#include "protocol.h"
+
+#include <fastws/cpu.h>
+#include <fastws/error.h>
+#include <fastws/header.h>
+#include <fastws/version.h>
+
+/* In the order of enum exception. */
+static const char *const exception_names[EXC_COUNT] = {
+    "ProtocolError",      "InvalidUTF8",           "MessageTooBig",    "ControlFlood",
+    "ConnectionLost",     "ConnectionTimeout",     "ConnectionClosedOK", "ConnectionClosedError",
+    "ConcurrencyError",   "HandshakeError",        "HandshakeTimeout", "Reject",
+};
+
+/* In the order of enum name. */
+static const char *const method_names[NAME_COUNT] = {
+    "recv_into", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
+};
+
+/* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */
+static int check_isa(void) {
+    if (fastws_cpu_status() == 0) return 0;
+    const char *names[16];
+    int count = fastws_cpu_isas(names, 16);
+    PyObject *choices = PyUnicode_FromString("");
+    for (int i = 0; choices && i < count && i < 16; i++) {
+        Py_SETREF(choices, PyUnicode_FromFormat("%U%s%s", choices, i ? ", " : "", names[i]));
+    }
+    if (choices) {
+        PyErr_Format(PyExc_ImportError,
+                     "the environment variable FASTWS_ISA names no instruction set of this build and CPU; "
+                     "unset it or set it to one of: %U", choices);
+        Py_DECREF(choices);
+    }
+    return -1;
+}
+
+static int import_attribute(const char *module, const char *name, PyObject **out) {
+    PyObject *imported = PyImport_ImportModule(module);
+    if (!imported) return -1;
+    *out = PyObject_GetAttrString(imported, name);
+    Py_DECREF(imported);
+    return *out ? 0 : -1;
+}
+
+static int load_opcodes(struct state *state) {
+    PyObject *type;
+    if (import_attribute("fastws.codes", "OpCode", &type) < 0) return -1;
+    int result = 0;
+    for (unsigned opcode = 0; opcode < 16 && result == 0; opcode++) {
+        if (fastws_opcode_is_reserved(opcode)) continue;
+        state->opcodes[opcode] = PyObject_CallFunction(type, "I", opcode);
+        if (!state->opcodes[opcode]) result = -1;
+    }
+    Py_DECREF(type);
+    return result;
+}
+
+static int load_names(struct state *state) {
+    for (int i = 0; i < EXC_COUNT; i++) {
+        if (import_attribute("fastws.exceptions", exception_names[i], &state->exceptions[i]) < 0) return -1;
+    }
+    for (int i = 0; i < NAME_COUNT; i++) {
+        state->names[i] = PyUnicode_InternFromString(method_names[i]);
+        if (!state->names[i]) return -1;
+    }
+    return import_attribute("socket", "socket", &state->socket_type);
+}
+
+static int add_types(PyObject *module, struct state *state) {
+    struct {
+        PyTypeObject **type;
+        PyType_Spec *spec;
+    } wanted[] = {
+        {&state->header_type, &header_spec}, {&state->connection_type, &connection_spec},
+        {&state->stream_type, &stream_spec}, {&state->reader_type, &reader_spec},
+        {&state->writer_type, &writer_spec}, {&state->upgrade_type, &upgrade_spec},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
+        if (!*wanted[i].type || PyModule_AddType(module, *wanted[i].type) < 0) return -1;
+    }
+    if (events_make_types(state) < 0) return -1;
+    PyTypeObject *made[] = {state->message_type, state->ping_type,  state->pong_type,     state->close_type,
+                            state->failure_type, state->frame_type, state->handshake_type};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        if (PyModule_AddType(module, made[i]) < 0) return -1;
+    }
+    return 0;
+}
+
+static int module_exec(PyObject *module) {
+    struct state *state = get_state(module);
+    if (check_isa() < 0 || load_names(state) < 0 || load_opcodes(state) < 0) return -1;
+    state->pool = pool_new();
+    if (!state->pool || add_types(module, state) < 0) return -1;
+    if (PyModule_AddFunctions(module, mask_methods) < 0 || PyModule_AddFunctions(module, wire_methods) < 0 ||
+        PyModule_AddFunctions(module, isa_methods) < 0) {
+        return -1;
+    }
+    return PyModule_AddStringConstant(module, "__version__", fastws_version());
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+    struct state *state = get_state(module);
+    for (int i = 0; i < EXC_COUNT; i++) Py_VISIT(state->exceptions[i]);
+    for (int i = 0; i < 16; i++) Py_VISIT(state->opcodes[i]);
+    Py_VISIT(state->socket_type);
+#define VISIT(name) Py_VISIT(state->name);
+    STATE_TYPES(VISIT)
+#undef VISIT
+    return 0;
+}
+
+static int module_clear(PyObject *module) {
+    struct state *state = get_state(module);
+    for (int i = 0; i < EXC_COUNT; i++) Py_CLEAR(state->exceptions[i]);
+    for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->names[i]);
+    for (int i = 0; i < 16; i++) Py_CLEAR(state->opcodes[i]);
+    Py_CLEAR(state->pool);
+    Py_CLEAR(state->socket_type);
+#define CLEAR(name) Py_CLEAR(state->name);
+    STATE_TYPES(CLEAR)
+#undef CLEAR
+    return 0;
+}
+
+static void module_free(void *module) { module_clear(module); }
+
+static PyModuleDef_Slot module_slots[] = {
+    SLOT(Py_mod_exec, module_exec),
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef fastws_core_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "fastws._core",
+    .m_doc = "The C part of fastws.",
+    .m_size = sizeof(struct state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&fastws_core_module); }

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* What Connection and Stream have in common: one struct fastws_conn with its configuration. */
+#include "protocol.h"
+
+#include <string.h>
+
+#include <fastws/error.h>
+#include <fastws/header.h>
+#include <fastws/utf8.h>
+
+#include "args.h"
+#include "errors.h"
+#include "events.h"
+
+#define POOL_NAME "fastws.pool"
+
+static void pool_destroy(PyObject *capsule) {
+    fastws_pool_free(PyCapsule_GetPointer(capsule, POOL_NAME));
+}
+
+PyObject *pool_new(void) {
+    struct fastws_pool *pool;
+    int error = fastws_pool_new(NULL, &pool);
+    if (error == FASTWS_ERR_NOMEM) return PyErr_NoMemory();
+    if (error < 0) return error_raise_value(error);
+    PyObject *capsule = PyCapsule_New(pool, POOL_NAME, pool_destroy);
+    if (!capsule) fastws_pool_free(pool);
+    return capsule;
+}
+
+static struct fastws_pool *pool_of(const struct protocol *protocol) {
+    return PyCapsule_GetPointer(protocol->pool, POOL_NAME);
+}
+
+static uint64_t now_us(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t now;
+    if (PyTime_MonotonicRaw(&now) < 0) return 0;
+#else
+    _PyTime_t now = _PyTime_GetMonotonicClock();
+#endif
+    return (uint64_t)now / 1000u;
+}
+
+uint64_t protocol_now_ms(void) { return now_us() / 1000u; }
+
+uint64_t protocol_touch(struct protocol *protocol) {
+    uint64_t now = now_us();
+    fastws_pool_set_now(pool_of(protocol), now);
+    return now / 1000u;
+}
+
+int protocol_open(struct protocol *protocol, struct state *state) {
+    void *memory = PyMem_Malloc(fastws_conn_sizeof());
+    if (!memory) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    protocol->pool = Py_NewRef(state->pool);
+    protocol_touch(protocol);
+    int error = fastws_conn_init(memory, &protocol->config, pool_of(protocol));
+    if (error < 0) {
+        PyMem_Free(memory);
+        error_raise(state, error);
+        return -1;
+    }
+    protocol->conn = memory;
+    return 0;
+}
+
+void protocol_close(struct protocol *protocol) {
+    fastws_conn_free(protocol->conn);
+    PyMem_Free(protocol->conn);
+    protocol->conn = NULL;
+    Py_CLEAR(protocol->sent_reason);
+    Py_CLEAR(protocol->rcvd_reason);
+    Py_CLEAR(protocol->pool);
+}
+
+/* Copies what is queued to dst until it is full. A client lists its large payloads piece by piece. */
+static void copy_pending(struct fastws_conn *conn, char *dst, size_t len) {
+    struct fastws_iovec iov[16];
+    while (len) {
+        int count = fastws_conn_pending(conn, iov, 16);
+        if (count <= 0) break;
+        size_t copied = 0;
+        for (int i = 0; i < count; i++) {
+            memcpy(dst + copied, iov[i].base, iov[i].len);
+            copied += iov[i].len;
+        }
+        if (fastws_conn_sent(conn, copied) < 0) break;
+        dst += copied;
+        len -= copied;
+    }
+}
+
+PyObject *protocol_drain(struct protocol *protocol) {
+    uint64_t len = fastws_conn_pending_len(protocol->conn);
+    PyObject *bytes = len > PY_SSIZE_T_MAX ? PyErr_NoMemory() : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+    if (!bytes) {
+        protocol_drop(protocol);
+        return NULL;
+    }
+    if (len) copy_pending(protocol->conn, PyBytes_AS_STRING(bytes), (size_t)len);
+    if (fastws_conn_pending_len(protocol->conn) == 0) return bytes;
+    Py_DECREF(bytes);
+    protocol_drop(protocol);
+    return PyErr_NoMemory();
+}
+
+void protocol_drop(struct protocol *protocol) {
+    struct fastws_iovec iov[16];
+    int count;
+    while ((count = fastws_conn_pending(protocol->conn, iov, 16)) > 0) {
+        size_t len = 0;
+        for (int i = 0; i < count; i++) len += iov[i].len;
+        if (fastws_conn_sent(protocol->conn, len) < 0) break;
+    }
+}
+
+void protocol_note_event(struct protocol *protocol, const struct fastws_event *event) {
+    if (event->kind == FASTWS_EVENT_CLOSE) {
+        protocol->error = FASTWS_ERR_CLOSED;
+        protocol->rcvd_reason = PyUnicode_DecodeUTF8((const char *)event->ptr, (Py_ssize_t)event->len, NULL);
+        /* Without memory the reason is lost, the code is not. */
+        if (!protocol->rcvd_reason) PyErr_Clear();
+    } else if (event->kind == FASTWS_EVENT_ERROR) {
+        protocol->error = event->error;
+        protocol->error_code = event->close_code;
+        protocol->error_offset = event->error == FASTWS_ERR_UTF8 ? (int64_t)event->error_offset : -1;
+    }
+}
+
+int protocol_send_close(struct protocol *protocol, struct state *state, PyObject *code, PyObject *reason) {
+    uint16_t number;
+    const char *text;
+    Py_ssize_t len;
+    if (arg_close(code, reason, &number, &text, &len) < 0) return -1;
+    protocol_touch(protocol);
+    if (protocol->error || fastws_conn_close_sent(protocol->conn)) return 0;
+    int error = fastws_conn_close(protocol->conn, number, text, (size_t)len);
+    if (error == 0) {
+        protocol->sent_reason = Py_XNewRef(reason);
+        return 0;
+    }
+    if (error == FASTWS_ERR_NOMEM || error == FASTWS_ERR_RANDOM) {
+        error_raise(state, error);
+    } else {
+        error_raise_value(error);
+    }
+    return -1;
+}
+
+int protocol_send_control(struct protocol *protocol, struct state *state, int is_pong, PyObject *data) {
+    Py_buffer view = {0};
+    if (data && arg_payload(data, &view) < 0) return -1;
+    protocol_touch(protocol);
+    int error = (is_pong ? fastws_conn_pong : fastws_conn_ping)(protocol->conn, view.buf, (size_t)view.len);
+    PyBuffer_Release(&view);
+    if (error == 0) return 0;
+    protocol_error_raise(protocol, state, error);
+    return -1;
+}
+
+int protocol_take_message(PyObject *data, PyObject *opcode, Py_buffer *view, int *opcode_out) {
+    *opcode_out = PyUnicode_Check(data) ? FASTWS_OPCODE_TEXT : FASTWS_OPCODE_BINARY;
+    if (opcode && opcode != Py_None && arg_data_opcode(opcode, opcode_out) < 0) return -1;
+    if (arg_payload(data, view) < 0) return -1;
+    if (*opcode_out != FASTWS_OPCODE_TEXT || PyUnicode_Check(data)) return 0;
+    if (fastws_utf8_is_valid(view->buf, (size_t)view->len)) return 0;
+    PyBuffer_Release(view);
+    error_raise_value(FASTWS_ERR_UTF8);
+    return -1;
+}
+
+/* Close(code, reason), or None for no close frame. */
+static PyObject *close_new(struct state *state, uint16_t code, PyObject *reason) {
+    if (code == 0) Py_RETURN_NONE;
+    PyObject *text = reason ? Py_NewRef(reason) : PyUnicode_New(0, 0);
+    return pair_new(state->close_type, PyLong_FromLong(code), text);
+}
+
+/* As websockets judges: 1000, 1001 and no code are a good end; so is no frame yet. */
+static int is_ok_code(uint16_t code) { return code == 0 || code == 1000 || code == 1001 || code == 1005; }
+
+PyObject *protocol_closed_new(const struct protocol *protocol, struct state *state) {
+    uint16_t rcvd_code = fastws_conn_close_received(protocol->conn);
+    uint16_t sent_code = fastws_conn_close_sent(protocol->conn);
+    int is_failed = protocol->error && protocol->error != FASTWS_ERR_CLOSED;
+    int is_ok = !is_failed && is_ok_code(rcvd_code) && is_ok_code(sent_code);
+    PyObject *rcvd = close_new(state, rcvd_code, protocol->rcvd_reason);
+    PyObject *sent = close_new(state, sent_code, protocol->sent_reason);
+    PyObject *type = state->exceptions[is_ok ? EXC_CONNECTION_CLOSED_OK : EXC_CONNECTION_CLOSED_ERROR];
+    PyObject *exception = NULL;
+    if (rcvd && sent) {
+        const char *name = fastws_error_name(protocol->error ? protocol->error : FASTWS_ERR_CLOSED);
+        exception = PyObject_CallFunction(type, "OOsH", rcvd, sent, name, is_failed ? protocol->error_code : 0);
+    }
+    Py_XDECREF(rcvd);
+    Py_XDECREF(sent);
+    if (!exception || !is_failed) return exception;
+    PyObject *cause = error_new(state, protocol->error, protocol->error_offset);
+    if (!cause) Py_CLEAR(exception);
+    if (cause) PyException_SetCause(exception, cause);
+    return exception;
+}
+
+PyObject *protocol_closed_raise(const struct protocol *protocol, struct state *state) {
+    PyObject *exception = protocol_closed_new(protocol, state);
+    if (!exception) return NULL;
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+    return NULL;
+}
+
+PyObject *protocol_error_raise(const struct protocol *protocol, struct state *state, int error) {
+    if (error == FASTWS_ERR_CLOSED || (protocol->error && error == protocol->error)) {
+        return protocol_closed_raise(protocol, state);
+    }
+    if (error == FASTWS_ERR_CONTROL_LEN) return error_raise_value(error);
+    return error_raise(state, error);
+}
+
+PyObject *protocol_close_code(const struct protocol *protocol) {
+    uint16_t code = fastws_conn_close_received(protocol->conn);
+    if (!protocol->error) Py_RETURN_NONE;
+    return PyLong_FromLong(code ? code : 1006);
+}
+
+PyObject *protocol_close_reason(const struct protocol *protocol) {
+    if (!protocol->error) Py_RETURN_NONE;
+    return protocol->rcvd_reason ? Py_NewRef(protocol->rcvd_reason) : PyUnicode_New(0, 0);
+}
+
+PyObject *protocol_state(const struct protocol *protocol) {
+    switch (fastws_conn_get_state(protocol->conn)) {
+    case FASTWS_CONN_OPEN: return PyUnicode_InternFromString(protocol->error ? "CLOSED" : "OPEN");
+    case FASTWS_CONN_CLOSING: return PyUnicode_InternFromString(protocol->error ? "CLOSED" : "CLOSING");
+    default: return PyUnicode_InternFromString("CLOSED");
+    }
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What Connection and Stream have in common: one struct fastws_conn with its configuration, in the pool of the module.
+ *
+ * The interpreter lock guards the pool and every connection made from it. No memory of the library is left in the hands
+ * of Python code or of a system call without the lock, but the slab that a stream receives into. */
+#ifndef FASTWS_PY_PROTOCOL_H
+#define FASTWS_PY_PROTOCOL_H
+
+#include "state.h"
+
+#include <fastws/conn.h>
+
+struct protocol {
+    struct fastws_conn_config config;
+    struct fastws_conn *conn;
+    PyObject *pool; /* the capsule, so that it outlives the connection */
+    PyObject *sent_reason; /* of our close frame: a str, or NULL */
+    PyObject *rcvd_reason; /* of the peer's */
+    int error; /* what stopped the connection, 0 while it runs */
+    int64_t error_offset;
+    uint16_t error_code; /* close code of that error */
+};
+
+/* Makes the pool of the module: a capsule. */
+PyObject *pool_new(void);
+
+/* Opens a connection by protocol->config. Returns 0, or -1 with an exception. */
+int protocol_open(struct protocol *protocol, struct state *state);
+void protocol_close(struct protocol *protocol);
+
+/* The clock of every pool: milliseconds of time.monotonic(). */
+uint64_t protocol_now_ms(void);
+
+/* Tells the pool the time: once before bytes are handed in, or anything is sent. Returns the milliseconds. */
+uint64_t protocol_touch(struct protocol *protocol);
+
+/* Takes everything that is queued out of the connection. Returns new bytes, or NULL with an exception: then it is
+ * dropped, and the connection cannot be used any more. */
+PyObject *protocol_drain(struct protocol *protocol);
+
+/* Drops what is queued, so that no payload of a caller is borrowed any more. */
+void protocol_drop(struct protocol *protocol);
+
+/* Keeps what a close or error event says. */
+void protocol_note_event(struct protocol *protocol, const struct fastws_event *event);
+
+/* Queues a close frame and keeps its reason. Returns 0, or -1 with ValueError for a code or reason that may not be sent;
+ * does nothing after an earlier close frame, or an error. */
+int protocol_send_close(struct protocol *protocol, struct state *state, PyObject *code, PyObject *reason);
+
+/* Queues a ping (or pong). Returns 0, or -1 with an exception. */
+int protocol_send_control(struct protocol *protocol, struct state *state, int is_pong, PyObject *data);
+
+/* Finds the opcode of a message: the one that is given, else TEXT for str and BINARY for bytes-like. Checks that text
+ * is UTF-8, and takes the payload. Returns 0, or -1 with an exception. */
+int protocol_take_message(PyObject *data, PyObject *opcode, Py_buffer *view, int *opcode_out);
+
+/* Makes the ConnectionClosed that says how the connection ended; its cause is the error that did it. */
+PyObject *protocol_closed_new(const struct protocol *protocol, struct state *state);
+PyObject *protocol_closed_raise(const struct protocol *protocol, struct state *state);
+
+/* Raises for an error that a function of the connection returned. Returns NULL. */
+PyObject *protocol_error_raise(const struct protocol *protocol, struct state *state, int error);
+
+/* close_code and close_reason as websockets has them: None while the connection is open, 1006 if it was lost. */
+PyObject *protocol_close_code(const struct protocol *protocol);
+PyObject *protocol_close_reason(const struct protocol *protocol);
+
+/* "OPEN", "CLOSING" or "CLOSED". */
+PyObject *protocol_state(const struct protocol *protocol);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The Stream type: a connection with blocking I/O over a socket or any object that reads and writes bytes. */
+#include "stream.h"
+
+#include <structmember.h>
+
+#include "args.h"
+#include "errors.h"
+#include "events.h"
+#include "header.h"
+
+/* ---- Life ---- */
+
+/* Copies the bytes that came behind the handshake: they are received first. */
+static int take_initial(struct stream *self, PyObject *initial) {
+    Py_buffer view;
+    if (arg_bytes(initial, "initial", &view) < 0) return -1;
+    if (view.len) self->initial = PyBytes_FromStringAndSize(view.buf, view.len);
+    PyBuffer_Release(&view);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"io", "role", "initial", "max_size", "max_frame_size", "max_fragments",
+                            "max_empty_fragments", "ping_interval", "ping_timeout", "close_timeout", "check_utf8",
+                            "handshake", NULL};
+    struct options options = {.check_utf8 = 1};
+    PyObject *io, *role = NULL, *initial = NULL, *handshake = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$OOOOOOOpO:Stream", names, &io, &role, &initial,
+                                     &options.max_size, &options.max_frame_size, &options.max_fragments,
+                                     &options.max_empty_fragments, &options.ping_interval, &options.ping_timeout,
+                                     &options.close_timeout, &options.check_utf8, &handshake)) {
+        return NULL;
+    }
+    struct stream *self = (struct stream *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    self->handshake = Py_NewRef(handshake);
+    self->state = state_of_type(type);
+    self->send_lock = PyThread_allocate_lock();
+    if (!self->send_lock) PyErr_NoMemory();
+    if (!self->send_lock || !self->state || arg_config(role, &options, &self->protocol.config) < 0 ||
+        protocol_open(&self->protocol, self->state) < 0 ||
+        transport_open(&self->transport, self->state, io) < 0 || (initial && take_initial(self, initial) < 0)) {
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+static int stream_traverse(PyObject *object, visitproc visit, void *arg) {
+    struct stream *self = (struct stream *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->transport.io);
+    Py_VISIT(self->handshake);
+    return 0;
+}
+
+static int stream_clear(PyObject *object) {
+    struct stream *self = (struct stream *)object;
+    Py_CLEAR(self->transport.io);
+    Py_CLEAR(self->handshake);
+    return 0;
+}
+
+static void stream_dealloc(PyObject *object) {
+    struct stream *self = (struct stream *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    if (self->weakrefs) PyObject_ClearWeakRefs(object);
+    stream_clear(object);
+    Py_CLEAR(self->transport.scratch);
+    Py_CLEAR(self->initial);
+    protocol_close(&self->protocol);
+    if (self->send_lock) PyThread_free_lock(self->send_lock);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* ---- Messages ---- */
+
+/* Reads one message and turns it into an object before the read ends: the view does not live longer. */
+static PyObject *read_message(struct stream *self, uint64_t until_ms,
+                              PyObject *(*convert)(struct stream *, const struct fastws_event *)) {
+    struct fastws_event event;
+    if (stream_begin_read(self) < 0) return NULL;
+    PyObject *result = stream_next_message(self, &event, until_ms) < 0 ? NULL : convert(self, &event);
+    stream_end_read(self);
+    return result;
+}
+
+static PyObject *to_data(struct stream *Py_UNUSED(self), const struct fastws_event *event) {
+    return event_data(event);
+}
+
+static PyObject *to_pair(struct stream *self, const struct fastws_event *event) {
+    PyObject *data = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event) : event_bytes(event);
+    PyObject *pair = data ? PyTuple_New(2) : NULL;
+    if (!pair) {
+        Py_XDECREF(data);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(pair, 1, data);
+    PyObject *opcode = opcode_new(self->state, event->opcode);
+    if (!opcode) Py_CLEAR(pair);
+    if (pair) PyTuple_SET_ITEM(pair, 0, opcode);
+    return pair;
+}
+
+static PyObject *stream_recv(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"timeout", NULL};
+    struct stream *self = (struct stream *)object;
+    uint64_t until_ms = UINT64_MAX;
+    PyObject *timeout = NULL;
+    if ((count || kwnames) && arg_sort("recv", args, count, kwnames, names, 0, 1, &timeout) < 0) return NULL;
+    if (timeout && timeout != Py_None) {
+        uint64_t ms;
+        if (arg_seconds(timeout, "timeout", 1, INT64_MAX / 2, &ms) < 0) return NULL;
+        if (!transport_has_clock(&self->transport)) {
+            PyErr_SetString(PyExc_ValueError, "timeout needs a stream over a socket");
+            return NULL;
+        }
+        until_ms = protocol_now_ms() + ms;
+    }
+    return read_message(self, until_ms, to_data);
+}
+
+static PyObject *stream_read_data(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return read_message((struct stream *)object, UINT64_MAX, to_pair);
+}
+
+static PyObject *stream_read_message(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct stream *self = (struct stream *)object;
+    struct fastws_event event;
+    if (stream_begin_read(self) < 0) return NULL;
+    PyObject *pair = stream_next_event(self, &event, UINT64_MAX) < 0 ? NULL : to_pair(self, &event);
+    stream_end_read(self);
+    return pair;
+}
+
+/* Ends the iteration where websockets does: a connection that was closed well has no more messages. */
+static PyObject *stream_iternext(PyObject *object) {
+    struct stream *self = (struct stream *)object;
+    PyObject *data = read_message(self, UINT64_MAX, to_data);
+    if (!data && PyErr_ExceptionMatches(self->state->exceptions[EXC_CONNECTION_CLOSED_OK])) PyErr_Clear();
+    return data;
+}
+
+static PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
+
+static PyObject *stream_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"data", "opcode", NULL};
+    PyObject *sorted[2];
+    if (arg_sort("send", args, count, kwnames, names, 1, 2, sorted) < 0) return NULL;
+    return none_if(stream_send_message((struct stream *)object, sorted[0], sorted[1]));
+}
+
+static PyObject *stream_write_message(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"opcode", "data", NULL};
+    PyObject *sorted[2];
+    if (arg_sort("write_message", args, count, kwnames, names, 2, 2, sorted) < 0) return NULL;
+    return none_if(stream_send_message((struct stream *)object, sorted[1], sorted[0]));
+}
+
+static PyObject *stream_ping(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    if (arg_count("ping", count, 0, 1) < 0) return NULL;
+    return none_if(stream_send_control((struct stream *)object, 0, count ? args[0] : NULL));
+}
+
+static PyObject *stream_pong(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    if (arg_count("pong", count, 0, 1) < 0) return NULL;
+    return none_if(stream_send_control((struct stream *)object, 1, count ? args[0] : NULL));
+}
+
+static PyObject *stream_close_method(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"code", "reason", NULL};
+    PyObject *sorted[2];
+    if (arg_sort("close", args, count, kwnames, names, 0, 2, sorted) < 0) return NULL;
+    return stream_close((struct stream *)object, sorted[0], sorted[1]);
+}
+
+static PyObject *stream_enter(PyObject *self, PyObject *Py_UNUSED(ignored)) { return Py_NewRef(self); }
+
+/* As websockets does: 1011 tells the peer that the block ended with an exception. */
+static PyObject *stream_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    if (arg_count("__exit__", count, 3, 3) < 0) return NULL;
+    PyObject *code = PyLong_FromLong(args[0] == Py_None ? 1000 : 1011);
+    PyObject *result = code ? stream_close((struct stream *)object, code, NULL) : NULL;
+    Py_XDECREF(code);
+    return result;
+}
+
+/* ---- Attributes ---- */
+
+static PyObject *get_protocol(PyObject *object, void *getter) {
+    PyObject *(*const *get)(const struct protocol *) = getter;
+    return (*get)(&((struct stream *)object)->protocol);
+}
+
+/* Function pointers cannot travel as void pointers; pointers to them can. */
+static PyObject *(*const state_getter)(const struct protocol *) = protocol_state;
+static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_code;
+static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
+
+static PyObject *get_role(PyObject *object, void *Py_UNUSED(closure)) {
+    struct stream *self = (struct stream *)object;
+    return PyUnicode_InternFromString(self->protocol.config.role == FASTWS_ROLE_CLIENT ? "client" : "server");
+}
+
+static PyObject *get_io(PyObject *object, void *Py_UNUSED(closure)) {
+    PyObject *io = ((struct stream *)object)->transport.io;
+    return Py_NewRef(io ? io : Py_None);
+}
+
+static PyGetSetDef stream_getset[] = {
+    {"io", get_io, NULL, "The byte stream; None once it was closed.", NULL},
+    {"role", get_role, NULL, "'server' or 'client'.", NULL},
+    {"state", get_protocol, NULL, "'OPEN', 'CLOSING' or 'CLOSED'.", (void *)&state_getter},
+    {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
+     (void *)&code_getter},
+    {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef stream_members[] = {
+    {"handshake", T_OBJECT, offsetof(struct stream, handshake), READONLY,
+     "What was agreed in the opening handshake, a Handshake, or None."},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct stream, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef stream_methods[] = {
+    {"recv", (PyCFunction)(void (*)(void))stream_recv, METH_FASTCALL | METH_KEYWORDS,
+     "recv($self, timeout=None)\n--\n\n"
+     "Waits for the next message. Pings and close frames are answered meanwhile.\n\n"
+     "Args:\n"
+     "    timeout: seconds, for streams over sockets; None to wait without limit.\n\n"
+     "Returns:\n"
+     "    str for a text message, bytes for a binary one.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: the connection has ended; its cause says what was wrong.\n"
+     "    TimeoutError: no message came in time. recv() may be called again.\n"
+     "    ConcurrencyError: another thread is reading."},
+    {"read_data", stream_read_data, METH_NOARGS,
+     "read_data($self, /)\n--\n\n"
+     "Like recv(), but returns (opcode, payload), with the payload of text as bytes of UTF-8 too."},
+    {"read_message", stream_read_message, METH_NOARGS,
+     "read_message($self, /)\n--\n\n"
+     "Like read_data(), but returns pings, pongs and the close frame as well; they have been answered."},
+    {"send", (PyCFunction)(void (*)(void))stream_send, METH_FASTCALL | METH_KEYWORDS,
+     "send($self, data, opcode=None)\n--\n\n"
+     "Sends one message with one write, and waits until it is written.\n\n"
+     "Args:\n"
+     "    data: str for a text message, bytes-like for a binary one.\n"
+     "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
+     "    ValueError: opcode is neither, or text is not UTF-8."},
+    {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
+     "write_message($self, opcode, data)\n--\n\nLike send(), with the opcode first."},
+    {"ping", (PyCFunction)(void (*)(void))stream_ping, METH_FASTCALL,
+     "ping($self, data=b'', /)\n--\n\nSends a ping with at most 125 bytes. RFC 6455 5.5.2."},
+    {"pong", (PyCFunction)(void (*)(void))stream_pong, METH_FASTCALL,
+     "pong($self, data=b'', /)\n--\n\nSends a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
+    {"close", (PyCFunction)(void (*)(void))stream_close_method, METH_FASTCALL | METH_KEYWORDS,
+     "close($self, code=1000, reason='')\n--\n\n"
+     "Closes the connection and io: sends a close frame, waits for that of the peer. RFC 6455 7.1.2.\n\n"
+     "Messages that come meanwhile are dropped. If another thread is reading, that one meets the close.\n"
+     "A peer that does not answer is waited for as long as close_timeout; over an object that is no socket, for\n"
+     "as long as its read blocks. Closing again does nothing.\n\n"
+     "Args:\n"
+     "    code: 1000-1003, 1007-1014 or 3000-4999; 1005 for a frame without a body.\n"
+     "    reason: cut to 123 bytes of UTF-8.\n\n"
+     "Raises:\n"
+     "    ValueError: code may not be sent."},
+    {"read_header", stream_read_header, METH_NOARGS,
+     "read_header($self, /)\n--\n\n"
+     "Reads one frame header, between messages. Only its form is checked: see Header.check().\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: the stream ended, or the length is malformed.\n"
+     "    RuntimeError: a message has been received in part."},
+    {"read_exactly", stream_read_exactly, METH_O,
+     "read_exactly($self, n, /)\n--\n\n"
+     "Reads n bytes as they are on the wire. Memory grows with what arrives."},
+    {"read_frame", stream_read_frame, METH_NOARGS,
+     "read_frame($self, /)\n--\n\n"
+     "Reads one Frame; its payload stays masked if header.mask is set. At most max_frame_size bytes."},
+    {"write_header", stream_write_header, METH_O,
+     "write_header($self, header, /)\n--\n\nSends one Header; its payload is to follow by write()."},
+    {"write", stream_write, METH_O, "write($self, data, /)\n--\n\nSends bytes as they are."},
+    {"write_frame", stream_write_frame, METH_O,
+     "write_frame($self, frame, /)\n--\n\n"
+     "Sends a Frame, or a tuple (header, payload), as it is, with one write.\n\n"
+     "Raises:\n"
+     "    ValueError: header.length is not the length of the payload."},
+    {"__enter__", stream_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))stream_exit, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot stream_slots[] = {
+    {Py_tp_doc,
+     "Stream(io, role='server', initial=b'', *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, "
+     "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, "
+     "handshake=None)\n--\n\n"
+     "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
+     "A stream owns its read-ahead: use io through it alone. One thread may read while another sends; pings are\n"
+     "answered, and the deadlines below kept, while a thread reads. Over an ssl.SSLSocket one thread does both.\n\n"
+     "Args:\n"
+     "    io: a socket, or any object with recv_into() or readinto(), and sendall() or write(), that block. Deadlines\n"
+     "        are kept over sockets only.\n"
+     "    role: 'server' or 'client'.\n"
+     "    initial: bytes that were received behind the handshake.\n"
+     "    max_size, max_frame_size, max_fragments, max_empty_fragments: limits, None for none: see Connection.\n"
+     "    ping_interval, ping_timeout, close_timeout: seconds, None for no limit: see Connection.\n"
+     "    check_utf8: False lets text through that is not UTF-8; its wrong bytes become lone surrogates.\n"
+     "    handshake: what to keep as the attribute of that name.\n\n"
+     "Raises:\n"
+     "    TypeError: io cannot read or write.\n"
+     "    ValueError: an argument is out of range."},
+    SLOT(Py_tp_new, stream_tp_new),
+    SLOT(Py_tp_dealloc, stream_dealloc),
+    SLOT(Py_tp_traverse, stream_traverse),
+    SLOT(Py_tp_clear, stream_clear),
+    SLOT(Py_tp_iter, PyObject_SelfIter),
+    SLOT(Py_tp_iternext, stream_iternext),
+    {Py_tp_methods, stream_methods},
+    {Py_tp_getset, stream_getset},
+    {Py_tp_members, stream_members},
+    {0, NULL},
+};
+
+PyType_Spec stream_spec = {
+    .name = "fastws.Stream",
+    .basicsize = sizeof(struct stream),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = stream_slots,
+};

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving through a Stream: bytes in, one event at a time out, with the deadlines of the connection. */
+#include "stream.h"
+
+#include <string.h>
+
+#include <fastws/error.h>
+
+#include "errors.h"
+
+int stream_begin_read(struct stream *self) {
+    if (self->is_reading) {
+        error_raise(self->state, FASTWS_ERR_READER_BUSY);
+        return -1;
+    }
+    self->is_reading = 1;
+    return 0;
+}
+
+void stream_end_read(struct stream *self) {
+    self->is_reading = 0;
+    if (!self->is_close_wanted || !self->protocol.error) return;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (stream_finish_close(self) < 0) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+}
+
+int stream_wrap_error(struct stream *self) {
+    if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
+    struct protocol lost = self->protocol;
+    if (!lost.error) {
+        lost.error = FASTWS_ERR_IO;
+        lost.error_code = 1006;
+        lost.error_offset = -1;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *exception = protocol_closed_new(&lost, self->state);
+    if (!exception) {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+        return -1;
+    }
+    PyErr_Restore(type, value, traceback);
+    error_raise_from_current(exception);
+    return -1;
+}
+
+/* A failed read ends the input, unless it only was not the time: a caller may try again after these. */
+static int fail_read(struct stream *self) {
+    if (!PyErr_ExceptionMatches(PyExc_OSError) || PyErr_ExceptionMatches(PyExc_TimeoutError) ||
+        PyErr_ExceptionMatches(PyExc_BlockingIOError) || PyErr_ExceptionMatches(PyExc_InterruptedError)) {
+        return -1;
+    }
+    self->protocol.error = FASTWS_ERR_IO;
+    self->protocol.error_code = 1006;
+    self->protocol.error_offset = -1;
+    return stream_wrap_error(self);
+}
+
+/* Waits for bytes, and does what is due meanwhile. Returns 1 when they are there, 0 when the connection has to be asked
+ * for events again, -1 with an exception. */
+static int wait_for_bytes(struct stream *self, uint64_t until_ms, int is_raw) {
+    if (!transport_has_clock(&self->transport)) return 1;
+    protocol_touch(&self->protocol);
+    uint64_t deadline_ms = is_raw ? UINT64_MAX : fastws_conn_deadline_ms(self->protocol.conn);
+    int result = transport_wait_readable(&self->transport, self->state,
+                                         deadline_ms < until_ms ? deadline_ms : until_ms);
+    if (result != 0) return result < 0 ? fail_read(self) : 1;
+    uint64_t now = protocol_touch(&self->protocol);
+    if (now >= until_ms && now < deadline_ms) {
+        PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
+        return -1;
+    }
+    result = fastws_conn_on_time(self->protocol.conn, now);
+    if (result >= 0) return 0;
+    error_raise(self->state, result);
+    return -1;
+}
+
+/* Lets the peer read the replies that have piled up: nothing is received before. */
+static int drain_flood(struct stream *self) {
+    if (stream_lock(self) < 0) return -1;
+    int result = stream_flush_and_unlock(self, NULL);
+    if (result < 0) return stream_wrap_error(self);
+    if (!self->is_broken) return 0;
+    /* Nothing can be sent, so the peer never reads them. */
+    self->protocol.error = FASTWS_ERR_CONTROL_FLOOD;
+    self->protocol.error_code = 1006;
+    protocol_closed_raise(&self->protocol, self->state);
+    return -1;
+}
+
+static size_t read_initial(struct stream *self, void *dst, size_t cap) {
+    size_t len = (size_t)PyBytes_GET_SIZE(self->initial) - self->initial_off;
+    if (len > cap) len = cap;
+    memcpy(dst, PyBytes_AS_STRING(self->initial) + self->initial_off, len);
+    self->initial_off += len;
+    if (self->initial_off == (size_t)PyBytes_GET_SIZE(self->initial)) Py_CLEAR(self->initial);
+    return len;
+}
+
+int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
+    int result = self->initial ? 1 : wait_for_bytes(self, until_ms, is_raw);
+    if (result <= 0) return result;
+    void *ptr;
+    size_t cap;
+    int error = fastws_conn_space(self->protocol.conn, &ptr, &cap);
+    if (error < 0) {
+        protocol_error_raise(&self->protocol, self->state, error);
+        return -1;
+    }
+    if (cap == 0) return drain_flood(self);
+    Py_ssize_t len = self->initial ? (Py_ssize_t)read_initial(self, ptr, cap)
+                                   : transport_read(&self->transport, self->state, ptr, cap);
+    if (len == -2) return 0;
+    if (len < 0) return fail_read(self);
+    if (len == 0) {
+        self->is_eof = 1;
+        fastws_conn_eof(self->protocol.conn);
+        return 0;
+    }
+    protocol_touch(&self->protocol);
+    error = fastws_conn_filled(self->protocol.conn, (size_t)len);
+    if (error == 0) return 0;
+    protocol_error_raise(&self->protocol, self->state, error);
+    return -1;
+}
+
+int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms) {
+    for (;;) {
+        if (self->protocol.error) {
+            protocol_closed_raise(&self->protocol, self->state);
+            return -1;
+        }
+        int count = fastws_conn_next(self->protocol.conn, event, 1);
+        if (count < 0) {
+            error_raise(self->state, count);
+            return -1;
+        }
+        if (count == 0) {
+            if (stream_flush_replies(self) < 0 || stream_receive(self, until_ms, 0) < 0) return -1;
+            continue;
+        }
+        protocol_note_event(&self->protocol, event);
+        if (event->kind != FASTWS_EVENT_CLOSE && event->kind != FASTWS_EVENT_ERROR) return 0;
+        if (stream_flush_replies(self) < 0) return -1;
+        if (event->kind == FASTWS_EVENT_CLOSE) return 0;
+    }
+}
+
+int stream_next_message(struct stream *self, struct fastws_event *event, uint64_t until_ms) {
+    do {
+        if (stream_next_event(self, event, until_ms) < 0) return -1;
+        if (event->kind == FASTWS_EVENT_CLOSE) {
+            protocol_closed_raise(&self->protocol, self->state);
+            return -1;
+        }
+    } while (event->kind != FASTWS_EVENT_MESSAGE);
+    return 0;
+}

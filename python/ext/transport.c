@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The byte stream under a Stream: which kind it is, and reading and writing through the methods of an object. */
+#include "transport.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "protocol.h"
+#include "transport_fd.h"
+
+#define SCRATCH_LEN 65536
+
+static int has_method(PyObject *io, PyObject *name) {
+    PyObject *method;
+    if (get_optional(io, name, &method) < 0) return -1;
+    int is_there = method && PyCallable_Check(method);
+    Py_XDECREF(method);
+    return is_there;
+}
+
+/* The first of two methods that io has. */
+static int choose(struct state *state, PyObject *io, enum name first, enum name second, enum name *chosen) {
+    int is_there = has_method(io, state->names[first]);
+    if (is_there < 0) return -1;
+    *chosen = is_there ? first : second;
+    if (!is_there) is_there = has_method(io, state->names[second]);
+    if (is_there < 0) return -1;
+    if (is_there) return 0;
+    PyErr_Format(PyExc_TypeError, "io needs a method %U or %U, and %.200s has neither", state->names[first],
+                 state->names[second], Py_TYPE(io)->tp_name);
+    return -1;
+}
+
+int transport_open(struct transport *transport, struct state *state, PyObject *io) {
+    if (choose(state, io, NAME_RECV_INTO, NAME_READINTO, &transport->read_name) < 0) return -1;
+    if (choose(state, io, NAME_SENDALL, NAME_WRITE, &transport->write_name) < 0) return -1;
+    int is_socket = PyObject_IsInstance(io, state->socket_type);
+    if (is_socket < 0) return -1;
+    transport->kind = Py_IS_TYPE(io, (PyTypeObject *)state->socket_type) ? TRANSPORT_SOCKET
+                      : is_socket                                        ? TRANSPORT_WRAPPED
+                                                                         : TRANSPORT_OBJECT;
+    transport->io = Py_NewRef(io);
+    return 0;
+}
+
+static int check_open(const struct transport *transport) {
+    if (transport->io) return 0;
+    PyErr_SetString(PyExc_OSError, "the stream is closed");
+    return -1;
+}
+
+/* TLS keeps decrypted bytes that poll() knows nothing of. */
+static int has_pending(struct transport *transport, struct state *state) {
+    if (transport->kind != TRANSPORT_WRAPPED) return 0;
+    PyObject *method;
+    if (get_optional(transport->io, state->names[NAME_PENDING], &method) < 0) return -1;
+    if (!method) return 0;
+    PyObject *result = PyObject_CallNoArgs(method);
+    Py_DECREF(method);
+    if (!result) return -1;
+    int is_pending = PyObject_IsTrue(result);
+    Py_DECREF(result);
+    return is_pending;
+}
+
+int transport_wait_readable(struct transport *transport, struct state *state, uint64_t until_ms) {
+    if (check_open(transport) < 0) return -1;
+    if (transport->kind == TRANSPORT_OBJECT) return 1;
+    int is_pending = has_pending(transport, state);
+    return is_pending ? is_pending : transport_fd_wait(transport, state, 0, until_ms);
+}
+
+/* A count that a method of io returned, checked against what it was given. */
+static Py_ssize_t check_count(PyObject *result, PyObject *name, Py_ssize_t max) {
+    if (!result) return -1;
+    Py_ssize_t count = -1;
+    if (result == Py_None) {
+        PyErr_Format(PyExc_BlockingIOError, "%U() would block: io must be in blocking mode", name);
+    } else if (!PyLong_Check(result)) {
+        PyErr_Format(PyExc_TypeError, "%U() must return int, not %.200s", name, Py_TYPE(result)->tp_name);
+    } else {
+        count = PyLong_AsSsize_t(result);
+        if (count < 0 || count > max) {
+            if (PyErr_Occurred()) PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "%U() returned %R for a buffer of %zd bytes", name, result, max);
+            count = -1;
+        }
+    }
+    Py_DECREF(result);
+    return count;
+}
+
+/* Code of the user sees a bytearray, never memory of the library: it may keep, change or resize it as it likes. */
+static Py_ssize_t read_method(struct transport *transport, struct state *state, void *dst, size_t len) {
+    if (!transport->scratch) transport->scratch = PyByteArray_FromStringAndSize(NULL, SCRATCH_LEN);
+    if (!transport->scratch) return -1;
+    PyObject *scratch = Py_NewRef(transport->scratch);
+    PyObject *io = Py_NewRef(transport->io);
+    PyObject *name = state->names[transport->read_name];
+    PyObject *target = NULL;
+    PyObject *whole = PyMemoryView_FromObject(scratch);
+    Py_ssize_t cap = PyByteArray_GET_SIZE(scratch);
+    if (whole && len < (size_t)cap) {
+        cap = (Py_ssize_t)len;
+        PyObject *end = PyLong_FromSsize_t(cap);
+        PyObject *slice = end ? PySlice_New(NULL, end, NULL) : NULL;
+        target = slice ? PyObject_GetItem(whole, slice) : NULL;
+        Py_XDECREF(slice);
+        Py_XDECREF(end);
+        Py_DECREF(whole);
+    } else {
+        target = whole;
+    }
+    PyObject *result = target ? PyObject_CallMethodOneArg(io, name, target) : NULL;
+    Py_XDECREF(target);
+    Py_ssize_t count = check_count(result, name, cap);
+    if (count > PyByteArray_GET_SIZE(scratch)) {
+        PyErr_Format(PyExc_ValueError, "%U() resized its buffer", name);
+        count = -1;
+    }
+    if (count > 0) memcpy(dst, PyByteArray_AS_STRING(scratch), (size_t)count);
+    Py_DECREF(scratch);
+    Py_DECREF(io);
+    return count;
+}
+
+Py_ssize_t transport_read(struct transport *transport, struct state *state, void *dst, size_t len) {
+    if (check_open(transport) < 0) return -1;
+    if (transport->kind == TRANSPORT_SOCKET) return transport_fd_read(transport, state, dst, len);
+    return read_method(transport, state, dst, len);
+}
+
+/* write() of a raw file may take a part; sendall() takes all and returns None. */
+static int write_method(struct transport *transport, struct state *state, PyObject *bytes) {
+    PyObject *name = state->names[transport->write_name];
+    PyObject *io = Py_NewRef(transport->io);
+    PyObject *rest = Py_NewRef(bytes);
+    int status = 0;
+    while (rest && status == 0) {
+        PyObject *result = PyObject_CallMethodOneArg(io, name, rest);
+        if (transport->write_name == NAME_SENDALL) {
+            status = result ? 1 : -1;
+            Py_XDECREF(result);
+            break;
+        }
+        Py_ssize_t len = PyBytes_GET_SIZE(rest);
+        Py_ssize_t count = check_count(result, name, len);
+        status = count < 0 ? -1 : count == len;
+        if (status == 0) Py_SETREF(rest, PyBytes_FromStringAndSize(PyBytes_AS_STRING(rest) + count, len - count));
+    }
+    Py_XDECREF(rest);
+    /* A buffered writer holds bytes back until it is told to let go of them. */
+    if (status == 1 && transport->write_name == NAME_WRITE) {
+        PyObject *flush;
+        if (get_optional(io, state->names[NAME_FLUSH], &flush) < 0) status = -1;
+        PyObject *result = flush ? PyObject_CallNoArgs(flush) : NULL;
+        if (flush && !result) status = -1;
+        Py_XDECREF(flush);
+        Py_XDECREF(result);
+    }
+    Py_DECREF(io);
+    return status == 1 ? 0 : -1;
+}
+
+int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
+    if (check_open(transport) < 0) return -1;
+    if (transport->kind != TRANSPORT_SOCKET) return write_method(transport, state, bytes);
+    struct iovec piece = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    return transport_fd_write(transport, state, &piece, 1, until_idle_ms);
+}
+
+int transport_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
+                    uint64_t until_idle_ms) {
+    if (check_open(transport) < 0) return -1;
+    if (transport->kind == TRANSPORT_SOCKET) return transport_fd_write(transport, state, pieces, count, until_idle_ms);
+    size_t len = 0;
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len > (size_t)PY_SSIZE_T_MAX - len) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        len += pieces[i].iov_len;
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+    if (!bytes) return -1;
+    char *dst = PyBytes_AS_STRING(bytes);
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len) memcpy(dst, pieces[i].iov_base, pieces[i].iov_len);
+        dst += pieces[i].iov_len;
+    }
+    int result = write_method(transport, state, bytes);
+    Py_DECREF(bytes);
+    return result;
+}
+
+void transport_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
+    if (transport->io && transport->kind == TRANSPORT_SOCKET) transport_fd_linger(transport, state, until_ms);
+}
+
+int transport_close(struct transport *transport, struct state *state) {
+    PyObject *io = transport->io;
+    if (!io) return 0;
+    transport->io = NULL;
+    PyObject *method;
+    int result = get_optional(io, state->names[NAME_CLOSE], &method);
+    if (result > 0) {
+        PyObject *none = PyObject_CallNoArgs(method);
+        result = none ? 0 : -1;
+        Py_XDECREF(none);
+        Py_DECREF(method);
+    }
+    Py_DECREF(io);
+    return result;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The byte stream under a Stream: a socket, or any object that reads and writes bytes. */
+#ifndef FASTWS_PY_TRANSPORT_H
+#define FASTWS_PY_TRANSPORT_H
+
+#include "state.h"
+
+#include <sys/uio.h>
+
+enum transport_kind {
+    TRANSPORT_SOCKET = 1, /* a socket.socket itself: system calls on its descriptor */
+    TRANSPORT_WRAPPED,    /* a subclass, such as ssl.SSLSocket: its methods, with poll() on its descriptor before reads */
+    TRANSPORT_OBJECT      /* anything else: its methods. They block as they like, and no deadline is kept */
+};
+
+struct transport {
+    PyObject *io;      /* NULL once it is closed */
+    PyObject *scratch; /* bytearray that methods of io receive into, or NULL */
+    enum transport_kind kind;
+    enum name read_name;  /* recv_into or readinto */
+    enum name write_name; /* sendall or write */
+};
+
+/* Every function below returns -1 with an exception when it fails, and lets go of the interpreter lock while it blocks. */
+
+/* Looks at what io can do. TypeError if it cannot read or write. */
+int transport_open(struct transport *transport, struct state *state, PyObject *io);
+
+static inline int transport_has_clock(const struct transport *transport) {
+    return transport->kind != TRANSPORT_OBJECT;
+}
+
+/* Waits until bytes can be read, or the clock of protocol.h passes until_ms. Returns 1 if they can, 0 if time is over.
+ * The timeout of the socket itself ends it with TimeoutError. */
+int transport_wait_readable(struct transport *transport, struct state *state, uint64_t until_ms);
+
+/* Reads at most len bytes. Returns their number, 0 at the end of the stream, -2 if there was nothing after all. */
+Py_ssize_t transport_read(struct transport *transport, struct state *state, void *dst, size_t len);
+
+/* Writes all pieces, in one system call or method call where it takes them at once. The array is changed.
+ *   until_idle_ms   gives up with TimeoutError when nothing could be written for so long; 0: never
+ * Returns 0. */
+int transport_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
+                    uint64_t until_idle_ms);
+
+/* Like transport_write(), but for one bytes object, which methods of io get as it is. */
+int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms);
+
+/* Ends the output of a socket, and reads and drops what comes until the end of its stream or until_ms: so that what was
+ * written last is not lost in a reset. RFC 6455 7.1.1. Cannot fail. */
+void transport_linger(struct transport *transport, struct state *state, uint64_t until_ms);
+
+/* Closes io, once. Returns 0. */
+int transport_close(struct transport *transport, struct state *state);
+
+#endif

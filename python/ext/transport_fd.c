@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls on the descriptor of a socket, without the interpreter lock.
+ *
+ * The descriptor is asked for anew before each call: a socket that was closed must not lead to the one that has got its
+ * number. */
+#include "transport_fd.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "args.h"
+#include "protocol.h"
+
+/* Python ignores SIGPIPE; where the flag exists, the call does not depend on that. */
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+static int get_fd(struct transport *transport, struct state *state) {
+    PyObject *number = PyObject_CallMethodNoArgs(transport->io, state->names[NAME_FILENO]);
+    if (!number) return -1;
+    long fd = PyLong_AsLong(number);
+    Py_DECREF(number);
+    if (fd == -1 && PyErr_Occurred()) return -1;
+    if (fd >= 0 && fd <= INT_MAX) return (int)fd;
+    errno = EBADF;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+/* When the timeout of the socket itself is over; UINT64_MAX if it has none. A socket in non-blocking mode is waited for
+ * as a blocking one. */
+static int get_socket_until(struct transport *transport, struct state *state, uint64_t *until_ms) {
+    *until_ms = UINT64_MAX;
+    PyObject *timeout = PyObject_CallMethodNoArgs(transport->io, state->names[NAME_GETTIMEOUT]);
+    if (!timeout) return -1;
+    uint64_t ms;
+    int result = arg_seconds(timeout, "timeout", 1, INT64_MAX / 2, &ms);
+    Py_DECREF(timeout);
+    if (result == 0 && ms) *until_ms = protocol_now_ms() + ms;
+    return result;
+}
+
+static int poll_timeout(uint64_t until_ms) {
+    uint64_t now = protocol_now_ms();
+    if (until_ms == UINT64_MAX) return -1;
+    if (until_ms <= now) return 0;
+    return until_ms - now < INT_MAX ? (int)(until_ms - now) : INT_MAX;
+}
+
+int transport_fd_wait(struct transport *transport, struct state *state, int for_write, uint64_t until_ms) {
+    uint64_t socket_until_ms;
+    if (get_socket_until(transport, state, &socket_until_ms) < 0) return -1;
+    for (;;) {
+        uint64_t next_ms = until_ms < socket_until_ms ? until_ms : socket_until_ms;
+        int timeout = poll_timeout(next_ms);
+        struct pollfd wanted = {.fd = get_fd(transport, state), .events = for_write ? POLLOUT : POLLIN};
+        if (wanted.fd < 0) return -1;
+        int count, error;
+        Py_BEGIN_ALLOW_THREADS
+        count = poll(&wanted, 1, timeout);
+        error = errno;
+        Py_END_ALLOW_THREADS
+        if (count > 0) return 1;
+        if (count < 0 && error != EINTR) {
+            errno = error;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (PyErr_CheckSignals() < 0) return -1;
+        if (!transport->io) {
+            PyErr_SetString(PyExc_OSError, "the stream was closed");
+            return -1;
+        }
+        uint64_t now = protocol_now_ms();
+        if (now >= until_ms) return 0;
+        if (now >= socket_until_ms) {
+            PyErr_SetString(PyExc_TimeoutError, "timed out");
+            return -1;
+        }
+    }
+}
+
+Py_ssize_t transport_fd_read(struct transport *transport, struct state *state, void *dst, size_t len) {
+    int fd = get_fd(transport, state);
+    if (fd < 0) return -1;
+    ssize_t count;
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    count = recv(fd, dst, len, MSG_DONTWAIT);
+    error = errno;
+    Py_END_ALLOW_THREADS
+    if (count >= 0) return count;
+    if (error == EAGAIN || error == EWOULDBLOCK) return -2;
+    if (error == EINTR) return PyErr_CheckSignals() < 0 ? -1 : -2;
+    errno = error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+/* Steps over count bytes that were written. */
+static void advance(struct iovec **pieces, int *count, size_t written) {
+    while (*count && written >= (*pieces)->iov_len) {
+        written -= (*pieces)->iov_len;
+        ++*pieces;
+        --*count;
+    }
+    if (*count) {
+        (*pieces)->iov_base = (char *)(*pieces)->iov_base + written;
+        (*pieces)->iov_len -= written;
+    }
+}
+
+/* Waits for room after a write that found none. */
+static int wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
+    uint64_t until_ms = until_idle_ms ? protocol_now_ms() + until_idle_ms : UINT64_MAX;
+    int result = transport_fd_wait(transport, state, 1, until_ms);
+    if (result != 0) return result < 0 ? -1 : 0;
+    PyErr_SetString(PyExc_TimeoutError, "the peer does not read");
+    return -1;
+}
+
+int transport_fd_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
+                       uint64_t until_idle_ms) {
+    advance(&pieces, &count, 0);
+    while (count) {
+        int fd = get_fd(transport, state);
+        if (fd < 0) return -1;
+        struct msghdr message = {.msg_iov = pieces};
+        /* int on some systems, size_t on others. */
+        message.msg_iovlen = (unsigned)count;
+        ssize_t written;
+        int error;
+        Py_BEGIN_ALLOW_THREADS
+        written = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        error = errno;
+        Py_END_ALLOW_THREADS
+        if (written >= 0) {
+            advance(&pieces, &count, (size_t)written);
+        } else if (error == EAGAIN || error == EWOULDBLOCK) {
+            if (wait_writable(transport, state, until_idle_ms) < 0) return -1;
+        } else if (error == EINTR) {
+            if (PyErr_CheckSignals() < 0) return -1;
+        } else {
+            errno = error;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (!transport->io) {
+            PyErr_SetString(PyExc_OSError, "the stream was closed");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
+    char dropped[16384];
+    int fd = get_fd(transport, state);
+    if (fd >= 0) shutdown(fd, SHUT_WR);
+    while (fd >= 0 && transport->io) {
+        Py_ssize_t count = transport_fd_read(transport, state, dropped, sizeof dropped);
+        if (count == 0 || count == -1) break;
+        if (count == -2 && transport_fd_wait(transport, state, 0, until_ms) != 1) break;
+        if (protocol_now_ms() >= until_ms) break;
+        fd = get_fd(transport, state);
+    }
+    PyErr_Clear();
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The Upgrade type, as its two files see it. */
+#ifndef FASTWS_PY_UPGRADE_H
+#define FASTWS_PY_UPGRADE_H
+
+#include "state.h"
+
+#include <fastws/upgrade.h>
+
+/* Headers to write, and the objects that hold their bytes. */
+struct header_list {
+    PyObject *owners; /* list of bytes, or NULL */
+    struct fastws_http_header *lines;
+    size_t count;
+};
+
+struct upgrade {
+    PyObject_HEAD
+    struct state *state;
+    struct fastws_upgrade_config config;
+    struct fastws_upgrade *upgrade;
+    PyObject *on_request; /* callables, or NULL */
+    PyObject *on_host;
+    PyObject *on_header;
+    PyObject *on_before_upgrade;
+    PyObject *protocol;
+    PyObject *protocol_owners; /* list of bytes, or NULL */
+    struct fastws_slice *protocols;
+    struct header_list headers;  /* of every response */
+    struct header_list answered; /* of the reject or the callback before the upgrade */
+    PyObject *body;      /* bytes of a refusal */
+    PyObject *exception; /* what a callback raised */
+    PyObject *host;      /* str */
+    PyObject *received;  /* list of (name, value), both str */
+    PyObject *handshake; /* once the request is accepted */
+    int is_feeding;      /* a call is under way: callbacks must not start another */
+};
+
+/* Puts the callbacks that are wanted into the configuration. */
+void upgrade_set_callbacks(struct upgrade *self);
+
+/* Takes headers as a mapping or an iterable of pairs, str or bytes; None for none. Returns 0, or -1 with an exception. */
+int header_list_take(struct header_list *list, PyObject *headers);
+void header_list_clear(struct header_list *list);
+
+/* Encodes a str as Latin-1, or takes bytes: a new reference. HTTP headers know nothing of Unicode. RFC 9110 5.5. */
+PyObject *upgrade_encode(PyObject *object, const char *what);
+
+/* Decodes as Latin-1: every byte has a character. */
+PyObject *upgrade_decode(struct fastws_slice slice);
+
+#endif

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Numbers of the wire: opcodes, close codes, and the state that a header is judged by. RFC 6455 sections 5 and 7.4."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["CloseCode", "OpCode", "State"]
+
+
+class OpCode(enum.IntEnum):
+    """What a frame is. 0x3-0x7 and 0xb-0xf are reserved. RFC 6455 5.2."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+    @property
+    def is_control(self) -> bool:
+        """True for CLOSE, PING and PONG. RFC 6455 5.5."""
+        return self >= 0x8
+
+    @property
+    def is_data(self) -> bool:
+        """True for CONTINUATION, TEXT and BINARY. RFC 6455 5.6."""
+        return self < 0x8
+
+
+class CloseCode(enum.IntEnum):
+    """Why a connection is closed. RFC 6455 7.4.1, and for 1012-1014 the registry of IANA."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_MEANING_YET = 1004
+    NO_STATUS_RCVD = 1005
+    ABNORMAL_CLOSURE = 1006
+    INVALID_PAYLOAD_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+    TLS_HANDSHAKE = 1015
+
+    @property
+    def is_reserved(self) -> bool:
+        """True for 1004, 1005, 1006 and 1015, which never stand in a close frame. RFC 6455 7.4.1."""
+        return self in (1004, 1005, 1006, 1015)
+
+
+class State(enum.IntFlag):
+    """The end that receives a frame, as Header.check() is told. With neither SERVER nor CLIENT, masks are not judged."""
+
+    SERVER = 1
+    """I am the server: frames must be masked. RFC 6455 5.1."""
+    CLIENT = 2
+    """I am the client: frames must not be masked. RFC 6455 5.1."""
+    EXTENDED = 4
+    """permessage-deflate was agreed on: RSV1 may be set on the first frame of a message. RFC 7692 section 6."""
+    FRAGMENTED = 8
+    """A message has begun and its last fragment has not arrived. RFC 6455 5.4."""
+    RSV2 = 16
+    """Another extension claims RSV2."""
+    RSV3 = 32
+    """Another extension claims RSV3."""

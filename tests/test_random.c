@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,6 +206,18 @@ static void the_system_and_the_device_give_different_bytes_each_time(void **stat
     assert_memory_not_equal(a + 512, b + 512, 88);
 }
 
+static void says_so_when_the_device_cannot_be_opened(void **state) {
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    uint8_t dst[4];
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int result = fws_random_device(dst, sizeof dst);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(result, FASTWS_ERR_RANDOM);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fills_just_the_bytes_asked_for),
@@ -217,6 +230,7 @@ int main(void) {
         cmocka_unit_test(asks_the_source_in_place_for_each_piece),
         cmocka_unit_test(passes_on_the_error_of_the_source),
         cmocka_unit_test(the_system_and_the_device_give_different_bytes_each_time),
+        cmocka_unit_test(says_so_when_the_device_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

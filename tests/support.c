@@ -349,3 +349,31 @@ void end_drain(struct end *end, size_t step) {
     }
     assert_int_equal(count, 0);
 }
+
+void end_receive_frame(struct end *end, unsigned first, const void *payload, size_t len) {
+    struct bytes wire = {0};
+    put_frame(&wire, (enum fastws_role)end->config.role, first, payload, len);
+    end_receive(end, wire.ptr, wire.len);
+    bytes_free(&wire);
+}
+
+void expect_sent(struct end *end, size_t *off, unsigned first, const void *payload, size_t len) {
+    struct frame frame = take_frame(&end->sent, off, (enum fastws_role)end->config.role);
+    assert_int_equal(frame.first, first);
+    assert_int_equal(frame.len, len);
+    if (len > 0) assert_memory_equal(frame.payload, payload, len);
+}
+
+void expect_only_sent(struct end *end, unsigned first, const void *payload, size_t len) {
+    size_t off = 0;
+    end->sent.len = 0;
+    end_drain(end, SIZE_MAX);
+    expect_sent(end, &off, first, payload, len);
+    assert_int_equal(off, end->sent.len);
+}
+
+void expect_nothing_sent(struct end *end) {
+    end->sent.len = 0;
+    end_drain(end, SIZE_MAX);
+    assert_int_equal(end->sent.len, 0);
+}

@@ -124,4 +124,14 @@ void end_take_events(struct end *end);
 /* Sends what is pending, step bytes at a time, to end->sent. */
 void end_drain(struct end *end, size_t step);
 
+/* Lets the end receive one frame. */
+void end_receive_frame(struct end *end, unsigned first, const void *payload, size_t len);
+
+/* Takes the next frame from what the end has sent, and fails the test if it is another one. */
+void expect_sent(struct end *end, size_t *off, unsigned first, const void *payload, size_t len);
+
+/* Drain, and fail the test if anything else was sent than this frame, or anything at all. */
+void expect_only_sent(struct end *end, unsigned first, const void *payload, size_t len);
+void expect_nothing_sent(struct end *end);
+
 #endif

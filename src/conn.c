@@ -153,7 +153,9 @@ int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
     if (len > conn->writer.listed) return FASTWS_ERR_ARGUMENT;
     fws_writer_sent(&conn->writer, len);
     if (conn->is_flooded && conn->writer.control_pending <= conn->config->limits.max_control_pending) {
+        /* While nothing was read the peer could give no sign of life. */
         conn->is_flooded = 0;
+        conn->is_ping_out = 0;
         conn->life_ms = now_ms(conn);
     }
     return 0;
@@ -184,6 +186,7 @@ int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
 
 int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
     if (conn->is_stopped) return conn->error;
+    if (len > 0 && conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
     TRY(fws_reader_filled(&conn->reader, len));
     note_life(conn, len);
     return 0;

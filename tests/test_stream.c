@@ -97,6 +97,24 @@ static void reads_the_same_events_however_input_and_output_are_cut(void **state)
     }
 }
 
+static void read_data_passes_over_pings_and_pongs(void **state) {
+    (void)state;
+    struct fastws_conn_config config = config_of(FASTWS_ROLE_SERVER);
+    struct script script = {.in = conversation, .in_len = sizeof conversation};
+    struct fastws_stream *stream = open_over(&script, &config, 1);
+    static const size_t lens[] = {5, 3, 0};
+    struct fastws_event event;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fastws_stream_read_data(stream, &event), 0);
+        assert_int_equal(event.kind, FASTWS_EVENT_MESSAGE);
+        assert_int_equal(event.len, lens[i]);
+    }
+    assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_CLOSED);
+    assert_int_equal(event.kind, FASTWS_EVENT_CLOSE);
+    assert_int_equal(event.close_code, 1000);
+    fastws_stream_free(stream);
+}
+
 static void initial_bytes_come_before_those_of_the_stream(void **state) {
     (void)state;
     struct fastws_conn_config config = config_of(FASTWS_ROLE_SERVER);
@@ -148,6 +166,19 @@ static void answers_all_pings_of_one_receive_in_one_write(void **state) {
     assert_int_equal(script.writes, 2);
     assert_int_equal(script.out_len, sizeof pongs);
     assert_memory_equal(out, pongs, sizeof pongs);
+    fastws_stream_free(stream);
+}
+
+static void a_ping_is_answered_when_its_event_is_returned(void **state) {
+    (void)state;
+    struct fastws_conn_config config = config_of(FASTWS_ROLE_SERVER);
+    struct script script = {.in = conversation, .in_len = sizeof conversation};
+    struct fastws_stream *stream = open_over(&script, &config, 1);
+    expect_event(stream, FASTWS_EVENT_MESSAGE, FASTWS_OPCODE_TEXT, "Hello", 5);
+    expect_event(stream, FASTWS_EVENT_PING, FASTWS_OPCODE_PING, "1", 1);
+    assert_int_equal(script.out_len, 3);
+    expect_event(stream, FASTWS_EVENT_PING, FASTWS_OPCODE_PING, "2", 1);
+    assert_int_equal(script.out_len, 6);
     fastws_stream_free(stream);
 }
 
@@ -400,7 +431,9 @@ static void refuses_to_open_over_half_a_stream(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_same_events_however_input_and_output_are_cut),
+        cmocka_unit_test(read_data_passes_over_pings_and_pongs),
         cmocka_unit_test(initial_bytes_come_before_those_of_the_stream),
+        cmocka_unit_test(a_ping_is_answered_when_its_event_is_returned),
         cmocka_unit_test(initial_bytes_may_be_more_than_a_slab_holds),
         cmocka_unit_test(answers_all_pings_of_one_receive_in_one_write),
         cmocka_unit_test(tells_the_peer_before_it_returns_an_error),

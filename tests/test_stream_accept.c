@@ -130,6 +130,8 @@ static void reports_streams_that_end_or_fail(void **state) {
         assert_int_equal(accept_over(&script, cut % 2, &stream), FASTWS_ERR_IO);
         assert_int_equal(script.writes, 0);
     }
+    struct script broken = {.in = (const uint8_t *)REQUEST, .in_len = sizeof REQUEST - 1, .failure = 1 << 30};
+    assert_int_equal(accept_over(&broken, 1, &stream), FASTWS_ERR_IO); /* more bytes taken than there were */
     for (size_t fail_at = 0; fail_at < 20; fail_at++) {
         struct script script = {.in = (const uint8_t *)REQUEST, .in_len = sizeof REQUEST - 1, .fail_at = fail_at};
         script.failure = FASTWS_IO_FAILED;

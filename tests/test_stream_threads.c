@@ -193,11 +193,25 @@ static void takes_messages_while_its_pongs_are_not_taken(void **state) {
     send_pings(fds[1], 300); /* 38 100 bytes of pongs */
     assert_int_equal(write(fds[1], "\x81\x83\0\0\0\0now", 9), 9);
     struct fastws_event event;
+    uint64_t start_ms = now_ms();
     assert_int_equal(fastws_stream_read_data(stream, &event), 0);
     assert_memory_equal(event.ptr, "now", 3);
+    expect_since(start_ms, 0); /* not after the 20 s that a send would wait for the peer */
     assert_true(fastws_conn_pending_len(fastws_stream_get_conn(stream)) > 0);
     fastws_stream_free(stream);
     close(fds[1]);
+}
+
+static int waits;
+static struct fastws_io whole;
+
+static int count_wait(void *context, unsigned what, uint64_t until_ms) {
+    waits++;
+    return whole.wait(context, what, until_ms);
+}
+
+static ptrdiff_t read_little(void *context, void *dst, size_t len) {
+    return whole.read(context, dst, len < 1000 ? len : 1000);
 }
 
 static void stops_reading_when_pongs_pile_up(void **state) {
@@ -209,13 +223,21 @@ static void stops_reading_when_pongs_pile_up(void **state) {
     int fds[2];
     make_pair(fds);
     assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){4608}, sizeof(int)), 0);
-    struct fastws_stream *stream = open_fd(fds[0], &config);
+    struct fastws_io io;
+    fastws_io_from_fd(&io, fds[0]);
+    whole = io;
+    io.wait = count_wait;
+    io.read = read_little;
+    struct fastws_stream *stream;
+    assert_int_equal(fastws_stream_open(&io, &config, NULL, 0, &stream), 0);
     send_pings(fds[1], 300);
     struct fastws_event event;
     uint64_t start_ms = now_ms();
+    waits = 0;
     assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_CONTROL_FLOOD);
     assert_int_equal(event.close_code, 1008);
     expect_since(start_ms, 60);
+    assert_true(waits < 300); /* it sleeps although there are bytes to read */
     fastws_stream_free(stream);
     close(fds[1]);
 }

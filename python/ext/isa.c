@@ -2,6 +2,8 @@
 /* isa(), isas(), select_isa(): which instructions the kernels use; and discard_random() for forked children. */
 #include "state.h"
 
+#include <string.h>
+
 #include <fastws/cpu.h>
 #include <fastws/random.h>
 
@@ -28,9 +30,11 @@ static PyObject *select_isa(PyObject *module, PyObject *name) {
     if (!PyUnicode_Check(name)) {
         return PyErr_Format(PyExc_TypeError, "name must be str, not %.200s", Py_TYPE(name)->tp_name);
     }
-    const char *text = PyUnicode_AsUTF8(name);
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &len);
     if (!text) return NULL;
-    if (fastws_cpu_select(text) == 0) Py_RETURN_NONE;
+    /* A name does not end where a NUL stands in the middle of it. */
+    if ((size_t)len == strlen(text) && fastws_cpu_select(text) == 0) Py_RETURN_NONE;
     PyObject *choices = isas(module, NULL);
     if (!choices) return NULL;
     PyErr_Format(PyExc_ValueError, "this build on this CPU has no instruction set %R; there are %R", name, choices);

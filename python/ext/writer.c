@@ -132,7 +132,7 @@ static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_
     PyObject *opcode;
     int number = self->opcode;
     if (arg_sort("reset", args, count, kwnames, names, 0, 1, &opcode) < 0) return NULL;
-    if (opcode && arg_data_opcode(opcode, &number) < 0) return NULL;
+    if (opcode && opcode != Py_None && arg_data_opcode(opcode, &number) < 0) return NULL;
     clear(self);
     self->opcode = number;
     Py_RETURN_NONE;
@@ -180,7 +180,7 @@ static PyMethodDef writer_methods[] = {
      "reset($self, opcode=None)\n--\n\n"
      "Forgets what was not flushed.\n\n"
      "Args:\n"
-     "    opcode: OpCode.TEXT or OpCode.BINARY for the messages from now on."},
+     "    opcode: OpCode.TEXT or OpCode.BINARY for the messages from now on; None keeps it."},
     {"writable", writer_writable, METH_NOARGS, "writable($self, /)\n--\n\nReturns True."},
     {"readable", writer_no, METH_NOARGS, "readable($self, /)\n--\n\nReturns False."},
     {"seekable", writer_no, METH_NOARGS, "seekable($self, /)\n--\n\nReturns False."},

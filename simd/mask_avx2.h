@@ -25,6 +25,11 @@ FWS_TARGET("avx2") static FWS_ALWAYS_INLINE int mask_16_to_31(uint8_t *dst, cons
 #define vector_load(src) _mm256_loadu_si256((const __m256i *)(const void *)(src))
 #define vector_store(dst, v) _mm256_storeu_si256((__m256i *)(void *)(dst), v)
 #define vector_store_aligned(dst, v) _mm256_store_si256((__m256i *)(void *)(dst), v)
+#define vector_prefetch(src)                                                                                           \
+    do {                                                                                                               \
+        _mm_prefetch((const char *)(src), _MM_HINT_T0);                                                                \
+        _mm_prefetch((const char *)(src) + 64, _MM_HINT_T0);                                                           \
+    } while (0)
 #define vector_xor(a, b) _mm256_xor_si256(a, b)
 #define vector_or(a, b) _mm256_or_si256(a, b)
 #define vector_is_ascii(v) (_mm256_movemask_epi8(v) == 0)

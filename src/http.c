@@ -152,9 +152,27 @@ int fastws_http_parse_request_line(struct fastws_http_request_line *out, const v
     return 1;
 }
 
+/* Returns a word whose lowest set bit marks the first byte of v, as it lies in memory, that is neither a letter nor '-';
+ * 0 if there is none. No sum reaches beyond its byte, so no bit is wrong. */
+static FWS_ALWAYS_INLINE uint64_t mark_unusual(uint64_t v) {
+    const uint64_t ones = UINT64_MAX / 255;
+    if (FWS_BIG_ENDIAN) v = fws_swap_u64(v);
+    uint64_t ascii = v & ones * 0x7f;
+    uint64_t lower = ascii | ones * 0x20;
+    uint64_t is_letter = (lower + ones * (0x80 - 'a')) & ~(lower + ones * (0x7f - 'z'));
+    uint64_t is_other = (ascii ^ ones * '-') + ones * 0x7f;
+    return (v | (~is_letter & is_other)) & ones * 0x80;
+}
+
 /* Returns the length of the name at the start of [p, p + len), or 0 if it is not a token with its colon behind it. */
 static size_t parse_name(const char *p, size_t len) {
-    size_t i = skip_class(p, 0, len, TOKEN);
+    size_t i = 0;
+    while (len - i >= 8) {
+        uint64_t marks = mark_unusual(fws_load_u64(p + i));
+        i += marks == 0 ? 8 : (size_t)fws_ctz_u64(marks) / 8;
+        if (marks != 0) break;
+    }
+    i = skip_class(p, i, len, TOKEN);
     return i < len && p[i] == ':' ? i : 0;
 }
 

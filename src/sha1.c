@@ -25,33 +25,51 @@ static FWS_ALWAYS_INLINE uint32_t majority(uint32_t b, uint32_t c, uint32_t d) {
     return (c & d) + (b & (c ^ d));
 }
 
-/* One round; the next one takes the variables in the order e a b c d. */
-#define ROUND(f, k, a, b, c, d, e, w)                                                                                  \
+/* The word of round i: as loaded, or made from four earlier ones. Only the last 16 are kept. FIPS 180-4 6.1.2. */
+#define LOADED(i) (w[i] = fws_load_be32(block + 4 * (i)))
+#define MIXED(i) (w[(i) & 15] = rotate(w[((i) + 13) & 15] ^ w[((i) + 8) & 15] ^ w[((i) + 2) & 15] ^ w[(i) & 15], 1))
+
+/* One round. The variables change places instead of values: the next round calls a what this one calls e. */
+#define ROUND(f, k, word, i, a, b, c, d, e)                                                                            \
     do {                                                                                                               \
-        e += (w) + (k) + rotate(a, 5) + f(b, c, d);                                                                    \
+        e += word(i) + (k) + rotate(a, 5) + f(b, c, d);                                                                \
         b = rotate(b, 30);                                                                                             \
     } while (0)
 
-/* Five rounds bring the variables back to where they were. */
-#define FIVE_ROUNDS(f, k, w)                                                                                           \
+/* Five rounds bring the variables back to their places. */
+#define ROUNDS_5(f, k, word, i)                                                                                        \
     do {                                                                                                               \
-        ROUND(f, k, a, b, c, d, e, (w)[0]);                                                                            \
-        ROUND(f, k, e, a, b, c, d, (w)[1]);                                                                            \
-        ROUND(f, k, d, e, a, b, c, (w)[2]);                                                                            \
-        ROUND(f, k, c, d, e, a, b, (w)[3]);                                                                            \
-        ROUND(f, k, b, c, d, e, a, (w)[4]);                                                                            \
+        ROUND(f, k, word, (i), a, b, c, d, e);                                                                         \
+        ROUND(f, k, word, (i) + 1, e, a, b, c, d);                                                                     \
+        ROUND(f, k, word, (i) + 2, d, e, a, b, c);                                                                     \
+        ROUND(f, k, word, (i) + 3, c, d, e, a, b);                                                                     \
+        ROUND(f, k, word, (i) + 4, b, c, d, e, a);                                                                     \
     } while (0)
 
-void fws_sha1_block(uint32_t state[5], const uint8_t block[FWS_SHA1_BLOCK]) {
-    uint32_t w[80];
-    for (int i = 0; i < 16; i++) w[i] = fws_load_be32(block + 4 * i);
-    for (int i = 16; i < 80; i++) w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+#define ROUNDS_20(f, k, i)                                                                                             \
+    do {                                                                                                               \
+        ROUNDS_5(f, k, MIXED, (i));                                                                                    \
+        ROUNDS_5(f, k, MIXED, (i) + 5);                                                                                \
+        ROUNDS_5(f, k, MIXED, (i) + 10);                                                                               \
+        ROUNDS_5(f, k, MIXED, (i) + 15);                                                                               \
+    } while (0)
 
+/* Written out in full: the words then have fixed places, and their making overlaps with the rounds. */
+void fws_sha1_block(uint32_t state[5], const uint8_t block[FWS_SHA1_BLOCK]) {
+    uint32_t w[16];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
-    for (int i = 0; i < 20; i += 5) FIVE_ROUNDS(choose, 0x5a827999, w + i);
-    for (int i = 20; i < 40; i += 5) FIVE_ROUNDS(parity, 0x6ed9eba1, w + i);
-    for (int i = 40; i < 60; i += 5) FIVE_ROUNDS(majority, 0x8f1bbcdc, w + i);
-    for (int i = 60; i < 80; i += 5) FIVE_ROUNDS(parity, 0xca62c1d6, w + i);
+
+    ROUNDS_5(choose, 0x5a827999, LOADED, 0);
+    ROUNDS_5(choose, 0x5a827999, LOADED, 5);
+    ROUNDS_5(choose, 0x5a827999, LOADED, 10);
+    ROUND(choose, 0x5a827999, LOADED, 15, a, b, c, d, e);
+    ROUND(choose, 0x5a827999, MIXED, 16, e, a, b, c, d);
+    ROUND(choose, 0x5a827999, MIXED, 17, d, e, a, b, c);
+    ROUND(choose, 0x5a827999, MIXED, 18, c, d, e, a, b);
+    ROUND(choose, 0x5a827999, MIXED, 19, b, c, d, e, a);
+    ROUNDS_20(parity, 0x6ed9eba1, 20);
+    ROUNDS_20(majority, 0x8f1bbcdc, 40);
+    ROUNDS_20(parity, 0xca62c1d6, 60);
 
     state[0] += a;
     state[1] += b;

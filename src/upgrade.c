@@ -178,7 +178,7 @@ static int accept_head(struct fastws_upgrade *upgrade) {
     response.extra = (struct fastws_http_headers){NULL, 0};
     TRY(fws_request_judge_end(request, &response.extra));
     TRY(fws_response_check(&response.extra));
-    TRY(fastws_accept_key(response.accept, request->key, FASTWS_KEY_LEN));
+    response.accept = request->accept;
     response.protocol = request->protocol;
     TRY(write_response(upgrade, fws_response_accepted, &response));
     if (request->protocol.len > 0) request->protocol.ptr = get_response(upgrade) + FWS_RESPONSE_PROTOCOL_OFF;

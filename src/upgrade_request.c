@@ -13,6 +13,23 @@ enum {
     SEEN_KEY = 1u << 4
 };
 
+/* Says whether a token equals a name of letters and '-' in lower case, 4 bytes or more. Words overlap at the end of the
+ * name. The only other byte that 0x20 turns into '-' is CR, which no token holds. */
+static FWS_ALWAYS_INLINE int is_name(struct fastws_slice token, const char *lower, size_t len) {
+    const uint64_t spaces = UINT64_MAX / 255 * 0x20;
+    const char *p = token.ptr;
+    if (token.len != len) return 0;
+    if (len < 8) {
+        uint32_t differ = (fws_load_u32(p) | (uint32_t)spaces) ^ fws_load_u32(lower);
+        return (differ | ((fws_load_u32(p + len - 4) | (uint32_t)spaces) ^ fws_load_u32(lower + len - 4))) == 0;
+    }
+    uint64_t differ = (fws_load_u64(p + len - 8) | spaces) ^ fws_load_u64(lower + len - 8);
+    for (size_t i = 0; len - i > 8; i += 8) differ |= (fws_load_u64(p + i) | spaces) ^ fws_load_u64(lower + i);
+    return differ == 0;
+}
+
+#define IS_NAME(token, literal) is_name(token, literal, sizeof(literal) - 1)
+
 /* Turns the verdict of a callback into a result. */
 static int heed(int verdict) {
     return verdict == 0 ? 0 : FASTWS_ERR_HANDSHAKE_REJECTED;
@@ -62,7 +79,7 @@ static int judge_upgrade(struct fws_request *request, struct fastws_slice value)
     struct fastws_slice protocol;
     int result;
     while ((result = fastws_http_next_protocol(&protocol, &value)) > 0)
-        if (fastws_http_equals(protocol, "websocket")) request->seen |= SEEN_UPGRADE;
+        if (IS_NAME(protocol, "websocket")) request->seen |= SEEN_UPGRADE;
     return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_UPGRADE;
 }
 
@@ -70,21 +87,21 @@ static int judge_connection(struct fws_request *request, struct fastws_slice val
     struct fastws_slice option;
     int result;
     while ((result = fastws_http_next_token(&option, &value)) > 0)
-        if (fastws_http_equals(option, "upgrade")) request->seen |= SEEN_CONNECTION;
+        if (IS_NAME(option, "upgrade")) request->seen |= SEEN_CONNECTION;
     return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_CONNECTION;
 }
 
 static int judge_version(struct fws_request *request, struct fastws_slice value) {
-    if (request->seen & SEEN_VERSION || !fastws_http_equals(value, FASTWS_HANDSHAKE_VERSION))
-        return FASTWS_ERR_HANDSHAKE_VERSION;
+    size_t len = sizeof FASTWS_HANDSHAKE_VERSION - 1;
+    int is_right = value.len == len && memcmp(value.ptr, FASTWS_HANDSHAKE_VERSION, len) == 0;
+    if (request->seen & SEEN_VERSION || !is_right) return FASTWS_ERR_HANDSHAKE_VERSION;
     request->seen |= SEEN_VERSION;
     return 0;
 }
 
 static int judge_key(struct fws_request *request, struct fastws_slice value) {
     if (request->seen & SEEN_KEY) return FASTWS_ERR_HANDSHAKE_KEY;
-    TRY(fastws_key_check(value.ptr, value.len));
-    memcpy(request->key, value.ptr, FASTWS_KEY_LEN);
+    TRY(fastws_accept_key(request->accept, value.ptr, value.len));
     request->seen |= SEEN_KEY;
     return 0;
 }
@@ -140,21 +157,6 @@ static int judge_content_length(struct fws_request *request, struct fastws_slice
         if (value.ptr[i] != '0') return FASTWS_ERR_HTTP_BODY;
     return judge_other(request, name, value);
 }
-
-/* Compares a token with a name of letters and '-' in lower case. The only other byte that 0x20 turns into '-' is CR,
- * which no token holds. */
-static FWS_ALWAYS_INLINE int is_name(struct fastws_slice token, const char *lower, size_t len) {
-    if (token.len != len) return 0;
-    uint64_t spaces = UINT64_MAX / 255 * 0x20;
-    size_t i = 0;
-    for (; len - i >= 8; i += 8)
-        if ((fws_load_u64(token.ptr + i) | spaces) != fws_load_u64(lower + i)) return 0;
-    for (; i < len; i++)
-        if ((token.ptr[i] | 0x20) != lower[i]) return 0;
-    return 1;
-}
-
-#define IS_NAME(token, literal) is_name(token, literal, sizeof(literal) - 1)
 
 int fws_request_judge_header(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
     unsigned count_max = request->config->header_count_max;

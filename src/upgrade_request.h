@@ -19,7 +19,7 @@ struct fws_request {
     struct fastws_slice target;   /* in the head */
     struct fastws_slice protocol; /* best one so far, in the head or in the configuration; empty if there is none */
     struct fastws_reject reject;  /* what the callback filled that was called last */
-    char key[FASTWS_KEY_LEN];
+    char accept[FASTWS_ACCEPT_LEN + 1]; /* the answer to the key, once that was seen */
 };
 
 /* Judge the request line, one header line, and the head as a whole, and call the callbacks.

@@ -14,7 +14,7 @@ struct fws_response {
     struct fastws_http_headers extra; /* in this one, behind the fixed ones */
 
     /* 101 only. */
-    char accept[FASTWS_ACCEPT_LEN + 1];
+    const char *accept;           /* FASTWS_ACCEPT_LEN bytes */
     struct fastws_slice protocol; /* may be empty */
 
     /* Refusals only. */

@@ -188,6 +188,7 @@ static void refuses_malformed_request_lines(void **state) {
         REFUSAL("GET / \r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 8),
         REFUSAL(" GET / HTTP/1.1\r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 17),
         REFUSAL("GET  / HTTP/1.1\r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 17),
+        REFUSAL("GET  HTTP/1.1\r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 15),
         REFUSAL("GET /  HTTP/1.1\r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 17),
         REFUSAL("GET / x HTTP/1.1\r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 18),
         REFUSAL("GET / HTTP/1.1 \r\n", FASTWS_ERR_HTTP_REQUEST_LINE, 17),
@@ -293,6 +294,7 @@ static void refuses_folded_lines(void **state) {
         REFUSAL(" folded\r\n", FASTWS_ERR_HTTP_FOLD, 1),
         REFUSAL("\tfolded\r\n", FASTWS_ERR_HTTP_FOLD, 1),
         REFUSAL(" \r\n", FASTWS_ERR_HTTP_FOLD, 1),
+        REFUSAL(" ", FASTWS_ERR_HTTP_FOLD, 1), /* known at its first byte */
     };
     assert_refusals(parse_header, cases, COUNT(cases));
 }
@@ -311,6 +313,28 @@ static void refuses_malformed_names(void **state) {
         REFUSAL("\x7f", FASTWS_ERR_HTTP_HEADER_NAME, 1),
     };
     assert_refusals(parse_header, cases, COUNT(cases));
+}
+
+/* Every byte at every place of a name, so that it meets each place of the scanner's words and their rest. */
+static void knows_the_bytes_of_names_at_every_offset(void **state) {
+    (void)state;
+    enum { NAME_LEN = 19 };
+    for (int c = 0; c < 256; c++) {
+        char byte = (char)c;
+        int is_token = fastws_http_is_token((struct fastws_slice){&byte, 1});
+        for (size_t at = 0; at < NAME_LEN; at++) {
+            char line[] = "zZaA-zZaA-zZaA-zZaA: v\r\n";
+            line[at] = byte;
+            struct outcome outcome = parse_exact(parse_header, line, sizeof line - 1, 0);
+            if (c == ':' && at > 0) {
+                assert_int_equal(outcome.result, FASTWS_HTTP_HEADER);
+                assert_int_equal(outcome.first.len, at);
+            } else {
+                assert_int_equal(outcome.result > 0, is_token);
+                if (is_token) assert_int_equal(outcome.first.len, NAME_LEN);
+            }
+        }
+    }
 }
 
 static void refuses_control_bytes_in_values(void **state) {
@@ -538,6 +562,7 @@ int main(void) {
         cmocka_unit_test(finds_the_end_of_the_head),
         cmocka_unit_test(refuses_folded_lines),
         cmocka_unit_test(refuses_malformed_names),
+        cmocka_unit_test(knows_the_bytes_of_names_at_every_offset),
         cmocka_unit_test(refuses_control_bytes_in_values),
         cmocka_unit_test(refuses_other_line_ends_in_headers),
         cmocka_unit_test(finds_a_control_byte_at_every_offset),

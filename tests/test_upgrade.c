@@ -199,12 +199,14 @@ static void refuses_heads_that_are_no_handshake(void **state) {
         {GET HOST "Upgrade: websocket/13\r\n" CONNECTION VERSION KEY END, FASTWS_ERR_HANDSHAKE_UPGRADE, 400},
         {GET HOST "Upgrade: web socket\r\n" CONNECTION VERSION KEY END, FASTWS_ERR_HANDSHAKE_UPGRADE, 400},
         {GET HOST "Upgrade: \"websocket\"\r\n" CONNECTION VERSION KEY END, FASTWS_ERR_HANDSHAKE_UPGRADE, 400},
+        {GET HOST "Upgrade: websocket, a b\r\n" CONNECTION VERSION KEY END, FASTWS_ERR_HANDSHAKE_UPGRADE, 400},
         {GET HOST UPGRADE VERSION KEY END, FASTWS_ERR_HANDSHAKE_CONNECTION, 400},
         {GET HOST UPGRADE "Connection: close\r\n" VERSION KEY END, FASTWS_ERR_HANDSHAKE_CONNECTION, 400},
         {GET HOST UPGRADE "Connection: Keep-Alive, Close,  hello\r\n" VERSION KEY END, FASTWS_ERR_HANDSHAKE_CONNECTION,
          400},
         {GET HOST UPGRADE "Connection: upgraded\r\n" VERSION KEY END, FASTWS_ERR_HANDSHAKE_CONNECTION, 400},
         {GET HOST UPGRADE "Connection: keep-alive Upgrade\r\n" VERSION KEY END, FASTWS_ERR_HANDSHAKE_CONNECTION, 400},
+        {GET HOST UPGRADE "Connection: Upgrade, a b\r\n" VERSION KEY END, FASTWS_ERR_HANDSHAKE_CONNECTION, 400},
         {GET HOST UPGRADE CONNECTION KEY END, FASTWS_ERR_HANDSHAKE_VERSION_MISSING, 400},
         {GET HOST UPGRADE CONNECTION "Sec-WebSocket-Version: 15\r\n" KEY END, FASTWS_ERR_HANDSHAKE_VERSION, 426},
         {GET HOST UPGRADE CONNECTION "Sec-WebSocket-Version:\r\n" KEY END, FASTWS_ERR_HANDSHAKE_VERSION, 426},
@@ -417,6 +419,25 @@ static void gathers_no_more_than_has_arrived(void **state) {
     assert_int_equal(counter.in_use, 0);
 }
 
+static void gathers_no_more_than_the_limit(void **state) {
+    (void)state;
+    struct counter counter = {0};
+    struct fastws_allocator allocator = counting(&counter);
+    struct fastws_upgrade_config config;
+    fastws_upgrade_config_init(&config);
+    config.head_max = 1500;
+    struct fastws_upgrade *upgrade;
+    assert_int_equal(fastws_upgrade_new(&config, &allocator, &upgrade), 0);
+    size_t object_size = counter.in_use;
+    char *head = padded_request(1500);
+    size_t used;
+    assert_int_equal(fastws_upgrade_feed(upgrade, head, 1200, &used), FASTWS_NEED_MORE);
+    assert_int_equal(counter.in_use - object_size, 1500);
+    assert_int_equal(fastws_upgrade_feed(upgrade, head + 1200, 300, &used), 1);
+    free(head);
+    fastws_upgrade_free(upgrade);
+}
+
 /* Each allocation fails in turn: the request is answered with 500 all the same, and nothing leaks. */
 static void answers_when_memory_runs_out(void **state) {
     (void)state;
@@ -497,7 +518,9 @@ static void gives_no_results_before_the_end(void **state) {
     struct fastws_upgrade *upgrade;
     assert_int_equal(fastws_upgrade_new(NULL, NULL, &upgrade), 0);
     size_t used;
-    assert_int_equal(fastws_upgrade_feed(upgrade, GET, strlen(GET), &used), FASTWS_NEED_MORE);
+    assert_int_equal(fastws_upgrade_feed(upgrade, "GE", 2, &used), FASTWS_NEED_MORE);
+    assert_int_equal(fastws_upgrade_parsed(upgrade, SLICE("GET"), SLICE("/"), NULL, 0), FASTWS_ERR_STATE);
+    assert_int_equal(fastws_upgrade_feed(upgrade, &GET[2], strlen(GET) - 2, &used), FASTWS_NEED_MORE);
     struct fastws_slice slice;
     const void *ptr;
     assert_int_equal(fastws_upgrade_response(upgrade, &ptr, &used), FASTWS_ERR_STATE);
@@ -531,8 +554,10 @@ static void refuses_from_outside(void **state) {
         {FASTWS_ERR_UNEXPECTED_EOF, 500},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
+        static struct recorder recorder; /* its callbacks fill what they do not use */
+        struct fastws_upgrade_config config = recording_config(&recorder);
         struct fastws_upgrade *upgrade;
-        assert_int_equal(fastws_upgrade_new(NULL, NULL, &upgrade), 0);
+        assert_int_equal(fastws_upgrade_new(&config, NULL, &upgrade), 0);
         assert_int_equal(fastws_upgrade_refuse(upgrade, 0), FASTWS_ERR_ARGUMENT);
         assert_int_equal(fastws_upgrade_refuse(upgrade, 1), FASTWS_ERR_ARGUMENT);
         struct run run;
@@ -566,6 +591,7 @@ int main(void) {
         cmocka_unit_test(takes_time_in_proportion_to_the_head),
         cmocka_unit_test(allocates_nothing_for_a_head_in_one_piece),
         cmocka_unit_test(gathers_no_more_than_has_arrived),
+        cmocka_unit_test(gathers_no_more_than_the_limit),
         cmocka_unit_test(answers_when_memory_runs_out),
         cmocka_unit_test(serves_one_request_after_the_other),
         cmocka_unit_test(takes_no_more_after_the_end),

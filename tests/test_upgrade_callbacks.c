@@ -27,10 +27,35 @@ static void keeps_the_names_of_headers_as_they_came(void **state) {
     (void)state;
     static struct recorder recorder;
     struct fastws_upgrade_config config = recording_config(&recorder);
-    struct run *run = run_all_ways(&config, GET REQUIRED "x-FOO:\t1\r\nX-Foo: 2\r\nContent-Length: 0\r\nEmpty:\r\n" END);
+    const char *head = GET REQUIRED "x-FOO:\t1\r\nX-Foo: 2\r\nContent-Length: 0\r\nEmpty:\r\n" END;
+    struct run *run = run_all_ways(&config, head);
     assert_int_equal(run->result, 1);
     assert_string_equal(run->log, "request /chat\nhost example.com\nx-FOO: 1\nX-Foo: 2\nContent-Length: 0\nEmpty: \n"
                                   "before upgrade\n");
+}
+
+/* A name that differs from one of the handshake's in a single byte is a header like others. */
+static void tells_names_apart_by_every_byte(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",
+    };
+    static struct recorder recorder;
+    struct fastws_upgrade_config config = recording_config(&recorder);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        for (size_t at = 0; at < strlen(names[i]); at++) {
+            char name[32], head[512], log[128];
+            snprintf(name, sizeof name, "%s", names[i]);
+            name[at] = '_';
+            snprintf(head, sizeof head, GET REQUIRED "%s: [/,\r\n" END, name);
+            snprintf(log, sizeof log, "request /chat\nhost example.com\n%s: [/,\nbefore upgrade\n", name);
+            struct run run;
+            run_pieces(&config, head, strlen(head), strlen(head), 1, &run);
+            assert_int_equal(run.result, 1);
+            assert_string_equal(run.log, log);
+        }
+    }
 }
 
 static void agrees_on_the_first_protocol_that_the_callback_takes(void **state) {
@@ -42,9 +67,9 @@ static void agrees_on_the_first_protocol_that_the_callback_takes(void **state) {
     config.protocols = ignored;
     config.protocol_count = COUNT(ignored);
     recorder.accept_protocol = "b";
-    struct run *run = run_all_ways(
-        &config, GET REQUIRED "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\nsec-websocket-protocol: b, c\r\n"
-                              "X: 1\r\n" END);
+    const char *head = GET REQUIRED "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n"
+                                    "sec-websocket-protocol: b, c\r\nX: 1\r\n" END;
+    struct run *run = run_all_ways(&config, head);
     assert_int_equal(run->result, 1);
     assert_string_equal(run->protocol, "b");
     assert_string_equal(run->response, ACCEPTED "Sec-WebSocket-Protocol: b\r\n" END);
@@ -103,8 +128,8 @@ static void stops_where_a_callback_refuses(void **state) {
         struct run *run = run_all_ways(&config, BROWSER);
         assert_refused(run, FASTWS_ERR_HANDSHAKE_REJECTED, 404);
         assert_string_equal(run->response,
-                            "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 12\r\n"
-                            "Connection: close\r\n\r\nno such room");
+                            "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                            "Content-Length: 12\r\nConnection: close\r\n\r\nno such room");
         size_t log_len = (size_t)(strstr(BROWSER_LOG, lines[i]) - BROWSER_LOG) + strlen(lines[i]) + 1;
         assert_int_equal(strlen(run->log), log_len);
         assert_memory_equal(run->log, BROWSER_LOG, log_len);
@@ -192,6 +217,17 @@ static void writes_the_headers_that_it_is_given(void **state) {
                         "Content-Length: 22\r\nConnection: close\r\nAllow: GET\r\nServer: fastws\r\nX-Empty: \r\n\r\n"
                         "HTTP method is not GET");
     recorder.extra.count = 0;
+}
+
+static void writes_one_content_type_into_a_refusal(void **state) {
+    (void)state;
+    static const struct fastws_http_header fixed[] = {{{"Content-type", 12}, {"text/html", 9}}};
+    struct fastws_upgrade_config config;
+    fastws_upgrade_config_init(&config);
+    config.headers = (struct fastws_http_headers){fixed, COUNT(fixed)};
+    assert_string_equal(run_all_ways(&config, "GET /\r\n")->response,
+                        "HTTP/1.1 400 Bad Request\r\nContent-Length: 25\r\nConnection: close\r\n"
+                        "Content-type: text/html\r\n\r\nrequest line is malformed");
 }
 
 /* The longest response that fits the object, and the shortest that does not. */
@@ -396,6 +432,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_back_in_the_order_of_the_head),
         cmocka_unit_test(keeps_the_names_of_headers_as_they_came),
+        cmocka_unit_test(tells_names_apart_by_every_byte),
         cmocka_unit_test(agrees_on_the_first_protocol_that_the_callback_takes),
         cmocka_unit_test(keeps_the_protocol_while_the_head_grows),
         cmocka_unit_test(does_not_call_back_before_the_request_line_is_right),
@@ -405,6 +442,7 @@ int main(void) {
         cmocka_unit_test(answers_500_for_a_status_that_refuses_nothing),
         cmocka_unit_test(refuses_with_a_body_longer_than_the_object_holds),
         cmocka_unit_test(writes_the_headers_that_it_is_given),
+        cmocka_unit_test(writes_one_content_type_into_a_refusal),
         cmocka_unit_test(writes_responses_of_every_length_around_the_edge),
         cmocka_unit_test(refuses_to_be_made_with_headers_that_may_not_be_written),
         cmocka_unit_test(answers_500_for_headers_that_may_not_be_written),

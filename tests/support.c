@@ -309,15 +309,17 @@ static size_t receive_by_feed(struct end *end, const uint8_t *src, size_t len) {
     return error == 0 ? len : 0;
 }
 
-void end_receive(struct end *end, const void *src, size_t len) {
+size_t end_receive(struct end *end, const void *src, size_t len) {
     const uint8_t *bytes = src;
-    while (len > 0) {
-        size_t taken =
-            end->input == INPUT_SPACE ? receive_into_space(end, bytes, len) : receive_by_feed(end, bytes, len);
-        if (taken == 0 || end->last < 0) return;
-        bytes += taken;
-        len -= taken;
+    size_t done = 0;
+    while (done < len) {
+        size_t taken = end->input == INPUT_SPACE ? receive_into_space(end, bytes + done, len - done)
+                                                 : receive_by_feed(end, bytes + done, len - done);
+        if (taken == 0) break;
+        done += taken;
+        if (end->last < 0) break;
     }
+    return done;
 }
 
 void end_receive_in_steps(struct end *end, const struct bytes *wire, size_t step) {

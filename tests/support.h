@@ -112,8 +112,9 @@ void end_open(struct end *end);
 void end_close(struct end *end);
 
 /* Brings bytes in by the end's input, taking all events after each receive. A fed buffer has exactly their size, and is
- * overwritten and freed once fastws_conn_next() has returned 0 or less. Stops early when the connection does. */
-void end_receive(struct end *end, const void *src, size_t len);
+ * overwritten and freed once fastws_conn_next() has returned 0 or less. Stops early when the connection does, or takes
+ * nothing. Returns how many bytes were taken. */
+size_t end_receive(struct end *end, const void *src, size_t len);
 
 /* Like end_receive(), but in receives of step bytes. */
 void end_receive_in_steps(struct end *end, const struct bytes *wire, size_t step);

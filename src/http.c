@@ -152,8 +152,8 @@ int fastws_http_parse_request_line(struct fastws_http_request_line *out, const v
     return 1;
 }
 
-/* Returns a word whose lowest set bit marks the first byte of v, as it lies in memory, that is neither a letter nor '-';
- * 0 if there is none. No sum reaches beyond its byte, so no bit is wrong. */
+/* Returns a word whose lowest set bit marks the first byte of v, as it lies in memory, that is neither a letter nor
+ * '-'; 0 if there is none. No sum reaches beyond its byte, so no bit is wrong. */
 static FWS_ALWAYS_INLINE uint64_t mark_unusual(uint64_t v) {
     const uint64_t ones = UINT64_MAX / 255;
     if (FWS_BIG_ENDIAN) v = fws_swap_u64(v);

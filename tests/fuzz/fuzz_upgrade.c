@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Upgrade requests of any bytes: whole, in pieces and byte by byte they give the same result, response and callbacks. */
+/* Upgrade requests of any bytes: whole, in pieces and byte by byte they give one result, response and trace. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -47,18 +47,18 @@ struct fastws_http_request_line {
 /* Parses the request line at the start of src. RFC 9112 section 3.
  *   src, len   bytes received so far: reads [src, src+len) only
  *   pos        in: 0 for a new line; after FASTWS_NEED_MORE what that call left here, with the same bytes and more
- *              behind them, so that no byte is looked at twice.
- *              out: on success the length of the line with its CRLF; on FASTWS_NEED_MORE how many bytes need not be
- *              looked at again; on an error the bytes up to and with the one that was refused, or up to the end of
+ *              behind them, so that a line that comes byte by byte is scanned once
+ *              out: never more than len; on success the length of the line with its CRLF; on FASTWS_NEED_MORE
+ *              how many bytes need not be scanned again; on an error the bytes up to and with the one that was refused, or up to the end of
  *              the line where it is refused as a whole
  *   out        written only on success; its slices point into src
  * One empty line before the request line is skipped and counted in pos (RFC 9112 2.2).
  * Returns 1,
- *   FASTWS_NEED_MORE            the line has not ended
+ *   FASTWS_NEED_MORE              the line has not ended
  *   FASTWS_ERR_HTTP_REQUEST_LINE  not of the form above
- *   FASTWS_ERR_HTTP_TARGET      a byte in the target that may not stand there
- *   FASTWS_ERR_HTTP_VERSION     a version number of more than one digit on either side of its point
- *   FASTWS_ERR_HTTP_LINE_END    CR without LF, or LF without CR
+ *   FASTWS_ERR_HTTP_TARGET        a byte in the target that may not stand there
+ *   FASTWS_ERR_HTTP_VERSION       a version number of more than one digit on either side of its point
+ *   FASTWS_ERR_HTTP_LINE_END      CR without LF, or LF without CR
  * The same bytes give the same result however they are cut. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int
 fastws_http_parse_request_line(struct fastws_http_request_line *out, const void *src, size_t len, size_t *pos);

@@ -7,7 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* FWS_X86, FWS_X86_64, FWS_ARM64 and FWS_NEON are 1 or 0. FWS_NEON: NEON is part of the target, no detection. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#  define FWS_BIG_ENDIAN 1
+#else
+#  define FWS_BIG_ENDIAN 0
+#endif
+
+/* FWS_X86, FWS_X86_64, FWS_ARM64 and FWS_NEON are 1 or 0. FWS_NEON: NEON is part of the target, no detection; its rows
+ * count on little-endian lanes. */
 #if defined(__x86_64__) || defined(__i386__)
 #  define FWS_X86 1
 #else
@@ -23,16 +30,10 @@
 #else
 #  define FWS_ARM64 0
 #endif
-#if defined(__aarch64__) || defined(__ARM_NEON)
+#if (defined(__aarch64__) || defined(__ARM_NEON)) && !FWS_BIG_ENDIAN
 #  define FWS_NEON 1
 #else
 #  define FWS_NEON 0
-#endif
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#  define FWS_BIG_ENDIAN 1
-#else
-#  define FWS_BIG_ENDIAN 0
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

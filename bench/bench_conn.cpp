@@ -64,8 +64,9 @@ void frames_masked(benchmark::State &state) {
     }
     fastws_conn_free(conn);
     fastws_pool_free(pool);
-    state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * count));
-    state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * count * payload_len));
+    const auto rounds = static_cast<int64_t>(state.iterations());
+    state.SetItemsProcessed(rounds * static_cast<int64_t>(count));
+    state.SetBytesProcessed(rounds * static_cast<int64_t>(count * payload_len));
 }
 
 /* The names are frames_masked/<payload bytes>. */

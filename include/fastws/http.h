@@ -48,9 +48,9 @@ struct fastws_http_request_line {
  *   src, len   bytes received so far: reads [src, src+len) only
  *   pos        in: 0 for a new line; after FASTWS_NEED_MORE what that call left here, with the same bytes and more
  *              behind them, so that a line that comes byte by byte is scanned once
- *              out: never more than len; on success the length of the line with its CRLF; on FASTWS_NEED_MORE
- *              how many bytes need not be scanned again; on an error the bytes up to and with the one that was refused, or up to the end of
- *              the line where it is refused as a whole
+ *              out: never more than len; on success the length of the line with its CRLF; on FASTWS_NEED_MORE how
+ *              many bytes need not be scanned again; on an error the bytes up to and with the one that was refused,
+ *              or up to the end of the line where it is refused as a whole
  *   out        written only on success; its slices point into src
  * One empty line before the request line is skipped and counted in pos (RFC 9112 2.2).
  * Returns 1,

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs examples/echo.c in a process of its own, and talks to it over TCP as a client. */
+#define main echo_main
+#include "examples/echo.c"
+#undef main
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define REQUEST                                                                                                        \
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                               \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+
+static pid_t server;
+static int server_port;
+static struct fastws_conn_config client_config;
+
+/* Forks a process that does what the program does with these arguments; its output comes out of the pipe. */
+static pid_t spawn(char **arguments, int count, FILE **output) {
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(120); /* ends it should the test die */
+        dup2(fds[1], STDOUT_FILENO);
+        close(fds[0]);
+        close(fds[1]);
+        exit(echo_main(count, arguments));
+    }
+    close(fds[1]);
+    *output = fdopen(fds[0], "r");
+    assert_non_null(*output);
+    return child;
+}
+
+static int wait_for(pid_t child) {
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int start_server(void **state) {
+    (void)state;
+    fastws_conn_config_init(&client_config, FASTWS_ROLE_CLIENT);
+    char *arguments[] = {"echo", "--port", "0"};
+    FILE *output;
+    server = spawn(arguments, 3, &output);
+    int found = fscanf(output, "listening on ws://127.0.0.1:%d/", &server_port);
+    fclose(output);
+    return found == 1 ? 0 : -1;
+}
+
+static int stop_server(void **state) {
+    (void)state;
+    kill(server, SIGTERM);
+    return wait_for(server);
+}
+
+static int dial(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server_port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Reads until the other end closes; text stays terminated. Returns its length, or -1 for a reset. */
+static ssize_t read_all(int fd, char *text, size_t cap) {
+    size_t len = 0;
+    ssize_t n;
+    while ((n = read(fd, text + len, cap - 1 - len)) > 0) len += (size_t)n;
+    text[len] = '\0';
+    return n < 0 ? -1 : (ssize_t)len;
+}
+
+static struct fastws_stream *open_client(void) {
+    int fd = dial();
+    assert_int_equal(write(fd, REQUEST, sizeof REQUEST - 1), sizeof REQUEST - 1);
+    char head[1024] = {0};
+    for (size_t len = 0; strstr(head, "\r\n\r\n") == NULL; len++) assert_int_equal(read(fd, head + len, 1), 1);
+    assert_int_equal(strncmp(head, "HTTP/1.1 101 ", 13), 0);
+    struct fastws_io io;
+    struct fastws_stream *stream;
+    fastws_io_from_fd(&io, fd);
+    assert_int_equal(fastws_stream_open(&io, &client_config, NULL, 0, &stream), 0);
+    return stream;
+}
+
+static void expect_echo(struct fastws_stream *stream, int opcode, const void *payload, size_t len) {
+    struct fastws_event event;
+    assert_int_equal(fastws_stream_write_message(stream, opcode, payload, len), 0);
+    assert_int_equal(fastws_stream_read_data(stream, &event), 0);
+    assert_int_equal(event.opcode, opcode);
+    assert_int_equal(event.len, len);
+    if (len > 0) assert_memory_equal(event.ptr, payload, len);
+}
+
+static void echoes_text_and_binary_of_every_size(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 125, 126, 4095, 4096, 65535, 65536, 1 << 20, 16 << 20};
+    uint8_t *payload = malloc(16 << 20);
+    for (size_t i = 0; i < 16 << 20; i++) payload[i] = (uint8_t)(i % 127);
+    struct fastws_stream *stream = open_client();
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        expect_echo(stream, FASTWS_OPCODE_TEXT, payload, sizes[i]);
+        payload[0] ^= 0xff; /* binary need not be UTF-8 */
+        expect_echo(stream, FASTWS_OPCODE_BINARY, payload, sizes[i]);
+        payload[0] ^= 0xff;
+    }
+    struct fastws_event event;
+    assert_int_equal(fastws_stream_ping(stream, "are you there", 13), 0);
+    assert_int_equal(fastws_stream_read_message(stream, &event), 0);
+    assert_int_equal(event.kind, FASTWS_EVENT_PONG);
+    assert_memory_equal(event.ptr, "are you there", 13);
+    assert_int_equal(fastws_stream_close(stream, 4321, NULL, 0), 0);
+    assert_int_equal(fastws_conn_close_received(fastws_stream_get_conn(stream)), 4321);
+    fastws_stream_free(stream);
+    free(payload);
+}
+
+static void silent_peers_stop_nobody_else(void **state) {
+    (void)state;
+    int fds[20];
+    for (size_t i = 0; i < 20; i++) {
+        fds[i] = dial();
+        if (i % 2) assert_int_equal(write(fds[i], REQUEST, i), i);
+    }
+    struct fastws_stream *silent = open_client(), *stream = open_client();
+    expect_echo(stream, FASTWS_OPCODE_TEXT, "hello", 5);
+    fastws_stream_free(stream); /* without a close frame */
+    fastws_stream_free(silent);
+    for (size_t i = 0; i < 20; i++) close(fds[i]);
+}
+
+/* The answer must arrive although the server never reads what follows the bad frame: no reset may overtake it. */
+static void a_broken_frame_is_answered_and_the_next_client_served(void **state) {
+    (void)state;
+    static char junk[300000] = "\x83"; /* reserved opcode 3 */
+    for (int i = 0; i < 10; i++) {
+        int fd = dial();
+        assert_int_equal(write(fd, REQUEST, sizeof REQUEST - 1), sizeof REQUEST - 1);
+        assert_int_equal(write(fd, "\x81\x81\0\0\0\0k", 7), 7);
+        assert_int_equal(write(fd, junk, sizeof junk), sizeof junk);
+        shutdown(fd, SHUT_WR);
+        char text[2048];
+        ssize_t len = read_all(fd, text, sizeof text);
+        close(fd);
+        assert_true(len > 0);
+        const char *frames = strstr(text, "\r\n\r\n") + 4;
+        assert_memory_equal(frames, "\x81\x01k\x88", 4); /* the echo of what was good, then 1002 */
+        assert_memory_equal(frames + 5, "\x03\xea", 2);
+        struct fastws_stream *stream = open_client();
+        expect_echo(stream, FASTWS_OPCODE_TEXT, "next", 4);
+        assert_int_equal(fastws_stream_close(stream, 1000, NULL, 0), 0);
+        fastws_stream_free(stream);
+    }
+}
+
+static void a_refused_request_is_answered(void **state) {
+    (void)state;
+    int fd = dial();
+    assert_int_equal(write(fd, "POST / HTTP/1.1\r\n\r\n", 19), 19);
+    char text[2048];
+    assert_true(read_all(fd, text, sizeof text) > 0);
+    close(fd);
+    assert_int_equal(strncmp(text, "HTTP/1.1 405 ", 13), 0);
+    assert_non_null(strstr(text, "\r\nAllow: GET\r\n"));
+}
+
+static void stops_for_signals_and_reports_a_port_that_is_taken(void **state) {
+    (void)state;
+    char port[16];
+    snprintf(port, sizeof port, "%d", server_port);
+    char *taken[] = {"echo", "--port", port, "--host", "127.0.0.1"};
+    FILE *output;
+    pid_t child = spawn(taken, 5, &output);
+    assert_int_equal(wait_for(child), 1);
+    assert_int_equal(fgetc(output), EOF);
+    fclose(output);
+
+    char *any[] = {"echo", "--port", "0"};
+    child = spawn(any, 3, &output);
+    int found_port;
+    assert_int_equal(fscanf(output, "listening on ws://127.0.0.1:%d/", &found_port), 1);
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(wait_for(child), 0);
+    fclose(output);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(echoes_text_and_binary_of_every_size),
+        cmocka_unit_test(silent_peers_stop_nobody_else),
+        cmocka_unit_test(a_broken_frame_is_answered_and_the_next_client_served),
+        cmocka_unit_test(a_refused_request_is_answered),
+        cmocka_unit_test(stops_for_signals_and_reports_a_port_that_is_taken),
+    };
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}

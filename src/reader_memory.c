@@ -264,8 +264,10 @@ ptrdiff_t fws_reader_raw(struct fws_reader *reader, void *dst, size_t len) {
     if (reader->head == reader->tail) TRY(fws_reader_refill(reader));
     size_t there = (size_t)(reader->tail - reader->head);
     if (len > there) len = there;
-    if (len > 0) memcpy(dst, reader->head, len);
-    reader->head += len;
+    if (len > 0) {
+        memcpy(dst, reader->head, len);
+        reader->head += len;
+    }
     if (reader->head == reader->tail && reader->fed_len == 0) TRY(fws_reader_settle(reader));
     return (ptrdiff_t)len;
 }

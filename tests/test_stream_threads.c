@@ -68,9 +68,9 @@ static void pings_after_silence_and_fails_without_an_answer(void **state) {
     config.ping_timeout_ms = 50;
     int fds[2];
     make_pair(fds);
+    uint64_t start_ms = now_ms();
     struct fastws_stream *stream = open_fd(fds[0], &config);
     struct fastws_event event;
-    uint64_t start_ms = now_ms();
     assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_PING_TIMEOUT);
     expect_since(start_ms, 80);
     expect_bytes(fds[1], "\x89\x00", 2);
@@ -85,9 +85,9 @@ static void raw_reads_keep_the_deadlines_too(void **state) {
     config.ping_timeout_ms = 50;
     int fds[2];
     make_pair(fds);
+    uint64_t start_ms = now_ms();
     struct fastws_stream *stream = open_fd(fds[0], &config);
     struct fastws_header header;
-    uint64_t start_ms = now_ms();
     assert_int_equal(write(fds[1], "\x82", 1), 1);
     assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_PING_TIMEOUT);
     expect_since(start_ms, 80);

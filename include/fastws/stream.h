@@ -17,8 +17,8 @@
  *
  * Threads. One thread may read (the _read_ functions) while any number send (_write_message, _ping, _close), one after
  * another; a second simultaneous reader gets FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for
- * the peer: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. Raw
- * frames are for one thread alone. fastws_stream_free() needs every other call to have returned.
+ * the peer, as long as there may be something to read: the replies that it has to give are written by whoever is
+ * writing, or when the peer takes bytes again. Raw frames are for one thread alone. fastws_stream_free() needs every other call to have returned.
  *
  * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H
@@ -65,9 +65,9 @@ struct fastws_io {
     void *context;
 };
 
-/* Describes a descriptor that the stream closes: a stream socket, pipe or terminal, blocking or not. Deadlines are kept
- * by poll(). A blocking pipe or terminal is written in pieces of at most PIPE_BUF bytes, which poll() promises to fit.
- * Sends never raise SIGPIPE on a socket; on a pipe they do, as any write. */
+/* Describes a descriptor that the stream closes: a stream socket, blocking or not, or another that can be read and
+ * written. Deadlines are kept by poll(). On a socket no send blocks past its deadline or raises SIGPIPE; a blocking
+ * pipe or terminal may do both, as with any write. */
 FASTWS_API FASTWS_NONNULL(1) void fastws_io_from_fd(struct fastws_io *io, int fd);
 
 /* Opens a stream over what is already a WebSocket connection.
@@ -109,8 +109,8 @@ FASTWS_API void fastws_stream_free(struct fastws_stream *stream);
  *           Its payload is a view that lives until the next read call, _close or _free of this stream
  * Returns 0 with the event; or the error that stopped the stream, after the peer was told (it has the close timeout to
  * take that): those of fastws_conn_next(), FASTWS_ERR_EOF, FASTWS_ERR_UNEXPECTED_EOF, or FASTWS_ERR_IO;
- * FASTWS_ERR_CLOSED once the close event was handed out; FASTWS_ERR_READER_BUSY; or, without harm to the stream,
- * FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM. */
+ * FASTWS_ERR_CLOSED once the close event was handed out; FASTWS_ERR_READER_BUSY; or FASTWS_ERR_NOMEM or
+ * FASTWS_ERR_RANDOM when a ping that was due could not be queued: call again. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_message(struct fastws_stream *stream,
                                                                                 struct fastws_event *event);
 
@@ -126,7 +126,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_data(str
  *   FASTWS_ERR_TIMEOUT                 the peer took nothing for the ping timeout, or for the close timeout once a
  *                                      close frame is queued
  *   FASTWS_ERR_IO                      the byte stream failed
- * After the last two the output is broken: every later send returns the same error. Reading goes on. */
+ * After the last two, and when fastws_conn_pending() fails, the output is broken: every later send returns the same
+ * error. Reading goes on. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_write_message(struct fastws_stream *stream, int opcode,
                                                                               const void *payload, size_t len);
 

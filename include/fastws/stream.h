@@ -18,7 +18,8 @@
  * Threads. One thread may read (the _read_ functions) while any number send (_write_message, _ping, _close), one after
  * another; a second simultaneous reader gets FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for
  * the peer, as long as there may be something to read: the replies that it has to give are written by whoever is
- * writing, or when the peer takes bytes again. Raw frames are for one thread alone. fastws_stream_free() needs every other call to have returned.
+ * writing, or when the peer takes bytes again. Raw frames are for one thread alone. fastws_stream_free() needs every
+ * other call to have returned.
  *
  * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H

@@ -154,6 +154,21 @@ static void stops_reading_while_pongs_pile_up(void **state) {
     }
 }
 
+static void takes_no_byte_while_reading_is_stopped(void **state) {
+    (void)state;
+    struct end end;
+    end_prepare(&end, SERVER);
+    end.config.limits.max_control_pending = 1;
+    end_open(&end);
+    end_receive(&end, "\x89\x80\0\0\0\0\x81", 7); /* a ping, and the beginning of a text, which holds a slab */
+    assert_int_equal(end.log.count, 1);
+    expect_reading(&end, 0);
+    end_drain(&end, SIZE_MAX);
+    end_receive(&end, "\x81\0\0\0\0x", 6); /* the rest of it */
+    assert_int_equal(end.log.count, 2);
+    end_close(&end);
+}
+
 /* Messages are no replies: the peer may have asked for them. */
 static void messages_do_not_count_as_control_replies(void **state) {
     (void)state;
@@ -334,6 +349,7 @@ int main(void) {
         cmocka_unit_test(leaves_pings_to_the_user_who_wants_that),
         cmocka_unit_test(sends_pings_and_pongs_of_at_most_125_bytes),
         cmocka_unit_test(stops_reading_while_pongs_pile_up),
+        cmocka_unit_test(takes_no_byte_while_reading_is_stopped),
         cmocka_unit_test(messages_do_not_count_as_control_replies),
         cmocka_unit_test(without_a_limit_pongs_may_pile_up),
         cmocka_unit_test(an_end_inside_a_message_is_told_from_one_between_messages),

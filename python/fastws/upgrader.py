@@ -97,7 +97,8 @@ class Upgrader:
 
 
 def _handshake(sock: Any, upgrade: Upgrade, deadline: float | None) -> bytes:
-    read = getattr(sock, "recv_into", None) or sock.readinto
+    # readinto() of a buffered file waits until all of the buffer is full.
+    read = getattr(sock, "recv_into", None) or getattr(sock, "readinto1", None) or sock.readinto
     buffer = bytearray(_READ_LEN)
     view = memoryview(buffer)
     rest: bytes | None = None

@@ -56,8 +56,10 @@ static int check_open(const struct transport *transport) {
 static int has_pending(struct transport *transport, struct state *state) {
     if (transport->kind != TRANSPORT_WRAPPED) return 0;
     PyObject *method;
-    if (get_optional(transport->io, state->names[NAME_PENDING], &method) < 0) return -1;
-    if (!method) return 0;
+    PyObject *io = Py_NewRef(transport->io);
+    int is_there = get_optional(io, state->names[NAME_PENDING], &method);
+    Py_DECREF(io);
+    if (is_there <= 0) return is_there;
     PyObject *result = PyObject_CallNoArgs(method);
     Py_DECREF(method);
     if (!result) return -1;

@@ -353,6 +353,27 @@ def test_close_while_another_thread_reads(streams, in_thread):
     assert server.io is None
 
 
+def test_close_while_another_thread_reads_from_a_silent_peer(sockets, in_thread):
+    stream = Stream(sockets[0], ping_interval=None, close_timeout=0.05)
+    received = in_thread(stream.recv)
+    time.sleep(0.02)
+    stream.close()
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        received()
+    assert info.value.__cause__.name == "FASTWS_ERR_CLOSE_TIMEOUT"
+    assert stream.io is None
+
+
+def test_close_while_another_thread_sends_to_a_peer_that_does_not_read(sockets, in_thread):
+    stream = Stream(sockets[0], ping_timeout=0.3, close_timeout=0.05)
+    sent = in_thread(stream.send, bytes(16 << 20))
+    time.sleep(0.05)
+    stream.close()
+    with pytest.raises(fastws.ConnectionClosed):
+        sent()
+    assert stream.io is None
+
+
 def test_other_threads_run_while_one_waits(streams, in_thread):
     server, client = streams
     waiting = in_thread(server.recv)

@@ -119,6 +119,25 @@ static void refuses_more_than_there_was_space_for(void **state) {
     end_close(&end);
 }
 
+/* A block that grows by doubling may be longer than the fragment that is received into it. */
+static void receives_into_a_block_no_more_than_its_frame(void **state) {
+    (void)state;
+    static uint8_t payload[300000];
+    struct end end;
+    struct bytes wire = {0};
+    void *ptr;
+    size_t cap;
+    end_prepare(&end, FASTWS_ROLE_SERVER);
+    end_open(&end);
+    put_frame(&wire, FASTWS_ROLE_SERVER, 0x02, payload, sizeof payload);
+    end_receive(&end, wire.ptr, wire.len - 20000);
+    assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
+    assert_int_equal(cap, 20000);
+    assert_int_equal(fastws_conn_filled(end.conn, 20001), FASTWS_ERR_ARGUMENT);
+    bytes_free(&wire);
+    end_close(&end);
+}
+
 /* ---- Views, and inputs in turn ---- */
 
 /* Used to be overwritten: bytes that were received stood before what was fed, and the beginning of a frame among them was
@@ -255,6 +274,7 @@ int main(void) {
         cmocka_unit_test(touches_nothing_outside_of_what_it_is_fed),
         cmocka_unit_test(says_when_a_buffer_is_not_walked_to_its_end),
         cmocka_unit_test(refuses_more_than_there_was_space_for),
+        cmocka_unit_test(receives_into_a_block_no_more_than_its_frame),
         cmocka_unit_test(keeps_the_views_of_a_batch_that_spans_both_inputs),
         cmocka_unit_test(continues_a_message_from_the_middle_of_a_slab_in_a_fed_buffer),
         cmocka_unit_test(gathers_a_control_frame_behind_a_full_slab),

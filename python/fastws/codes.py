@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Numbers of the wire: opcodes, RSV bits, close codes, and the state that a header is judged by. RFC 6455 sections 5, 7.4."""
+"""Numbers of the wire: opcodes, RSV bits, close codes, the state that a header is judged by. RFC 6455 5, 7.4."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class CloseCode(enum.IntEnum):
 
 
 class CloseRange(enum.Enum):
-    """Who gives close codes their meaning: ``4001 in CloseRange.PRIVATE``. Codes from 5000 up are in none. RFC 6455 7.4.2."""
+    """Who gives close codes their meaning: ``4001 in CloseRange.PRIVATE``. RFC 6455 7.4.2.
+
+    Codes from 5000 up are in none."""
 
     NOT_USED = range(1000)
     """Never sent."""

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Implements the connection: its two halves, and the protocol that joins them (pongs, the close handshake, deadlines). */
+/* Implements the connection: its two halves, and the protocol that joins them (pongs, close handshake, deadlines). */
 #include <fastws/conn.h>
 
 #include <fastws/close.h>

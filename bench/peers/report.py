@@ -4,6 +4,7 @@
 BASE = "fastws"
 OURS = ("fastws", "fastws-clang")  # both are ours: no race between them
 LEVEL = 0.03  # times closer than this are level: they change places from run to run
+NAMED = 6  # so many of the rows that are lost to a library are named in the summary
 
 # Group of rows: its title, and what each column calls.
 GROUPS = {
@@ -14,8 +15,8 @@ GROUPS = {
         "coder": "`mask()`, private, called by its symbol",
         "gws": "`internal.MaskXOR()`, called by its symbol",
         "tokio-websockets": "`mask::frame()`, private, its file compiled into the worker",
-        "fastwebsockets": "`unmask()`",
-        "tungstenite": "`apply_mask()`, private, its file compiled into the worker",
+        "fastwebsockets": "`unmask()`, inlined, as in the crate",
+        "tungstenite": "`apply_mask()`, private, its file compiled into the worker and inlined, as in the crate",
         "bufferutil": "`unmask()`: a call from JavaScript into C is part of it",
     }),
     "utf8": ("Is it UTF-8? By text and bytes", {
@@ -28,8 +29,8 @@ GROUPS = {
     }),
     "frames": ("A server receives masked frames, by kind and bytes of payload: time for one frame", {
         "fastws": "`fastws_conn_space()`, `_filled()`, `_next()`",
-        "gobwas": "binary `ws.ReadHeaderBuffer()`, `io.ReadFull()`, `ws.Cipher()`; text `wsutil.Reader` with `CheckUTF8`; "
-                  "over a `bufio.Reader`",
+        "gobwas": "binary `ws.ReadHeaderBuffer()`, `io.ReadFull()`, `ws.Cipher()`; text `wsutil.Reader` with "
+                  "`CheckUTF8`; over a `bufio.Reader`",
         "gorilla": "`NextReader()` into one buffer; does not check text, so binary only",
         "coder": "`Reader()` into one buffer; does not check text, so binary only",
         "gws": "`ReadLoop()` with `CheckUtf8Enabled`",
@@ -78,8 +79,8 @@ GROUPS = {
 LEFT_OUT = (
     "wslay masks byte by byte as it reads and writes, and has no function for it: it is in `frames` only",
     "fastws-clang is the same library built by clang; it is compared with nobody",
-    "fastwebsockets and tokio-websockets upgrade through other crates, coder, gorilla and gws through Go's HTTP server: "
-    "their handshakes are not the same work",
+    "fastwebsockets and tokio-websockets upgrade through other crates, coder, gorilla and gws through Go's HTTP server, "
+    "websockets and aiohttp through their own: their handshakes are not the same work",
     "aiohttp reads frames inside of its transport, without a Sans-I/O connection",
 )
 
@@ -94,9 +95,9 @@ def tables(results):
     for row, times in results["ns"].items():
         groups.setdefault(group_of(row), []).append((row.partition("/")[2] or row, times))
     for group, lines in groups.items():
-        known = list(GROUPS[group][1])
-        columns = {column: None for _, times in lines for column in times}
-        yield group, sorted(columns, key=lambda name: OURS.index(name) if name in OURS else len(OURS) + known.index(name)), lines
+        known = [*OURS, *GROUPS[group][1]]
+        columns = {column for _, times in lines for column in times}
+        yield group, sorted(columns, key=known.index), lines
 
 
 def ratio_of(times, column):
@@ -123,24 +124,28 @@ def cell(times, column):
 
 
 def races(results):
-    """Counts the comparisons with other libraries, and yields those that fastws does not win: (row, column, ratio)."""
-    count, lost = 0, []
-    for row, times in results["ns"].items():
-        for column in times:
-            ratio = ratio_of(times, column)
-            if ratio is not None and column not in OURS:
-                count += 1
-                if ratio < 1 - LEVEL:
-                    lost.append((row, column, ratio))
-    return count, sorted(lost, key=lambda race: race[2])
+    """Yields each comparison with another library: (group, column, label of the row, ratio)."""
+    for group, columns, lines in tables(results):
+        for column in columns:
+            for label, times in lines:
+                ratio = ratio_of(times, column)
+                if ratio is not None and column not in OURS:
+                    yield group, column, label, ratio
 
 
 def summary(results):
-    """Yields lines that say where fastws is behind."""
-    count, lost = races(results)
-    yield "fastws is behind in %d of %d comparisons%s" % (len(lost), count, ":" if lost else "")
-    for row, column, ratio in lost:
-        yield "behind  %-28s %s takes %.2f of the time" % (row, column, ratio)
+    """Yields lines that say where fastws is behind: the first one how often, then one for each library of a group."""
+    counts, lost = {}, {}
+    for group, column, label, ratio in races(results):
+        counts[group, column] = counts.get((group, column), 0) + 1
+        if mark_of(column, ratio) == "!":
+            lost.setdefault((group, column), []).append((ratio, label))
+    total = sum(len(labels) for labels in lost.values())
+    yield "fastws is behind in %d of %d comparisons%s" % (total, sum(counts.values()), ":" if lost else "")
+    for (group, column), labels in lost.items():
+        worst = ", ".join("%s ×%.2f" % (label, ratio) for ratio, label in sorted(labels)[:NAMED])
+        rest = ", and nearer ones" if len(labels) > NAMED else ""
+        yield "%s, %s in %d of %d: %s%s" % (group, column, len(labels), counts[group, column], worst, rest)
 
 
 def about(results):
@@ -149,8 +154,8 @@ def about(results):
     yield "System: " + results["machine"]["system"]
     yield "Built with: " + "; ".join(results["tools"])
     yield "Versions: " + ", ".join("%s %s" % pair for pair in results["peers"].items())
-    yield "Least time of %d rounds, in nanoseconds for one call; ×: times as long as fastws, ! where fastws is behind, = \
-where they are within %d %%" % (results["rounds"], LEVEL * 100)
+    yield "Least time of %d rounds, in nanoseconds for one call. ×: times as long as fastws, ! where fastws is behind, " \
+          "= where they are within %d %%" % (results["rounds"], LEVEL * 100)
     for skip in results["skipped"]:
         yield "SKIPPED %s: %s" % (skip["name"], skip["reason"])
 
@@ -181,8 +186,9 @@ def markdown(results):
         lines += ["", "### %s" % GROUPS[group][0], ""]
         lines.append("| `%s` | %s |" % (group, " | ".join(columns)))
         lines.append("|---|" + "--:|" * len(columns))
-        lines += ["| %s | %s |" % (label, " | ".join(cell(times, column) for column in columns)) for label, times in rows]
+        for label, times in rows:
+            lines.append("| %s | %s |" % (label, " | ".join(cell(times, column) for column in columns)))
         lines += [""] + ["* " + call for call in calls(group, columns)]
     lines += ["", "### Not compared", ""] + ["* " + reason for reason in LEFT_OUT]
     first, *behind = summary(results)
-    return "\n".join([*lines, "", first[0].upper() + first[1:], ""] + ["* `%s`" % line.strip() for line in behind])
+    return "\n".join([*lines, "", "### Where fastws is behind", "", first, ""] + ["* " + line for line in behind])

@@ -46,7 +46,8 @@ TEXTS = {
     "cyrillic": "Съешь же ещё этих мягких французских булок, да выпей чаю, пока он не остыл совсем. ",
     "cjk": "我能吞下玻璃而不伤身体。いろはにほへとちりぬるを、わかよたれそつねならむ。키스의 고유조건은 입술끼리 만나야 한다。",
     "emoji": "😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗😙😚🙂🤗🤩🤔🤨😐😑😶🙄😏😣😥😮🤐😯😪😫🥱😴😌",
-    "json": '{"id":1234567,"type":"trade","symbol":"BTC-EUR","price":"61234.50","side":"buy","name":"Jürgen"},',
+    "json": '{"user":"Jürgen","id":1234567,"type":"trade","symbol":"BTC-EUR","price":"61234.50","side":"buy"},'
+    + '{"user":"alice","id":1234568,"type":"trade","symbol":"BTC-EUR","price":"61234.00","side":"sell"},' * 9,
 }
 
 HEADS = {
@@ -224,15 +225,14 @@ def measure(workers, rounds):
 
 def machine():
     """What the times depend on."""
-    cpu = platform.processor() or platform.machine()
     try:
-        models = re.findall(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        families = re.findall(r"^(?:cpu family|model|stepping)\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if models:
-            cpu = "%s (family %s, model %s, stepping %s)" % (models[0], *families[:3])
-    except (OSError, TypeError):
-        pass
-    return {"cpu": cpu, "system": "%s %s" % (platform.system(), platform.release())}
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    found = dict(re.split(r"\s*: ?", line, maxsplit=1) for line in reversed(lines) if ":" in line)
+    words = [found.get("model name", platform.machine())]
+    words += ["%s %s" % (key, found[key]) for key in ("cpu family", "model", "stepping") if key in found]
+    return {"cpu": ", ".join(words), "system": "%s %s" % (platform.system(), platform.release())}
 
 
 def parse_arguments():

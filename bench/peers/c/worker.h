@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the C workers of scripts/peers share: the line protocol of bench/peers/run.py, buffers, and a stream in memory. */
+/* What the C workers of scripts/peers share: the line protocol of bench/peers/run.py, buffers, a stream in memory. */
 #ifndef FASTWS_BENCH_PEERS_WORKER_H
 #define FASTWS_BENCH_PEERS_WORKER_H
 

@@ -89,8 +89,8 @@ func addFrames(r row) {
 	}
 }
 
-// addGobwas reads binary frames as its README does, with ReadHeader and Cipher, and text with the reader that checks it.
-// Both over a buffer: without one each part of a header would be a read from the peer.
+// addGobwas reads binary frames as its README does, with ReadHeader and Cipher, and text with the reader that checks
+// it. Both over a buffer: without one each part of a header would be a read from the peer.
 func addGobwas(r row) {
 	source := bufio.NewReader(newStream(r))
 	if r.kind != "binary" {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Functions that the libraries keep to themselves, linked to by their names: what is measured is theirs, called directly.
+// Functions that the libraries keep to themselves, linked to by their names: what is measured is theirs, called
+// directly.
 package main
 
 import _ "unsafe"

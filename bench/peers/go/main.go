@@ -18,12 +18,12 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// peers are the names in the tables, and the modules behind them.
+// peers are the modules, and their names in the tables.
 var peers = map[string]string{
-	"gobwas":  "github.com/gobwas/ws",
-	"gorilla": "github.com/gorilla/websocket",
-	"coder":   "github.com/coder/websocket",
-	"gws":     "github.com/lxzan/gws",
+	"github.com/coder/websocket":   "coder",
+	"github.com/gobwas/ws":         "gobwas",
+	"github.com/gorilla/websocket": "gorilla",
+	"github.com/lxzan/gws":         "gws",
 }
 
 var key = [4]byte{0x37, 0xfa, 0x21, 0x3d}
@@ -146,7 +146,8 @@ func addAcceptKey(r row) {
 		}
 		check(string(accept) == wanted, r.name)
 	})
-	for peer, compute := range map[string]func(string) string{"gorilla": gorillaAccept, "coder": coderAccept, "gws": gwsAccept} {
+	others := map[string]func(string) string{"gorilla": gorillaAccept, "coder": coderAccept, "gws": gwsAccept}
+	for peer, compute := range others {
 		loop(peer, r, func(count int) {
 			for range count {
 				check(len(compute(challenge)) == len(wanted), r.name)
@@ -158,11 +159,9 @@ func addAcceptKey(r row) {
 func sayVersions() {
 	info, ok := debug.ReadBuildInfo()
 	check(ok, "build info")
-	for peer, module := range peers {
-		for _, dependency := range info.Deps {
-			if dependency.Path == module {
-				fmt.Println("peer", peer, strings.TrimPrefix(dependency.Version, "v"))
-			}
+	for _, dependency := range info.Deps {
+		if peer := peers[dependency.Path]; peer != "" {
+			fmt.Println("peer", peer, strings.TrimPrefix(dependency.Version, "v"))
 		}
 	}
 	fmt.Println("note go", info.GoVersion)

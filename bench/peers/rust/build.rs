@@ -21,7 +21,8 @@ fn folder_of<'a>(metadata: &'a str, name: &str) -> &'a Path {
         .map(|manifest| Path::new(manifest).parent().expect("a manifest lies in a folder"))
         .find(|folder| {
             let versioned = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            versioned.strip_prefix(name).is_some_and(|rest| rest.starts_with('-') && rest[1..].starts_with(char::is_numeric))
+            let version = versioned.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+            version.starts_with(char::is_numeric)
         })
         .unwrap_or_else(|| panic!("the sources of {name} were not found"))
 }

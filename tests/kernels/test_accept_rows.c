@@ -82,7 +82,7 @@ static void encode(char out[FWS_ACCEPT_LEN + 1], const uint8_t digest[DIGEST_LEN
     for (int letter = 0; letter < 27; letter++) {
         unsigned value = 0;
         for (int bit = 6 * letter; bit < 6 * letter + 6; bit++)
-            value = value << 1 | (bit < 8 * DIGEST_LEN ? digest[bit / 8] >> (7 - bit % 8) & 1u : 0);
+            value = value << 1 | (bit < 8 * DIGEST_LEN ? (unsigned)digest[bit / 8] >> (7 - bit % 8) & 1u : 0u);
         out[letter] = alphabet[value];
     }
     out[27] = '=';

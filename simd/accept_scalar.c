@@ -70,7 +70,7 @@ static FWS_ALWAYS_INLINE uint32_t majority(uint32_t b, uint32_t c, uint32_t d) {
     } while (0)
 
 /* Written out in full: the words then have fixed places, and their making overlaps with the rounds. */
-static FWS_NOINLINE void hash_first_block(uint32_t state[5], const uint8_t key[FWS_KEY_LEN]) {
+static void hash_first_block(uint32_t state[5], const uint8_t key[FWS_KEY_LEN]) {
     uint32_t w[16];
     LOAD_STATE;
     ROUNDS_5(choose, 0x5a827999, OF_KEY, 0);
@@ -91,7 +91,7 @@ static FWS_NOINLINE void hash_first_block(uint32_t state[5], const uint8_t key[F
     ADD_TO_STATE;
 }
 
-static FWS_NOINLINE void hash_last_block(uint32_t state[5]) {
+static void hash_last_block(uint32_t state[5]) {
     LOAD_STATE;
     ROUNDS_20(choose, 0x5a827999, LAST, 0);
     ROUNDS_20(parity, 0x6ed9eba1, LAST, 20);

@@ -51,11 +51,9 @@ int fws_base64_is_encoding(const void *src, size_t len, size_t size) {
     size_t padding = (3 - size % 3) % 3;
     size_t letters = len - padding;
     unsigned foreign = 0;
-    size_t i = 0;
-    for (; letters - i >= 4; i += 4) foreign |= values[p[i]] | values[p[i + 1]] | values[p[i + 2]] | values[p[i + 3]];
-    for (; i < letters; i++) foreign |= values[p[i]];
+    for (size_t i = 0; i < letters; i++) foreign |= values[p[i]];
     if (foreign & FOREIGN) return 0;
-    for (; i < len; i++)
+    for (size_t i = letters; i < len; i++)
         if (p[i] != '=') return 0;
     /* One pad leaves two bits of the last letter unused, two pads leave four. */
     unsigned spare = (1u << 2 * padding) - 1;

@@ -16,17 +16,21 @@ struct row {
     struct { uint32_t needs; void (*run)(uint8_t *, const uint8_t *, size_t, uint32_t); } mask;
     struct { uint32_t needs; int (*run)(struct fws_run *, struct fastws_event *, int); } frames;
     struct { uint32_t needs; size_t (*run)(struct fws_utf8_state *, const uint8_t *, size_t); } utf8;
+    struct { uint32_t needs; int (*run)(char *, const uint8_t *); } accept;
 };
 
 static const struct row rows[] = {
 #if FWS_X86
-    {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2}, {FWS_CPU_AVX2, fws_frames_avx2}, {0, NULL}},
-    {"sse2", FWS_CPU_SSE2, {FWS_CPU_SSE2, fws_mask_sse2}, {FWS_CPU_SSE2, fws_frames_sse2}, {0, NULL}},
+    {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2}, {FWS_CPU_AVX2, fws_frames_avx2}, {0, NULL},
+     {FWS_CPU_SHA, fws_accept_sha}},
+    {"sse2", FWS_CPU_SSE2, {FWS_CPU_SSE2, fws_mask_sse2}, {FWS_CPU_SSE2, fws_frames_sse2}, {0, NULL},
+     {0, NULL}},
 #endif
 #if FWS_NEON
-    {"neon", FWS_CPU_NEON, {FWS_CPU_NEON, fws_mask_neon}, {FWS_CPU_NEON, fws_frames_neon}, {0, NULL}},
+    {"neon", FWS_CPU_NEON, {FWS_CPU_NEON, fws_mask_neon}, {FWS_CPU_NEON, fws_frames_neon}, {0, NULL},
+     {FWS_CPU_SHA, FWS_ARM_SHA ? fws_accept_armv8 : NULL}},
 #endif
-    {"scalar", 0, {0, fws_mask_scalar}, {0, fws_frames_scalar}, {0, fws_utf8_scalar}},
+    {"scalar", 0, {0, fws_mask_scalar}, {0, fws_frames_scalar}, {0, fws_utf8_scalar}, {0, fws_accept_scalar}},
 };
 
 #define ROW_COUNT ((int)(sizeof rows / sizeof *rows))
@@ -58,6 +62,7 @@ static void fill_row(struct fws_kernels *out, const struct row *from, uint32_t b
     FILL(mask)
     FILL(frames)
     FILL(utf8)
+    FILL(accept)
 }
 
 static int find(const struct machine *m, const char *name) {

@@ -22,6 +22,7 @@ FASTWS_BEGIN_DECLS
 #define FWS_CPU_SSE2 (1u << 0)
 #define FWS_CPU_AVX2 (1u << 1)
 #define FWS_CPU_NEON (1u << 2)
+#define FWS_CPU_SHA (1u << 8) /* SHA-1: x86 SHA with SSSE3 and SSE4.1, or that of ARMv8 */
 
 /* Returns the FWS_CPU_* bits of this machine. Asks the CPU each time: call it once. In src/cpu.c. */
 FWS_PRIVATE uint32_t fws_cpu_bits(void);
@@ -43,6 +44,9 @@ struct fws_run {
     uint64_t error_offset;   /* out, with error: offset in its payload of the first byte that cannot stand there; the
                                 length of the payload if that ends inside a character */
 };
+
+#define FWS_KEY_LEN 24    /* bytes of a Sec-WebSocket-Key */
+#define FWS_ACCEPT_LEN 28 /* bytes of a Sec-WebSocket-Accept */
 
 /* One row. Every function reads and writes nothing outside of the ranges it was given, asks for no alignment, and
  * gives what the scalar row gives. Thread-safe. */
@@ -67,6 +71,11 @@ struct fws_kernels {
      * Returns how many bytes were accepted: len, or the offset of the first byte that cannot stand there. After that
      * the state is spent. */
     size_t (*utf8)(struct fws_utf8_state *state, const uint8_t *src, size_t len);
+
+    /* Answers a Sec-WebSocket-Key: base64(SHA-1(key GUID)), RFC 6455 4.2.2.
+     *   out   written only on success; no NUL
+     * Returns 1, or 0 if the key is not what an encoder writes for 16 bytes: RFC 4648 section 4, spare bits 0 (3.5). */
+    int (*accept)(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 };
 
 /* Returns the row to use: the best one, unless FASTWS_ISA or fws_kernels_select() chose another. Never NULL.
@@ -99,6 +108,9 @@ FWS_PRIVATE int fws_frames_sse2(struct fws_run *run, struct fastws_event *events
 FWS_PRIVATE int fws_frames_neon(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_scalar(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len);
+FWS_PRIVATE int fws_accept_sha(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
+FWS_PRIVATE int fws_accept_armv8(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
+FWS_PRIVATE int fws_accept_scalar(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 
 FASTWS_END_DECLS
 

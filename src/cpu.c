@@ -10,9 +10,12 @@
 
 /* Intel SDM volume 2A, CPUID. */
 #define LEAF1_EDX_SSE2 (1u << 26)
+#define LEAF1_ECX_SSSE3 (1u << 9)
+#define LEAF1_ECX_SSE41 (1u << 19)
 #define LEAF1_ECX_OSXSAVE (1u << 27)
 #define LEAF1_ECX_AVX (1u << 28)
 #define LEAF7_EBX_AVX2 (1u << 5)
+#define LEAF7_EBX_SHA (1u << 29)
 /* Intel SDM volume 1, 13.3: XCR0 says which registers the operating system saves. */
 #define XCR0_SSE (1u << 1)
 #define XCR0_AVX (1u << 2)
@@ -30,12 +33,25 @@ static uint32_t machine_bits(void) {
     uint32_t bits = edx & LEAF1_EDX_SSE2 ? FWS_CPU_SSE2 : 0;
     uint32_t saved = ecx & LEAF1_ECX_OSXSAVE ? read_xcr0() : 0;
     int has_avx = ecx & LEAF1_ECX_AVX && (saved & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
+    int has_sse41 = ecx & LEAF1_ECX_SSSE3 && ecx & LEAF1_ECX_SSE41;
     if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return bits;
     if (has_avx && ebx & LEAF7_EBX_AVX2) bits |= FWS_CPU_AVX2;
+    if (has_sse41 && ebx & LEAF7_EBX_SHA) bits |= FWS_CPU_SHA;
     return bits;
 }
 #elif FWS_NEON
-static uint32_t machine_bits(void) { return FWS_CPU_NEON; }
+#  if FWS_ARM64 && defined(__linux__)
+#    include <sys/auxv.h>
+
+#    define HWCAP_SHA1_BIT (1u << 5) /* Linux, arch/arm64: HWCAP_SHA1 */
+
+static int has_sha(void) { return (getauxval(AT_HWCAP) & HWCAP_SHA1_BIT) != 0; }
+#  else
+/* Where nobody can be asked, they are used if the whole build asks for them: Apple's chips all have them. */
+static int has_sha(void) { return FWS_ARM_SHA_IN_BUILD; }
+#  endif
+
+static uint32_t machine_bits(void) { return FWS_CPU_NEON | (has_sha() ? FWS_CPU_SHA : 0); }
 #else
 static uint32_t machine_bits(void) { return 0; }
 #endif

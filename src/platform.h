@@ -35,6 +35,23 @@
 #else
 #  define FWS_NEON 0
 #endif
+/* 1 where the compiler has the SHA-1 instructions of ARMv8, and how a function asks for them. The arm_neon.h of clang
+ * before 16 has them only in a build that asks for them altogether, as all builds for Apple's chips do. */
+#if FWS_ARM64 && FWS_NEON && (defined(__ARM_FEATURE_SHA2) || !defined(__clang__) || __clang_major__ >= 16)
+#  define FWS_ARM_SHA 1
+#else
+#  define FWS_ARM_SHA 0
+#endif
+#if defined(__clang__)
+#  define FWS_ARM_SHA_TARGET "sha2"
+#else
+#  define FWS_ARM_SHA_TARGET "+crypto"
+#endif
+#if defined(__ARM_FEATURE_SHA2)
+#  define FWS_ARM_SHA_IN_BUILD 1
+#else
+#  define FWS_ARM_SHA_IN_BUILD 0
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #  define FWS_ALWAYS_INLINE inline __attribute__((always_inline))

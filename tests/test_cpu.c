@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,7 @@ static int scalar_row_without_complaint(void) {
     EXPECT(fws_kernels_active()->mask == fws_mask_scalar);
     EXPECT(fws_kernels_active()->frames == fws_frames_scalar);
     EXPECT(fws_kernels_active()->utf8 == fws_utf8_scalar);
+    EXPECT(fws_kernels_active()->accept == fws_accept_scalar);
     return 0;
 }
 
@@ -156,7 +158,7 @@ static void selects_every_row_it_lists(void **unused) {
         assert_int_equal(fastws_cpu_select(row->name), 0);
         assert_string_equal(fastws_cpu_isa(), row->name);
         assert_ptr_equal(fws_kernels_active(), row);
-        assert_true(row->mask && row->frames && row->utf8);
+        assert_true(row->mask && row->frames && row->utf8 && row->accept);
     }
 }
 
@@ -171,6 +173,19 @@ static void refuses_unknown_rows_and_changes_nothing(void **unused) {
     }
 }
 
+#if FWS_X86
+/* Linux's list of flags: 1 or 0, or -1 where there is none. gcc 12 and clang 14 cannot be asked for SHA. */
+static int linux_finds(const char *flag) {
+    static char text[1 << 16];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    if (!file) return -1;
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    return strstr(text, flag) != NULL;
+}
+#endif
+
 /* The compiler's own view of the CPU, where it has one. It checks XCR0 too. */
 static void finds_what_the_compiler_finds(void **unused) {
     (void)unused;
@@ -178,8 +193,21 @@ static void finds_what_the_compiler_finds(void **unused) {
     __builtin_cpu_init();
     assert_int_equal((fws_cpu_bits() & FWS_CPU_SSE2) != 0, __builtin_cpu_supports("sse2") != 0);
     assert_int_equal((fws_cpu_bits() & FWS_CPU_AVX2) != 0, __builtin_cpu_supports("avx2") != 0);
+    int has_sha = linux_finds(" sha_ni ");
+    if (has_sha >= 0) assert_int_equal((fws_cpu_bits() & FWS_CPU_SHA) != 0, has_sha);
 #endif
     assert_int_equal((fws_cpu_bits() & FWS_CPU_NEON) != 0, FWS_NEON);
+}
+
+/* A row's name is a cap. */
+static void rows_below_the_sha_instructions_do_without(void **unused) {
+    (void)unused;
+    for (int i = 0; i < fws_kernels_count(); i++) {
+        const struct fws_kernels *row = fws_kernels_at(i);
+        int is_below = strcmp(row->name, "scalar") == 0 || strcmp(row->name, "sse2") == 0;
+        int has_sha = (fws_cpu_bits() & FWS_CPU_SHA) != 0 && (FWS_X86 || FWS_ARM_SHA);
+        assert_int_equal(row->accept != fws_accept_scalar, has_sha && !is_below);
+    }
 }
 
 int main(void) {
@@ -192,6 +220,7 @@ int main(void) {
         cmocka_unit_test(selects_every_row_it_lists),
         cmocka_unit_test(refuses_unknown_rows_and_changes_nothing),
         cmocka_unit_test(finds_what_the_compiler_finds),
+        cmocka_unit_test(rows_below_the_sha_instructions_do_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
     void simde_mask_##isa(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);                                 \
     int simde_frames_##isa(struct fws_run *run, struct fastws_event *events, int cap);                                 \
     static const struct fws_kernels isa##_row = {#isa " through SIMDe", simde_mask_##isa, simde_frames_##isa,          \
-                                                 fws_utf8_scalar};
+                                                 fws_utf8_scalar,        fws_accept_scalar};
 
 SIMDE_ROW(avx2)
 SIMDE_ROW(sse2)

@@ -6,6 +6,7 @@ import argparse
 import signal
 import socket
 import threading
+import time
 
 import fastws
 
@@ -36,6 +37,19 @@ def refuse(sock: socket.socket) -> None:
         pass
 
 
+def accept(listener: socket.socket) -> None:
+    """Serves one more connection. Without a descriptor or a thread for it, the others go on."""
+    try:
+        sock, _ = listener.accept()
+    except OSError:
+        time.sleep(0.1)
+        return
+    try:
+        threading.Thread(target=serve, args=(sock,), daemon=True).start()
+    except RuntimeError:
+        sock.close()
+
+
 def stop(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -50,8 +64,7 @@ def main() -> None:
         print(f"listening on ws://{arguments.host}:{listener.getsockname()[1]}/", flush=True)
         try:
             while True:
-                sock, _ = listener.accept()
-                threading.Thread(target=serve, args=(sock,), daemon=True).start()
+                accept(listener)
         except KeyboardInterrupt:
             pass
 

@@ -162,7 +162,6 @@ static int end_message(struct fws_reader *reader, struct fastws_event *event) {
     }
     write_message_event(reader, event);
     reader->is_block_lent = reader->store == FWS_STORE_BLOCK;
-    reader->is_batch_over = reader->store == FWS_STORE_BLOCK || reader->store == FWS_STORE_SLAB;
     reader->store = FWS_STORE_NONE;
     reader->message = NULL;
     reader->message_len = 0;

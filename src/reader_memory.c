@@ -70,6 +70,11 @@ static int fits_slab(const struct fws_reader *reader) {
     return more <= reader->pool->slab_len && reader->message_len <= reader->pool->slab_len - more;
 }
 
+/* Whether the message has to leave the slab, or the buffer that was fed, for a block. */
+static int needs_block(const struct fws_reader *reader) {
+    return (reader->store == FWS_STORE_INPUT || reader->store == FWS_STORE_SLAB) && !fits_slab(reader);
+}
+
 /* ---- The block ---- */
 
 /* Doubles, so that a block is at most twice what was received plus BLOCK_MIN, and stops at the end of the message once
@@ -107,15 +112,20 @@ int fws_reader_use_block(struct fws_reader *reader, uint64_t need) {
 
 /* ---- The slab ---- */
 
-/* Moves the message (if it lies in front of the input) and the input to the start of the slab. */
-static void move_to_start(struct fws_reader *reader) {
-    uint8_t *start = reader->store == FWS_STORE_INPUT ? reader->message : reader->head;
-    size_t gap = (size_t)(start - reader->slab->bytes);
-    if (gap == 0) return;
-    memmove(reader->slab->bytes, start, (size_t)(reader->tail - start));
-    reader->head -= gap;
-    reader->tail -= gap;
-    if (reader->store == FWS_STORE_INPUT) reader->message -= gap;
+/* Brings the message, unless it has a block, and the input behind it to the start of the slab, close together: what was
+ * parsed between them is given up. */
+static void gather_in_slab(struct fws_reader *reader) {
+    uint8_t *end = reader->slab->bytes;
+    const uint8_t *rest = reader->head;
+    size_t rest_len = (size_t)(reader->tail - reader->head);
+    if (reader->store == FWS_STORE_INPUT || reader->store == FWS_STORE_SLAB) {
+        if (reader->message != end) memmove(end, reader->message, (size_t)reader->message_len);
+        reader->message = end;
+        reader->store = FWS_STORE_INPUT;
+        end += reader->message_len;
+    }
+    if (rest_len > 0) memmove(end, rest, rest_len);
+    set_input(reader, FWS_INPUT_SLAB, end, end + rest_len);
 }
 
 /* Bytes that the next receive should find room for: the rest of a frame that ends in this slab, else a good part of it. */
@@ -128,18 +138,12 @@ static size_t wanted_room(const struct fws_reader *reader) {
 
 /* Makes room behind the input, which lies in the slab. What was parsed in front of it is given up. */
 static int make_room(struct fws_reader *reader) {
-    if (reader->store == FWS_STORE_INPUT && !fits_slab(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
+    if (needs_block(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
     if (reader->head == reader->tail) {
         uint8_t *end = reader->store == FWS_STORE_INPUT ? reader->message + reader->message_len : reader->slab->bytes;
         reader->head = reader->tail = end;
     }
-    if ((size_t)(slab_end(reader) - reader->tail) >= wanted_room(reader)) return 0;
-    move_to_start(reader);
-    if ((size_t)(slab_end(reader) - reader->tail) >= wanted_room(reader)) return 0;
-    if (reader->store != FWS_STORE_INPUT || reader->is_in_frame) return 0;
-    /* Fragments have filled the slab up to a corner: the message goes on in a block. */
-    TRY(fws_reader_use_block(reader, reader->message_len));
-    move_to_start(reader);
+    if ((size_t)(slab_end(reader) - reader->tail) < wanted_room(reader)) gather_in_slab(reader);
     return 0;
 }
 
@@ -207,7 +211,7 @@ int fws_reader_refill(struct fws_reader *reader) {
     if (reader->fed_len == 0) return 0;
     if (reader->head == reader->tail) {
         if (reader->store == FWS_STORE_INPUT) {
-            move_to_start(reader);
+            gather_in_slab(reader);
             reader->store = FWS_STORE_SLAB;
         }
         set_input(reader, FWS_INPUT_FED, reader->fed, reader->fed + reader->fed_len);
@@ -226,30 +230,19 @@ int fws_reader_refill(struct fws_reader *reader) {
 }
 
 /* Brings the message that is not complete, and the beginning behind it, out of the caller's buffer. */
-static int gather(struct fws_reader *reader) {
-    const uint8_t *rest = reader->head;
-    size_t rest_len = (size_t)(reader->tail - reader->head);
-    if (reader->store == FWS_STORE_INPUT && !fits_slab(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
-    if (reader->store == FWS_STORE_SLAB && !fits_slab(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
-    if (rest_len > 0 || reader->store == FWS_STORE_INPUT) TRY(borrow_slab(reader));
-    if (!reader->slab) {
+static int leave_fed(struct fws_reader *reader) {
+    if (needs_block(reader)) TRY(fws_reader_use_block(reader, reader->message_len));
+    if (reader->head < reader->tail || reader->store == FWS_STORE_INPUT) TRY(borrow_slab(reader));
+    if (reader->slab) {
+        gather_in_slab(reader);
+    } else {
         set_input(reader, FWS_INPUT_NONE, NULL, NULL);
-        return 0;
     }
-    uint8_t *end = reader->slab->bytes;
-    if (reader->store == FWS_STORE_INPUT || reader->store == FWS_STORE_SLAB) {
-        if (reader->message != end) memmove(end, reader->message, (size_t)reader->message_len);
-        reader->message = end;
-        reader->store = FWS_STORE_INPUT;
-        end += reader->message_len;
-    }
-    if (rest_len > 0) memcpy(end, rest, rest_len);
-    set_input(reader, FWS_INPUT_SLAB, end, end + rest_len);
     return 0;
 }
 
 int fws_reader_settle(struct fws_reader *reader) {
-    if (reader->input == FWS_INPUT_FED) TRY(gather(reader));
+    if (reader->input == FWS_INPUT_FED) TRY(leave_fed(reader));
     if (reader->input == FWS_INPUT_BLOCK) set_input(reader, FWS_INPUT_NONE, NULL, NULL);
     if (reader->slab && reader->head == reader->tail && reader->store != FWS_STORE_INPUT) {
         return_slab(reader);

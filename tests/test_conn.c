@@ -109,15 +109,15 @@ static void sends_pings_and_pongs_of_at_most_125_bytes(void **state) {
 
 /* ---- More pings than the peer reads answers ---- */
 
-/* 516 pongs of 127 bytes are 65 532: within the limit. The next one is over it. */
+/* 516 pongs of 127 bytes and one of 4 are 65 536: within the limit. The next one is over it. */
 static void flood(struct end *end) {
     uint8_t payload[125] = {0};
     for (int i = 0; i < 516; i++)
         end_receive_frame(end, 0x89, payload, sizeof payload);
-    assert_int_equal(end->log.count, 516);
-    assert_int_equal(fastws_conn_pending_len(end->conn), 65532);
+    end_receive_frame(end, 0x89, payload, 2);
+    assert_int_equal(fastws_conn_pending_len(end->conn), 65536);
     end_receive_frame(end, 0x89, payload, sizeof payload);
-    assert_int_equal(end->log.count, 517);
+    assert_int_equal(end->log.count, 518);
     assert_int_equal(end->last, 0);
 }
 
@@ -142,16 +142,31 @@ static void stops_reading_while_pongs_pile_up(void **state) {
         expect_reading(&end, 0);
         struct fastws_iovec pieces[64];
         assert_true(fastws_conn_pending(end.conn, pieces, 64) > 0);
-        assert_int_equal(fastws_conn_sent(end.conn, 122), 0);
+        assert_int_equal(fastws_conn_sent(end.conn, 126), 0);
         expect_reading(&end, 0); /* 65 537 are left */
         assert_true(fastws_conn_pending(end.conn, pieces, 64) > 0);
         assert_int_equal(fastws_conn_sent(end.conn, 1), 0);
         expect_reading(&end, 1);
         end_drain(&end, SIZE_MAX);
         end_receive_frame(&end, 0x81, "again", 5);
-        assert_int_equal(end.log.count, 518);
+        assert_int_equal(end.log.count, 519);
         end_close(&end);
     }
+}
+
+static void takes_no_byte_while_reading_is_stopped(void **state) {
+    (void)state;
+    struct end end;
+    end_prepare(&end, SERVER);
+    end.config.limits.max_control_pending = 1;
+    end_open(&end);
+    end_receive(&end, "\x89\x80\0\0\0\0\x81", 7); /* a ping, and the beginning of a text, which holds a slab */
+    assert_int_equal(end.log.count, 1);
+    expect_reading(&end, 0);
+    end_drain(&end, SIZE_MAX);
+    end_receive(&end, "\x81\0\0\0\0x", 6); /* the rest of it */
+    assert_int_equal(end.log.count, 2);
+    end_close(&end);
 }
 
 /* Messages are no replies: the peer may have asked for them. */
@@ -334,6 +349,7 @@ int main(void) {
         cmocka_unit_test(leaves_pings_to_the_user_who_wants_that),
         cmocka_unit_test(sends_pings_and_pongs_of_at_most_125_bytes),
         cmocka_unit_test(stops_reading_while_pongs_pile_up),
+        cmocka_unit_test(takes_no_byte_while_reading_is_stopped),
         cmocka_unit_test(messages_do_not_count_as_control_replies),
         cmocka_unit_test(without_a_limit_pongs_may_pile_up),
         cmocka_unit_test(an_end_inside_a_message_is_told_from_one_between_messages),

@@ -63,8 +63,9 @@ static void echo(struct end *end, const struct bytes *wire, size_t step) {
 
 static void put_fragmented(struct bytes *wire, enum fastws_role role, const uint8_t *payload, size_t len) {
     put_frame(wire, role, 0x02, payload, len / 3);
-    put_frame(wire, role, 0x00, payload, len / 3);
-    put_frame(wire, role, 0x80, payload, len - len / 3 * 2);
+    for (int i = 0; i < 5; i++)
+        put_frame(wire, role, 0x00, payload, len / 9);
+    put_frame(wire, role, 0x80, payload, len - len / 3 - len / 9 * 5);
 }
 
 /* Echoes messages of len bytes: whatever the first three took is enough for all others. */
@@ -255,8 +256,13 @@ static void the_block_of_a_large_message_goes_with_its_view(void **state) {
     struct bytes wire = {0};
     uint8_t *payload = make_payload(1000000);
     put_frame(&wire, SERVER, 0x82, payload, 1000000);
-    size_t fixed = end.memory.live;
-    end_receive(&end, wire.ptr, wire.len);
+    size_t fixed = end.memory.live, cap;
+    void *ptr;
+    end_receive(&end, wire.ptr, 65536);
+    assert_int_equal(stats_of(&end).slabs_lent, 1);
+    assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
+    assert_int_equal(stats_of(&end).slabs_lent, 0); /* the rest is received where it stays */
+    end_receive(&end, wire.ptr + 65536, wire.len - 65536);
     assert_int_equal(end.log.count, 1);
     assert_true(end.memory.live <= fixed + 65536 + 256); /* the slab, which the pool keeps */
     bytes_free(&wire);

@@ -205,6 +205,18 @@ static void what_the_peer_does_not_read_is_dropped_in_the_end(void **state) {
     end_close(&end);
 }
 
+static void the_last_bytes_have_close_timeout_from_the_end_of_the_handshake(void **state) {
+    (void)state;
+    struct end end;
+    open_with(&end, SERVER, 300, 70, 50);
+    set_now(&end, START + 10);
+    assert_int_equal(fastws_conn_close(end.conn, 1000, "", 0), 0);
+    set_now(&end, START + 40);
+    end_receive_frame(&end, 0x88, "", 0); /* and ours is not sent yet */
+    expect_deadline(&end, START + 90);
+    end_close(&end);
+}
+
 static void an_error_leaves_time_for_its_close_frame(void **state) {
     (void)state;
     struct end end;
@@ -310,6 +322,7 @@ int main(void) {
         cmocka_unit_test(the_peer_has_close_timeout_to_answer),
         cmocka_unit_test(a_close_that_comes_replaces_the_deadline_of_a_ping),
         cmocka_unit_test(what_the_peer_does_not_read_is_dropped_in_the_end),
+        cmocka_unit_test(the_last_bytes_have_close_timeout_from_the_end_of_the_handshake),
         cmocka_unit_test(an_error_leaves_time_for_its_close_frame),
         cmocka_unit_test(a_flood_that_is_not_drained_ends_with_1008),
         cmocka_unit_test(a_flood_that_is_drained_starts_the_silence_anew),

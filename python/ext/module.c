@@ -18,7 +18,7 @@ static const char *const exception_names[EXC_COUNT] = {
 
 /* In the order of enum name. */
 static const char *const method_names[NAME_COUNT] = {
-    "recv_into", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
+    "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */

@@ -28,6 +28,7 @@ enum exception {
 /* Method names that are called on the objects of users. */
 enum name {
     NAME_RECV_INTO,
+    NAME_READINTO1,
     NAME_READINTO,
     NAME_SENDALL,
     NAME_WRITE,

@@ -64,16 +64,19 @@ static int fail_read(struct stream *self) {
  * for events again, -1 with an exception. */
 static int wait_for_bytes(struct stream *self, uint64_t until_ms, int is_raw) {
     if (!transport_has_clock(&self->transport)) return 1;
-    protocol_touch(&self->protocol);
+    uint64_t limit_ms = protocol_touch(&self->protocol) + self->protocol.config.close_timeout_ms;
     uint64_t deadline_ms = is_raw ? UINT64_MAX : fastws_conn_deadline_ms(self->protocol.conn);
-    int result = transport_wait_readable(&self->transport, self->state,
-                                         deadline_ms < until_ms ? deadline_ms : until_ms);
+    /* Another thread may call close() meanwhile: its deadline must not be slept through. */
+    if (!self->protocol.config.close_timeout_ms || deadline_ms < limit_ms) limit_ms = deadline_ms;
+    if (until_ms < limit_ms) limit_ms = until_ms;
+    int result = transport_wait_readable(&self->transport, self->state, limit_ms);
     if (result != 0) return result < 0 ? fail_read(self) : 1;
     uint64_t now = protocol_touch(&self->protocol);
     if (now >= until_ms && now < deadline_ms) {
         PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
         return -1;
     }
+    if (is_raw) return 0;
     result = fastws_conn_on_time(self->protocol.conn, now);
     if (result >= 0) return 0;
     error_raise(self->state, result);
@@ -145,9 +148,9 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
             continue;
         }
         protocol_note_event(&self->protocol, event);
-        if (event->kind != FASTWS_EVENT_CLOSE && event->kind != FASTWS_EVENT_ERROR) return 0;
-        if (stream_flush_replies(self) < 0) return -1;
-        if (event->kind == FASTWS_EVENT_CLOSE) return 0;
+        /* The pongs of a run of pings leave together, and none waits for the caller to come back. */
+        if (event->kind != FASTWS_EVENT_PING && stream_flush_replies(self) < 0) return -1;
+        if (event->kind != FASTWS_EVENT_ERROR) return 0;
     }
 }
 

@@ -18,22 +18,25 @@ static int has_method(PyObject *io, PyObject *name) {
     return is_there;
 }
 
-/* The first of two methods that io has. */
-static int choose(struct state *state, PyObject *io, enum name first, enum name second, enum name *chosen) {
-    int is_there = has_method(io, state->names[first]);
-    if (is_there < 0) return -1;
-    *chosen = is_there ? first : second;
-    if (!is_there) is_there = has_method(io, state->names[second]);
-    if (is_there < 0) return -1;
-    if (is_there) return 0;
-    PyErr_Format(PyExc_TypeError, "io needs a method %U or %U, and %.200s has neither", state->names[first],
-                 state->names[second], Py_TYPE(io)->tp_name);
+/* The first of some methods that io has. */
+static int choose(struct state *state, PyObject *io, const enum name *wanted, int count, enum name *chosen) {
+    for (int i = 0; i < count; i++) {
+        int is_there = has_method(io, state->names[wanted[i]]);
+        if (is_there < 0) return -1;
+        *chosen = wanted[i];
+        if (is_there) return 0;
+    }
+    PyErr_Format(PyExc_TypeError, "io needs a method %U or %U, and %.200s has neither", state->names[wanted[0]],
+                 state->names[wanted[count - 1]], Py_TYPE(io)->tp_name);
     return -1;
 }
 
 int transport_open(struct transport *transport, struct state *state, PyObject *io) {
-    if (choose(state, io, NAME_RECV_INTO, NAME_READINTO, &transport->read_name) < 0) return -1;
-    if (choose(state, io, NAME_SENDALL, NAME_WRITE, &transport->write_name) < 0) return -1;
+    /* readinto() of a buffered file waits until all of the buffer is full. */
+    static const enum name reads[] = {NAME_RECV_INTO, NAME_READINTO1, NAME_READINTO};
+    static const enum name writes[] = {NAME_SENDALL, NAME_WRITE};
+    if (choose(state, io, reads, 3, &transport->read_name) < 0) return -1;
+    if (choose(state, io, writes, 2, &transport->write_name) < 0) return -1;
     int is_socket = PyObject_IsInstance(io, state->socket_type);
     if (is_socket < 0) return -1;
     transport->kind = Py_IS_TYPE(io, (PyTypeObject *)state->socket_type) ? TRANSPORT_SOCKET
@@ -53,8 +56,10 @@ static int check_open(const struct transport *transport) {
 static int has_pending(struct transport *transport, struct state *state) {
     if (transport->kind != TRANSPORT_WRAPPED) return 0;
     PyObject *method;
-    if (get_optional(transport->io, state->names[NAME_PENDING], &method) < 0) return -1;
-    if (!method) return 0;
+    PyObject *io = Py_NewRef(transport->io);
+    int is_there = get_optional(io, state->names[NAME_PENDING], &method);
+    Py_DECREF(io);
+    if (is_there <= 0) return is_there;
     PyObject *result = PyObject_CallNoArgs(method);
     Py_DECREF(method);
     if (!result) return -1;

@@ -17,7 +17,7 @@ struct transport {
     PyObject *io;      /* NULL once it is closed */
     PyObject *scratch; /* bytearray that methods of io receive into, or NULL */
     enum transport_kind kind;
-    enum name read_name;  /* recv_into or readinto */
+    enum name read_name;  /* recv_into, readinto1 or readinto */
     enum name write_name; /* sendall or write */
 };
 

@@ -18,8 +18,21 @@
 #define MSG_NOSIGNAL 0
 #endif
 
+/* Another thread may have closed the stream whenever the interpreter lock was gone. */
+static PyObject *call(struct transport *transport, PyObject *name) {
+    PyObject *io = transport->io;
+    if (!io) {
+        PyErr_SetString(PyExc_OSError, "the stream was closed");
+        return NULL;
+    }
+    Py_INCREF(io);
+    PyObject *result = PyObject_CallMethodNoArgs(io, name);
+    Py_DECREF(io);
+    return result;
+}
+
 static int get_fd(struct transport *transport, struct state *state) {
-    PyObject *number = PyObject_CallMethodNoArgs(transport->io, state->names[NAME_FILENO]);
+    PyObject *number = call(transport, state->names[NAME_FILENO]);
     if (!number) return -1;
     long fd = PyLong_AsLong(number);
     Py_DECREF(number);
@@ -34,7 +47,7 @@ static int get_fd(struct transport *transport, struct state *state) {
  * as a blocking one. */
 static int get_socket_until(struct transport *transport, struct state *state, uint64_t *until_ms) {
     *until_ms = UINT64_MAX;
-    PyObject *timeout = PyObject_CallMethodNoArgs(transport->io, state->names[NAME_GETTIMEOUT]);
+    PyObject *timeout = call(transport, state->names[NAME_GETTIMEOUT]);
     if (!timeout) return -1;
     uint64_t ms;
     int result = arg_seconds(timeout, "timeout", 1, INT64_MAX / 2, &ms);
@@ -70,10 +83,6 @@ int transport_fd_wait(struct transport *transport, struct state *state, int for_
             return -1;
         }
         if (PyErr_CheckSignals() < 0) return -1;
-        if (!transport->io) {
-            PyErr_SetString(PyExc_OSError, "the stream was closed");
-            return -1;
-        }
         uint64_t now = protocol_now_ms();
         if (now >= until_ms) return 0;
         if (now >= socket_until_ms) {
@@ -148,10 +157,6 @@ int transport_fd_write(struct transport *transport, struct state *state, struct 
             PyErr_SetFromErrno(PyExc_OSError);
             return -1;
         }
-        if (!transport->io) {
-            PyErr_SetString(PyExc_OSError, "the stream was closed");
-            return -1;
-        }
     }
     return 0;
 }
@@ -160,12 +165,11 @@ void transport_fd_linger(struct transport *transport, struct state *state, uint6
     char dropped[16384];
     int fd = get_fd(transport, state);
     if (fd >= 0) shutdown(fd, SHUT_WR);
-    while (fd >= 0 && transport->io) {
-        Py_ssize_t count = transport_fd_read(transport, state, dropped, sizeof dropped);
-        if (count == 0 || count == -1) break;
+    Py_ssize_t count = fd >= 0 ? -2 : 0;
+    while (count > 0 || count == -2) {
+        count = transport_fd_read(transport, state, dropped, sizeof dropped);
         if (count == -2 && transport_fd_wait(transport, state, 0, until_ms) != 1) break;
         if (protocol_now_ms() >= until_ms) break;
-        fd = get_fd(transport, state);
     }
     PyErr_Clear();
 }

@@ -167,15 +167,15 @@ static PyObject *raise_refusal(struct upgrade *self, int error) {
     PyObject *exception = self->exception;
     self->exception = NULL;
     if (!exception) return error_raise(self->state, error);
-    if (error != FASTWS_ERR_HANDSHAKE_REJECTED) {
-        /* What the callback gave could not be written. */
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    /* What a Reject gave may be what could not be written. */
+    PyObject *raised = error == FASTWS_ERR_HANDSHAKE_REJECTED ? NULL : error_new(self->state, error, -1);
+    if (!raised && PyErr_Occurred()) {
         Py_DECREF(exception);
-        return error_raise_from_current(error_new(self->state, error, -1));
+        return NULL;
     }
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
     Py_DECREF(exception);
-    return NULL;
+    return raised ? error_raise_from_current(raised) : NULL;
 }
 
 static PyObject *feed(struct upgrade *self, const Py_buffer *view) {

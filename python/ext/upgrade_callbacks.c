@@ -105,10 +105,8 @@ static int refuse(struct upgrade *self, struct fastws_reject *reject) {
     PyErr_NormalizeException(&type, &value, &traceback);
     if (value && traceback) PyException_SetTraceback(value, traceback);
     int is_reject = value ? PyObject_IsInstance(value, self->state->exceptions[EXC_REJECT]) : 0;
-    if (is_reject > 0 && take_reject(self, value, reject) < 0) {
+    if (is_reject <= 0 || take_reject(self, value, reject) < 0) {
         *reject = (struct fastws_reject){.status = 500};
-        PyErr_Clear();
-    } else if (is_reject < 0) {
         PyErr_Clear();
     }
     Py_XDECREF(type);

@@ -113,6 +113,13 @@ static PyObject *accept_key(PyObject *Py_UNUSED(module), PyObject *key) {
     return error < 0 ? error_raise_value(error) : PyUnicode_FromStringAndSize(accept, FASTWS_ACCEPT_LEN);
 }
 
+static PyObject *new_key(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+    uint8_t key[4];
+    int error = fastws_frame_new_key(key);
+    if (error < 0) return error_raise(PyModule_GetState(module), error);
+    return PyBytes_FromStringAndSize((const char *)key, sizeof key);
+}
+
 PyMethodDef wire_methods[] = {
     {"compile_frame", (PyCFunction)(void (*)(void))compile_frame, METH_FASTCALL | METH_KEYWORDS,
      "compile_frame($module, /, opcode, payload, *, fin=True, rsv=0, mask=None)\n--\n\n"
@@ -125,6 +132,11 @@ PyMethodDef wire_methods[] = {
      "    mask: 4 bytes to mask the payload with, as a client must; None, as a server must.\n\n"
      "Raises:\n"
      "    ValueError: reserved opcode; control frame of more than 125 bytes or without fin; wrong mask or rsv."},
+    {"new_key", new_key, METH_NOARGS,
+     "new_key($module, /)\n--\n\n"
+     "Returns 4 bytes that nobody can foresee, to mask one frame with. RFC 6455 5.3.\n\n"
+     "Raises:\n"
+     "    Error: the operating system gave no random bytes."},
     {"close_body", (PyCFunction)(void (*)(void))close_body, METH_FASTCALL | METH_KEYWORDS,
      "close_body($module, /, code, reason='')\n--\n\n"
      "Returns the body of a close frame. RFC 6455 5.5.1.\n\n"

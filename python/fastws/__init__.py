@@ -26,11 +26,12 @@ from ._core import (
     isas,
     mask,
     masked,
+    new_key,
     parse_close,
     select_isa,
 )
 from ._core import discard_random as _discard_random
-from .codes import CloseCode, OpCode, State
+from .codes import CONTROL_MAX, HEADER_MAX, HEADER_MIN, CloseCode, CloseRange, OpCode, Rsv, State
 from .exceptions import (
     ConcurrencyError,
     ConnectionClosed,
@@ -50,8 +51,12 @@ from .exceptions import (
 from .upgrader import Upgrader
 
 __all__ = [
+    "CONTROL_MAX",
+    "HEADER_MAX",
+    "HEADER_MIN",
     "Close",
     "CloseCode",
+    "CloseRange",
     "ConcurrencyError",
     "Connection",
     "ConnectionClosed",
@@ -76,6 +81,7 @@ __all__ = [
     "ProtocolError",
     "Reader",
     "Reject",
+    "Rsv",
     "State",
     "Stream",
     "Upgrade",
@@ -90,6 +96,7 @@ __all__ = [
     "isas",
     "mask",
     "masked",
+    "new_key",
     "parse_close",
     "select_isa",
 ]

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Numbers of the wire: opcodes, close codes, and the state that a header is judged by. RFC 6455 sections 5 and 7.4."""
+"""Numbers of the wire: opcodes, RSV bits, close codes, the state that a header is judged by. RFC 6455 5, 7.4."""
 
 from __future__ import annotations
 
 import enum
 
-__all__ = ["CloseCode", "OpCode", "State"]
+__all__ = ["CONTROL_MAX", "HEADER_MAX", "HEADER_MIN", "CloseCode", "CloseRange", "OpCode", "Rsv", "State"]
+
+HEADER_MIN = 2
+"""Bytes of the shortest frame header. RFC 6455 5.2."""
+HEADER_MAX = 14
+"""Bytes of the longest frame header. RFC 6455 5.2."""
+CONTROL_MAX = 125
+"""Bytes of payload that a control frame may carry. RFC 6455 5.5."""
 
 
 class OpCode(enum.IntEnum):
@@ -27,6 +34,19 @@ class OpCode(enum.IntEnum):
     def is_data(self) -> bool:
         """True for CONTINUATION, TEXT and BINARY. RFC 6455 5.6."""
         return self < 0x8
+
+    @staticmethod
+    def is_reserved(opcode: int) -> bool:
+        """True for 0x3-0x7 and 0xb-0xf, which no OpCode stands for: a parsed header may have one. RFC 6455 5.2."""
+        return 0x3 <= opcode <= 0x7 or 0xB <= opcode <= 0xF
+
+
+class Rsv(enum.IntFlag):
+    """The reserved bits of a header, as Header.rsv has them. RFC 6455 5.2."""
+
+    RSV1 = 4
+    RSV2 = 2
+    RSV3 = 1
 
 
 class CloseCode(enum.IntEnum):
@@ -53,6 +73,25 @@ class CloseCode(enum.IntEnum):
     def is_reserved(self) -> bool:
         """True for 1004, 1005, 1006 and 1015, which never stand in a close frame. RFC 6455 7.4.1."""
         return self in (1004, 1005, 1006, 1015)
+
+
+class CloseRange(enum.Enum):
+    """Who gives close codes their meaning: ``4001 in CloseRange.PRIVATE``. RFC 6455 7.4.2.
+
+    Codes from 5000 up are in none."""
+
+    NOT_USED = range(1000)
+    """Never sent."""
+    PROTOCOL = range(1000, 3000)
+    """RFC 6455 and its extensions."""
+    APPLICATION = range(3000, 4000)
+    """Libraries and frameworks, registered with IANA."""
+    PRIVATE = range(4000, 5000)
+    """Anybody."""
+
+    def __contains__(self, code: object) -> bool:
+        """True if the number code is in the range."""
+        return code in self.value
 
 
 class State(enum.IntFlag):

@@ -59,12 +59,6 @@ class Error(Exception):
         offset: of the first wrong byte in the message, or None.
     """
 
-    name: str
-    code: int | None
-    status: int | None
-    rfc: str
-    offset: int | None
-
     def __init__(
         self,
         text: str = "",
@@ -77,10 +71,18 @@ class Error(Exception):
     ) -> None:
         super().__init__(text)
         self.name = name
-        self.code = code
-        self.status = status
         self.rfc = rfc
         self.offset = offset
+        self._code = code
+        self._status = status
+
+    @property
+    def code(self) -> int | None:
+        return self._code
+
+    @property
+    def status(self) -> int | None:
+        return self._status
 
 
 class ProtocolError(Error):
@@ -121,11 +123,6 @@ class ConnectionClosed(Error):
         reason: the reason of the same frame.
     """
 
-    rcvd: Close | None
-    sent: Close | None
-    code: int
-    reason: str
-
     def __init__(
         self, rcvd: Close | None = None, sent: Close | None = None, name: str = "FASTWS_ERR_CLOSED", failure: int = 0
     ) -> None:
@@ -135,8 +132,11 @@ class ConnectionClosed(Error):
         self.args = (rcvd, sent, name, failure)
         self.rcvd = rcvd
         self.sent = sent
-        self.code = code
         self.reason = frame.reason if frame else ""
+
+    @property
+    def code(self) -> int:
+        return self._code or 1006
 
     def __str__(self) -> str:
         return _describe(*self.args)
@@ -179,8 +179,6 @@ class Reject(HandshakeError):
         ValueError: status is out of range.
     """
 
-    status: int
-
     def __init__(
         self,
         status: int = 403,
@@ -195,6 +193,10 @@ class Reject(HandshakeError):
         self.reason = reason
         self.headers = headers
         self.body = body
+
+    @property
+    def status(self) -> int:
+        return self._status or 403
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}".rstrip()

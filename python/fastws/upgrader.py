@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ._core import Stream, Upgrade
@@ -53,7 +53,7 @@ class Upgrader:
         # An iterator would serve one handshake only.
         if protocol is not None and not callable(protocol):
             protocol = (protocol,) if isinstance(protocol, (str, bytes)) else tuple(protocol)
-        if header is not None and not hasattr(header, "keys"):
+        if header is not None and not isinstance(header, Mapping):
             header = tuple(header)
         self._arguments: dict[str, Any] = {
             "on_request": on_request,
@@ -97,7 +97,8 @@ class Upgrader:
 
 
 def _handshake(sock: Any, upgrade: Upgrade, deadline: float | None) -> bytes:
-    read = getattr(sock, "recv_into", None) or sock.readinto
+    # readinto() of a buffered file waits until all of the buffer is full.
+    read = getattr(sock, "recv_into", None) or getattr(sock, "readinto1", None) or sock.readinto
     buffer = bytearray(_READ_LEN)
     view = memoryview(buffer)
     rest: bytes | None = None

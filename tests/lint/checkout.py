@@ -8,9 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Products, and files of other origin: nothing in there is ours to judge.
-NOT_OURS = re.compile(
-    r"\.git|build|dist|\.venv.*|__pycache__|\.\w+_cache|\.hypothesis|.*\.egg-info"
-)
+NOT_OURS = re.compile(r"\.git|build|dist|\.venv.*|__pycache__|\.\w+_cache|\.hypothesis|.*\.egg-info")
 
 
 def text_files(root=ROOT):

@@ -30,7 +30,9 @@ def blocks(text):
 
 def prose(text):
     """The text without its fenced blocks; every line keeps its number."""
-    return re.sub(r"^```.*?^```\s*?$", lambda match: "\n" * match.group().count("\n"), text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(
+        r"^```.*?^```\s*?$", lambda match: "\n" * match.group().count("\n"), text, flags=re.DOTALL | re.MULTILINE
+    )
 
 
 def spans(text):
@@ -44,7 +46,9 @@ def links(text):
     """The targets of the links of a text without blocks: (line number, target)."""
     bare = re.sub(r"`[^`\n]*`", "", text)
     return [
-        (number, target) for number, line in enumerate(bare.split("\n"), 1) for target in re.findall(r"\]\(([^)\s]+)\)", line)
+        (number, target)
+        for number, line in enumerate(bare.split("\n"), 1)
+        for target in re.findall(r"\]\(([^)\s]+)\)", line)
     ]
 
 

@@ -65,7 +65,15 @@ def compile_c(folder, text):
     library = checkout.find_library().resolve()
     source, program = folder / "block.c", folder / "block"
     source.write_text(text)
-    arguments = [f"-I{checkout.ROOT / 'include'}", source, "-o", program, library, f"-Wl,-rpath,{library.parent}", "-pthread"]
+    arguments = [
+        f"-I{checkout.ROOT / 'include'}",
+        source,
+        "-o",
+        program,
+        library,
+        f"-Wl,-rpath,{library.parent}",
+        "-pthread",
+    ]
     compiler = shlex.split(os.environ.get("CC", "cc"))
     done = subprocess.run([*compiler, *C_FLAGS, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -238,7 +246,9 @@ def test_the_floors_of_the_architecture_page_are_those_of_the_lint():
     }
     assert len(written) > 20
     assert {name: test_floors.FLOOR_OF[name] for name in written} == written
-    there = {test_floors.concept_of(path) for path in checkout.select(TREE, r"(?:include/fastws|src|src/net)/\w+\.[ch]")}
+    there = {
+        test_floors.concept_of(path) for path in checkout.select(TREE, r"(?:include/fastws|src|src/net)/\w+\.[ch]")
+    }
     assert sorted(there - set(written)) == []
 
 
@@ -246,12 +256,14 @@ HOUSE = {"scripts/bench": "--json --filter", "CMakeLists.txt": "option(FASTWS_BU
 
 
 def test_sound_commands_have_no_problem():
-    text = "scripts/bench --filter '^mask'  # all of them\nFASTWS_ISA=sse2 scripts/bench\ncmake -DFASTWS_BUILD_TESTS=OFF && pip install .\n"
+    text = "scripts/bench --filter '^mask'  # all of them\nFASTWS_ISA=sse2 scripts/bench\n"
+    text += "cmake -DFASTWS_BUILD_TESTS=OFF && pip install .\n"
     assert list(sh_problems(HOUSE, text)) == []
 
 
 @pytest.mark.parametrize(
-    "text", ["scripts/none", "scripts/bench --none", "make", "cmake . && make", "cmake -DFASTWS_NONE=ON", "cc examples/none.c"]
+    "text",
+    ["scripts/none", "scripts/bench --none", "make", "cmake . && make", "cmake -DFASTWS_NONE=ON", "cc examples/none.c"],
 )
 def test_a_command_that_does_not_exist_is_found(text):
     assert list(sh_problems(HOUSE, text)) != []

@@ -47,7 +47,11 @@ def commented_names(tree):
 
 def exists(tree, path):
     """Whether a path is there: capital words and stars in it stand for anything."""
-    pattern = re.sub(r"\b(?:NAME|KERNEL|ISA|TARGET|CONCEPT|WORD)\b|(?<=_)(?:NAME|KERNEL|ISA|TARGET|CONCEPT|WORD)(?=[_.])|KERNEL_ISA", "*", path)
+    pattern = re.sub(
+        r"\b(?:NAME|KERNEL|ISA|TARGET|CONCEPT|WORD)\b|(?<=_)(?:NAME|KERNEL|ISA|TARGET|CONCEPT|WORD)(?=[_.])|KERNEL_ISA",
+        "*",
+        path,
+    )
     pattern = pattern.rstrip("/")
     return any(fnmatch.fnmatchcase(other, pattern) or fnmatch.fnmatchcase(other, pattern + "/*") for other in tree)
 

@@ -26,7 +26,7 @@ def c_tests(tree):
 
 
 def python_tests(tree):
-    """The tests that pytest collects: "test_x.py::name", without their parameters. Of the lints, those that run code."""
+    """The tests that pytest collects: "test_x.py::name", without their parameters."""
     found = set()
     for path, text in checkout.select(tree, r"tests/(?:python|lint)/test_\w+\.py").items():
         file = path.rsplit("/", 1)[1]
@@ -121,7 +121,7 @@ static void forgotten(void **state) {
 /* cmocka_unit_test(commented_out) */
 int main(void) { cmocka_unit_test(masks), cmocka_unit_test(not_there); }
 """,
-    "tests/python/test_mask.py": "def test_masks(): pass\ndef helper(): pass\nclass TestMask:\n    def test_it(self): pass\n",
+    "tests/python/test_mask.py": "def test_masks(): pass\ndef other(): pass\nclass TestMask:\n    def test_it(self): pass\n",
 }
 SOUND = "| `Cipher` | `fastws_mask` | `fastws.mask` | `test_mask.c:masks`, `test_mask.py::test_masks` |"
 
@@ -153,7 +153,7 @@ def test_a_sound_line_has_no_problem(line):
         SOUND.replace("`test_mask.c:masks`, ", "`test_mask.c:forgotten`, "),
         SOUND.replace("`test_mask.c:masks`, ", "`test_mask.c:commented_out`, "),
         SOUND.replace("`test_mask.c:masks`, ", "`test_mask.c:not_there`, "),
-        SOUND.replace("::test_masks", "::helper"),
+        SOUND.replace("::test_masks", "::other"),
         SOUND.replace(", `test_mask.py::test_masks`", ""),
         "| `Cipher` | `fastws_mask` | - | - |",
         "| `Cipher` | - | - | `test_mask.c:masks` |",

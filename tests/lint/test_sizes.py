@@ -20,7 +20,12 @@ def test_counts_a_function_from_its_signature_to_its_brace():
 
 
 def test_reports_what_is_over_the_limit_and_nothing_else():
-    tree = {"src/a.c": body("short", 60), "src/b.c": body("long_one", 61), "src/c.h": "\n" * 401, "docs/d.md": "\n" * 999}
+    tree = {
+        "src/a.c": body("short", 60),
+        "src/b.c": body("long_one", 61),
+        "src/c.h": "\n" * 401,
+        "docs/d.md": "\n" * 999,
+    }
     assert sizes.report(tree) == [
         "src/c.h: 401 lines (over 400)",
         "src/b.c:1: long_one has 61 lines (over 60)",

@@ -22,7 +22,9 @@ def licence_lines(tree):
 
 def first_sentences(tree):
     """Each C file says in its second line what it is."""
-    for path, text in checkout.select(tree, r"(?:include|src|simd|bench|tests|python|examples)/.*\.(?:c|h|cpp)").items():
+    for path, text in checkout.select(
+        tree, r"(?:include|src|simd|bench|tests|python|examples)/.*\.(?:c|h|cpp)"
+    ).items():
         lines = text.split("\n")
         if len(lines) < 2 or not re.match(r"/\* \w", lines[1]):
             yield f"{path}: its second line is no sentence about it"
@@ -43,7 +45,11 @@ def header_guards(tree):
             continue
         guard = match.group(1)
         stem = posixpath.basename(path)[:-2].upper()
-        wanted = {"include": [f"FASTWS_{stem}_H"], "src": [f"FWS_{stem}_H", f"FWS_NET_{stem}_H"], "simd": [f"FWS_{stem}_H"]}
+        wanted = {
+            "include": [f"FASTWS_{stem}_H"],
+            "src": [f"FWS_{stem}_H", f"FWS_NET_{stem}_H"],
+            "simd": [f"FWS_{stem}_H"],
+        }
         if guard not in wanted.get(path.split("/")[0], [guard]):
             yield f"{path}: its guard is {guard}"
         if guard in seen:
@@ -80,7 +86,9 @@ def error_table(tree):
             declared[name] = value
             if not heading and "/*" not in rest and value != "0":
                 yield f"include/fastws/error.h: {name} is not described"
-    rows = re.findall(r"^\s+ROW\((\w+), (\d+), (\d+), \"([^\"]*)\",\s+\"([^\"]+)\"\)", tree.get("src/error.c", ""), re.MULTILINE)
+    rows = re.findall(
+        r"^\s+ROW\((\w+), (\d+), (\d+), \"([^\"]*)\",\s+\"([^\"]+)\"\)", tree.get("src/error.c", ""), re.MULTILINE
+    )
     names = ["FASTWS_ERR_" + row[0] for row in rows]
     for name in sorted(set(declared) - set(names) - {"FASTWS_NEED_MORE"}):
         yield f"src/error.c: {name} has no row"

@@ -137,3 +137,9 @@ def test_accept_key_refuses_what_is_not_base64_of_16_bytes(key):
 def test_accept_key_refuses_other_types():
     with pytest.raises(TypeError):
         fastws.accept_key(None)
+
+
+def test_each_key_is_new():
+    keys = {fastws.new_key() for _ in range(64)}
+    assert len(keys) == 64 and {len(key) for key in keys} == {4}
+    fastws.compile_frame(fastws.OpCode.TEXT, "x", mask=keys.pop())

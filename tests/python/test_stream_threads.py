@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Stream between threads: one reads while others send, and whoever closes."""
+
+import threading
+import time
+
+import pytest
+
+import fastws
+from fastws import Stream
+
+
+def test_one_thread_reads_while_another_sends(streams, in_thread):
+    server, client = streams
+    count = 300
+
+    def echo():
+        for message in server:
+            server.send(message)
+        server.close()
+
+    def read():
+        return [client.recv() for _ in range(count)]
+
+    echoed, received = in_thread(echo), in_thread(read)
+    messages = [bytes([i % 256]) * (i * 331 % 90000) for i in range(count)]
+    for message in messages:
+        client.send(message)
+    assert received() == messages
+    client.close()
+    echoed()
+
+
+def test_sends_of_several_threads_do_not_mix(streams, in_thread):
+    server, client = streams
+    senders = [in_thread(lambda i=i: [server.send(bytes([i]) * 70000) for _ in range(30)]) for i in range(4)]
+    for _ in range(120):
+        message = client.recv()
+        assert len(message) == 70000 and len(set(message)) == 1
+    for finish in senders:
+        finish()
+
+
+def test_a_second_reader_is_refused(streams, in_thread):
+    server, client = streams
+    received = in_thread(server.recv)
+    time.sleep(0.05)
+    for read in (server.recv, server.read_message, server.read_header, lambda: server.read_exactly(1)):
+        with pytest.raises(fastws.ConcurrencyError):
+            read()
+    client.send("for the first")
+    assert received() == "for the first"
+
+
+def test_close_while_another_thread_reads(streams, in_thread):
+    server, client = streams
+    received = in_thread(server.recv)
+    time.sleep(0.05)
+    server.close()
+    with pytest.raises(fastws.ConnectionClosedOK):
+        client.recv()
+    with pytest.raises(fastws.ConnectionClosedOK):
+        received()
+    assert server.io is None
+
+
+def test_close_while_another_thread_reads_from_a_silent_peer(sockets, in_thread):
+    stream = Stream(sockets[0], ping_interval=None, close_timeout=0.05)
+    received = in_thread(stream.recv)
+    time.sleep(0.02)
+    stream.close()
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        received()
+    assert info.value.__cause__.name == "FASTWS_ERR_CLOSE_TIMEOUT"
+    assert stream.io is None
+
+
+def test_close_while_another_thread_sends_to_a_peer_that_does_not_read(sockets, in_thread):
+    stream = Stream(sockets[0], ping_timeout=0.3, close_timeout=0.05)
+    sent = in_thread(stream.send, bytes(16 << 20))
+    time.sleep(0.05)
+    stream.close()
+    with pytest.raises(fastws.ConnectionClosed):
+        sent()
+    assert stream.io is None
+
+
+def test_other_threads_run_while_one_waits(streams, in_thread):
+    server, client = streams
+    waiting = in_thread(server.recv)
+    counted = sum(range(1000))
+    assert counted == 499500 and threading.active_count() > 1
+    client.send("x")
+    assert waiting() == "x"

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""The stubs say what the package is; the package and its example are typed strictly."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import fastws
+
+pytest.importorskip("mypy")
+
+
+def run(*command, cwd):
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_stubs_match_the_package(tmp_path):
+    run("mypy.stubtest", "fastws", cwd=tmp_path)
+
+
+def test_package_and_example_are_typed(root, tmp_path):
+    run("mypy", "--strict", "-p", "fastws", cwd=tmp_path)
+    run("mypy", "--strict", str(root / "examples" / "echo.py"), cwd=tmp_path)
+
+
+def test_users_get_the_types(tmp_path):
+    (tmp_path / "user.py").write_text(
+        """
+import json
+import shutil
+import socket
+import fastws
+
+stream = fastws.Upgrader(protocol=["chat"], header={"Server": "x"}).upgrade(socket.socket())
+reader, writer = fastws.Reader(stream), fastws.Writer(stream)
+json.dump(json.load(reader), writer)
+shutil.copyfileobj(reader, writer)
+with stream:
+    for message in stream:
+        stream.send(message)
+code: int | None = stream.close_code
+for event in fastws.Connection("server").receive(bytearray(b"")):
+    match event:
+        case fastws.Message(opcode, data):
+            text: str | bytes = data
+        case fastws.Close(code, reason):
+            reason.upper()
+header = fastws.Header.parse(memoryview(b""))
+if header is not None:
+    header.check(fastws.State.SERVER | fastws.State.FRAGMENTED)
+"""
+    )
+    run("mypy", "--strict", "user.py", cwd=tmp_path)
+
+
+def test_everything_public_is_documented():
+    assert sorted(fastws.__all__) == list(fastws.__all__)
+    for name in fastws.__all__:
+        item = getattr(fastws, name)
+        if name == "__version__":
+            continue
+        assert item.__doc__, name
+        if isinstance(item, type) and item.__module__ == "fastws":
+            for attribute, value in vars(item).items():
+                assert attribute.startswith("_") or callable(item) and getattr(value, "__doc__", None), (name, attribute)
+
+
+def test_is_marked_as_typed():
+    assert (pathlib.Path(fastws.__file__).parent / "py.typed").exists()

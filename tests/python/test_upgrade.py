@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""Upgrade and Upgrader: the opening handshake, its callbacks and its refusals."""
+
+import io
+import socket
+import threading
+import time
+
+import pytest
+
+import fastws
+from fastws import Reject, Stream, Upgrade, Upgrader
+
+
+def replace(request, old, new):
+    assert old in request
+    return request.replace(old, new)
+
+
+def status(response):
+    return int(response.split(b" ")[1])
+
+
+def test_answers_the_request_of_the_rfc(request_bytes):
+    for pieces in ([request_bytes + b"rest"], [request_bytes[i : i + 1] for i in range(len(request_bytes))] + [b"rest"]):
+        upgrade = Upgrade()
+        results = []
+        for piece in pieces:
+            assert upgrade.response == b"" and upgrade.handshake is None
+            results.append(upgrade.feed(piece))
+            if results[-1] is not None:
+                break
+        assert results[:-1] == [None] * (len(results) - 1)
+        assert results[-1] == (b"rest" if len(pieces) == 1 else b"")
+        assert status(upgrade.response) == 101
+        assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in upgrade.response
+        handshake = upgrade.handshake
+        assert (handshake.target, handshake.host, handshake.protocol) == ("/chat", "server.example.com", None)
+        assert handshake.headers == (("Origin", "http://example.com"),)
+        with pytest.raises(RuntimeError):
+            upgrade.feed(b"x")
+
+
+def test_cut_anywhere_it_is_the_same(request_bytes):
+    for i in range(len(request_bytes)):
+        upgrade = Upgrade()
+        assert upgrade.feed(request_bytes[:i]) is None
+        assert upgrade.feed(request_bytes[i:] + b"\x81") == b"\x81"
+        assert upgrade.handshake.target == "/chat"
+
+
+REFUSED = [
+    (b"GET /chat HTTP/1.1", b"POST /chat HTTP/1.1", 405, "HTTP_METHOD"),
+    (b"HTTP/1.1", b"HTTP/1.0", 505, "HTTP_VERSION"),
+    (b"GET /chat HTTP/1.1", b"nonsense", 400, "HTTP_REQUEST_LINE"),
+    (b"Host: server.example.com\r\n", b"", 400, "HANDSHAKE_HOST"),
+    (b"Upgrade: websocket\r\n", b"", 400, "HANDSHAKE_UPGRADE"),
+    (b"Connection: Upgrade\r\n", b"Connection: close\r\n", 400, "HANDSHAKE_CONNECTION"),
+    (b"Version: 13", b"Version: 8", 426, "HANDSHAKE_VERSION"),
+    (b"Sec-WebSocket-Version: 13\r\n", b"", 400, "HANDSHAKE_VERSION_MISSING"),
+    (b"dGhlIHNhbXBsZSBub25jZQ==", b"short", 400, "HANDSHAKE_KEY"),
+    (b"Origin:", b"Origin :", 400, "HTTP_HEADER_NAME"),
+    (b"Origin:", b" Origin:", 400, "HTTP_FOLD"),
+    (b"Origin: http", b"Origin: \x01http", 400, "HTTP_HEADER_VALUE"),
+    (b"Origin: http", b"Origin: " + b"x" * 17000, 431, "HTTP_HEAD_TOO_LARGE"),
+    (b"Origin: ", b"X: y\r\n" * 200 + b"Origin: ", 431, "HTTP_TOO_MANY_HEADERS"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "code", "name"), REFUSED, ids=[row[3] for row in REFUSED])
+def test_each_malformed_request_has_its_answer(request_bytes, old, new, code, name):
+    upgrade = Upgrade()
+    with pytest.raises(fastws.HandshakeError) as info:
+        upgrade.feed(replace(request_bytes, old, new))
+    assert (info.value.status, info.value.name, info.value.code) == (code, "FASTWS_ERR_" + name, None)
+    assert status(upgrade.response) == code
+    assert (b"Allow: GET" in upgrade.response) == (code == 405)
+    assert (b"Sec-WebSocket-Version: 13" in upgrade.response) == (code == 426)
+    assert upgrade.handshake is None
+
+
+def test_callbacks_get_what_was_sent_in_order(request_bytes):
+    seen = []
+    upgrade = Upgrade(
+        on_request=lambda target: seen.append(target),
+        on_host=lambda host: seen.append(host),
+        on_header=lambda name, value: seen.append((name, value)),
+        on_before_upgrade=lambda: seen.append("last") or {"X-One": "1"},
+        protocol=lambda name: seen.append(name) or name == b"superchat",
+        header=[("Server", "fastws"), (b"X-Bytes", b"\xff")],
+    )
+    assert upgrade.feed(request_bytes) == b""
+    assert seen == [b"/chat", b"server.example.com", (b"Origin", b"http://example.com"), b"chat", b"superchat", "last"]
+    assert upgrade.handshake.protocol == "superchat"
+    for line in (b"Sec-WebSocket-Protocol: superchat\r\n", b"X-One: 1\r\n", b"Server: fastws\r\n", b"X-Bytes: \xff\r\n"):
+        assert line in upgrade.response
+
+
+@pytest.mark.parametrize(("protocol", "chosen"), [(["superchat", "chat"], "superchat"), (("x",), None), ((), None), ("chat", "chat")])
+def test_protocols_by_preference(request_bytes, protocol, chosen):
+    upgrade = Upgrade(protocol=protocol)
+    upgrade.feed(request_bytes)
+    assert upgrade.handshake.protocol == chosen
+
+
+CALLBACKS = ["on_request", "on_host", "on_header", "on_before_upgrade", "protocol"]
+
+
+@pytest.mark.parametrize("callback", CALLBACKS)
+def test_each_callback_may_refuse(request_bytes, callback):
+    reject = Reject(418, "no tea", headers={"X-Want": "coffee"})
+
+    def refuse(*_):
+        raise reject
+
+    upgrade = Upgrade(**{callback: refuse})
+    with pytest.raises(Reject) as info:
+        upgrade.feed(request_bytes)
+    assert info.value is reject
+    assert upgrade.response.startswith(b"HTTP/1.1 418 ")
+    assert b"X-Want: coffee\r\n" in upgrade.response and upgrade.response.endswith(b"\r\n\r\nno tea")
+
+
+@pytest.mark.parametrize("callback", CALLBACKS)
+def test_other_exceptions_are_500_and_pass(request_bytes, callback):
+    def fail(*_):
+        raise ZeroDivisionError("secret")
+
+    upgrade = Upgrade(**{callback: fail})
+    with pytest.raises(ZeroDivisionError):
+        upgrade.feed(request_bytes)
+    assert status(upgrade.response) == 500 and b"secret" not in upgrade.response
+
+
+@pytest.mark.parametrize(("body", "expected"), [(None, b"why"), (b"\xff", b"\xff"), ("ä", "ä".encode()), (bytearray(b"x"), b"x")])
+def test_bodies_of_refusals(request_bytes, body, expected):
+    def refuse(_):
+        raise Reject(400, "why", body=body)
+
+    upgrade = Upgrade(on_request=refuse)
+    with pytest.raises(Reject):
+        upgrade.feed(request_bytes)
+    assert upgrade.response.endswith(b"\r\n\r\n" + expected)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X": "a\r\nSet-Cookie: b"}, {"X\r\n": "a"}, [("Connection", "close")], {"X": "\0"}, {"": "x"}]
+)
+def test_headers_that_would_split_the_response_are_refused(request_bytes, headers):
+    with pytest.raises(ValueError):
+        Upgrade(header=headers)
+    with pytest.raises(ValueError):
+        Upgrader(header=headers)
+
+    def refuse(_):
+        raise Reject(403, headers=headers)
+
+    for options in ({"on_request": refuse}, {"on_before_upgrade": lambda: headers}):
+        upgrade = Upgrade(**options)
+        with pytest.raises(fastws.HandshakeError) as info:
+            upgrade.feed(request_bytes)
+        assert info.value.name == "FASTWS_ERR_HANDSHAKE_HEADER"
+        assert status(upgrade.response) == 500 and b"Set-Cookie" not in upgrade.response
+
+
+@pytest.mark.parametrize("headers", [5, [5], [("a",)], [("a", "b", "c")], {"a": 5}, {5: "a"}, [("a", "b"), "c"]])
+def test_headers_of_the_wrong_type(request_bytes, headers):
+    with pytest.raises(TypeError):
+        Upgrade(header=headers)
+    upgrade = Upgrade(on_before_upgrade=lambda: headers)
+    with pytest.raises(TypeError):
+        upgrade.feed(request_bytes)
+    assert status(upgrade.response) == 500
+
+
+def test_headers_must_be_latin_1():
+    with pytest.raises(ValueError):
+        Upgrade(header={"X": "\u20ac"})
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"on_request": 5}, TypeError), ({"protocol": 5}, TypeError), ({"protocol": [5]}, TypeError),
+     ({"protocol": ["a b"]}, ValueError), ({"max_headers": -1}, ValueError), ({"max_head_size": "1"}, TypeError),
+     ({"unknown": 1}, TypeError)],
+)
+def test_refuses_wrong_options(options, error):
+    with pytest.raises(error):
+        Upgrade(**options)
+
+
+def test_limits_can_be_set(request_bytes):
+    with pytest.raises(fastws.HandshakeError):
+        Upgrade(max_head_size=len(request_bytes) - 1).feed(request_bytes)
+    assert Upgrade(max_head_size=len(request_bytes)).feed(request_bytes) == b""
+    with pytest.raises(fastws.HandshakeError):
+        Upgrade(max_headers=6).feed(request_bytes)
+
+
+def test_expires(request_bytes):
+    upgrade = Upgrade()
+    upgrade.feed(request_bytes[:20])
+    with pytest.raises(fastws.HandshakeTimeout) as info:
+        upgrade.expire()
+    assert info.value.status == 408 and isinstance(info.value, TimeoutError) and status(upgrade.response) == 408
+    with pytest.raises(RuntimeError):
+        upgrade.expire()
+
+
+def test_a_callback_must_not_use_its_upgrade(request_bytes):
+    def nested(_):
+        upgrade.feed(b"x")
+
+    for act in (nested, lambda _: upgrade.response, lambda _: upgrade.expire()):
+        upgrade = Upgrade(on_request=act)
+        with pytest.raises(fastws.ConcurrencyError):
+            upgrade.feed(request_bytes)
+
+
+@pytest.mark.parametrize("data", [None, "str", 5])
+def test_feeds_on_bytes_only(data):
+    with pytest.raises(TypeError):
+        Upgrade().feed(data)
+
+
+# ---- Upgrader ----
+
+
+def test_upgrades_a_socket(sockets, request_bytes, masked_frame):
+    ours, theirs = sockets
+    ours.settimeout(7)
+    theirs.sendall(request_bytes + masked_frame(1, b"early") + masked_frame(1, b"cut")[:4])
+    stream = Upgrader(protocol=["chat"], max_size=10).upgrade(ours)
+    assert type(stream) is Stream and stream.handshake.protocol == "chat"
+    assert ours.gettimeout() == 7
+    assert status(theirs.recv(1000)) == 101
+    assert stream.recv() == "early"
+    theirs.sendall(masked_frame(1, b"cut")[4:] + masked_frame(1, bytes(11)))
+    assert stream.recv() == "cut"
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        stream.recv()
+    assert info.value.code == 1009
+
+
+def test_serves_many_with_one_upgrader(request_bytes):
+    upgrader = Upgrader(protocol=iter(["chat"]), header=iter([("Server", "x")]))
+    for _ in range(3):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(request_bytes)
+            assert upgrader.upgrade(ours).handshake.protocol == "chat"
+            assert b"Server: x\r\n" in theirs.recv(1000)
+
+
+def test_a_refusal_is_written_and_raised(sockets, request_bytes):
+    def refuse(host):
+        raise Reject(403, "not here", headers={"X-Want-Host": "github.com"})
+
+    sockets[1].sendall(request_bytes)
+    with pytest.raises(Reject) as info:
+        Upgrader(on_host=refuse).upgrade(sockets[0])
+    assert info.value.status == 403
+    response = sockets[1].recv(1000)
+    assert status(response) == 403 and b"X-Want-Host: github.com" in response
+    assert sockets[0].fileno() != -1
+
+
+def test_gives_a_slow_client_up(sockets, request_bytes):
+    ours, theirs = sockets
+    stop = threading.Event()
+
+    def drip():
+        for i in range(len(request_bytes)):
+            if stop.wait(0.01):
+                return
+            theirs.send(request_bytes[i : i + 1])
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    start = time.monotonic()
+    with pytest.raises(fastws.HandshakeTimeout):
+        Upgrader(timeout=0.1).upgrade(ours)
+    assert time.monotonic() - start < 2
+    stop.set()
+    thread.join()
+    assert status(theirs.recv(1000)) == 408
+
+
+@pytest.mark.parametrize("sent", [0, 30])
+def test_a_client_that_leaves(sockets, request_bytes, sent):
+    sockets[1].sendall(request_bytes[:sent])
+    sockets[1].close()
+    with pytest.raises(fastws.HandshakeError) as info:
+        Upgrader().upgrade(sockets[0])
+    assert info.value.name == "FASTWS_ERR_UNEXPECTED_EOF" and info.value.status is None
+
+
+def test_upgrades_files(request_bytes, masked_frame):
+    class Both(io.RawIOBase):
+        def __init__(self):
+            self.input = io.BytesIO(request_bytes + masked_frame(1, b"x"))
+            self.output = bytearray()
+
+        def readinto(self, buffer):
+            return self.input.readinto(buffer)
+
+        def write(self, data):
+            self.output += bytes(data[:50])
+            return len(data[:50])
+
+    both = Both()
+    assert Upgrader().upgrade(both).recv() == "x"
+    assert status(bytes(both.output)) == 101 and both.output.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_refuses_a_wrong_timeout(timeout):
+    with pytest.raises(ValueError):
+        Upgrader(timeout=timeout)

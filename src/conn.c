@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Implements the connection: its two halves, and the protocol that joins them (pongs, the close handshake, deadlines). */
+/* Implements the connection: its two halves, and the protocol that joins them (pongs, close handshake, deadlines). */
 #include <fastws/conn.h>
 
 #include <fastws/close.h>
@@ -138,7 +138,8 @@ int fastws_conn_pong(struct fastws_conn *conn, const void *payload, size_t len) 
 }
 
 int fastws_conn_close(struct fastws_conn *conn, uint16_t code, const char *reason, size_t len) {
-    if (conn->state == FASTWS_CONN_FAILED) return conn->error;
+    int is_told = conn->close_sent || conn->config->is_close_automatic;
+    if (conn->state == FASTWS_CONN_FAILED && is_told) return conn->error;
     if (conn->close_sent) return FASTWS_ERR_CLOSED;
     TRY(queue_close(conn, code, reason, len));
     if (conn->state == FASTWS_CONN_OPEN) conn->state = FASTWS_CONN_CLOSING;
@@ -331,7 +332,8 @@ enum fastws_conn_state fastws_conn_get_state(const struct fastws_conn *conn) {
 }
 
 int fastws_conn_is_over(const struct fastws_conn *conn) {
-    return conn->is_stopped && conn->writer.queued == 0;
+    int is_answer_due = conn->state == FASTWS_CONN_CLOSED && !conn->close_sent && !conn->config->is_close_automatic;
+    return conn->is_stopped && conn->writer.queued == 0 && !is_answer_due;
 }
 
 uint16_t fastws_conn_close_sent(const struct fastws_conn *conn) {

@@ -34,8 +34,8 @@ struct fws_chunk {
     uint32_t kind;
 };
 
-/* A server that answers a batch of small messages fills the cork once and writes it once. 16 KiB is where one write of a
- * copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. */
+/* A server that answers a batch of small messages fills the cork once and writes it once. 16 KiB is where one write of
+ * a copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. */
 enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
 
 /* The cork has one holder, the writer whose bytes are in it. Bytes are appended and never moved while they are queued;

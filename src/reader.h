@@ -65,7 +65,7 @@ FWS_PRIVATE void fws_reader_init(struct fws_reader *reader, struct fastws_pool *
 /* Gives all memory back and stops: nothing is received or handed out any more. error may be 0. */
 FWS_PRIVATE void fws_reader_stop(struct fws_reader *reader, int error);
 
-/* The seams of conn.h, but for the state of the connection: see fastws_conn_space(), _filled(), _feed(), _read_raw(). */
+/* The seams of conn.h, without the state of the connection: fastws_conn_space(), _filled(), _feed(), _read_raw(). */
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_space(struct fws_reader *reader, void **ptr, size_t *cap);
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_filled(struct fws_reader *reader, size_t len);
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len);

@@ -59,7 +59,7 @@ void fws_reader_recycle(struct fws_reader *reader) {
     release_block(reader);
 }
 
-/* Payload bytes of the message that are known of: those that have come, and those that the open frame still declares. */
+/* Payload bytes of the message that are known of: those that have come, and those that the open frame declares. */
 static uint64_t declared_len(const struct fws_reader *reader) {
     return reader->message_len + reader->frame_remaining;
 }
@@ -78,8 +78,8 @@ static int needs_block(const struct fws_reader *reader) {
 /* ---- The block ---- */
 
 /* Doubles, so that a block is at most twice what was received plus BLOCK_MIN, and stops at the end of the message once
- * its last frame has declared that. What fragments declare before is no end: a block that grew by one small fragment at a
- * time would be copied as often as there are fragments. */
+ * its last frame has declared that. What fragments declare before is no end: a block that grew by one small fragment at
+ * a time would be copied as often as there are fragments. */
 static uint64_t block_cap_for(const struct fws_reader *reader, uint64_t need) {
     uint64_t cap = 2 * (uint64_t)reader->block_cap;
     if (cap < BLOCK_MIN) cap = BLOCK_MIN;
@@ -92,8 +92,9 @@ static int grow_block(struct fws_reader *reader, uint64_t need) {
     const struct fastws_allocator *allocator = reader->pool->allocator;
     uint64_t cap = block_cap_for(reader, need);
     if (cap > SIZE_MAX / 2) return FASTWS_ERR_NOMEM;
-    uint8_t *block = reader->block ? allocator->resize(allocator->context, reader->block, reader->block_cap, (size_t)cap)
-                                   : allocator->allocate(allocator->context, (size_t)cap);
+    uint8_t *block = reader->block
+                         ? allocator->resize(allocator->context, reader->block, reader->block_cap, (size_t)cap)
+                         : allocator->allocate(allocator->context, (size_t)cap);
     if (!block) return FASTWS_ERR_NOMEM;
     reader->block = block;
     reader->block_cap = (size_t)cap;
@@ -128,7 +129,7 @@ static void gather_in_slab(struct fws_reader *reader) {
     set_input(reader, FWS_INPUT_SLAB, end, end + rest_len);
 }
 
-/* Bytes that the next receive should find room for: the rest of a frame that ends in this slab, else a good part of it. */
+/* Bytes that the next receive should find room for: the rest of a frame that ends in this slab, else a part of it. */
 static uint64_t wanted_room(const struct fws_reader *reader) {
     size_t part = reader->pool->slab_len / 4;
     if (!reader->is_in_frame) return part;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Implements the writing half: frames behind one another in the cork, large payloads by reference, one list to write. */
+/* Implements the writing half: frames one behind the other in the cork, large payloads by reference, one list. */
 #include "writer.h"
 
 #include <fastws/error.h>

@@ -26,7 +26,8 @@ static inline int model_is_possible(uint32_t bits, int seen, int count) {
  * that may still be completed. RFC 3629. */
 static inline ptrdiff_t model_utf8(const uint8_t *text, size_t len) {
     for (size_t i = 0; i < len;) {
-        int count = text[i] < 0x80 ? 1 : text[i] < 0xc0 ? 0 : text[i] < 0xe0 ? 2 : text[i] < 0xf0 ? 3 : text[i] < 0xf8 ? 4 : 0;
+        int count = text[i] < 0x80 ? 1 : text[i] < 0xc0 ? 0 : text[i] < 0xe0 ? 2 : text[i] < 0xf0 ? 3 : 4;
+        if (text[i] >= 0xf8) count = 0;
         if (count == 0) return (ptrdiff_t)i;
         uint32_t bits = count == 1 ? text[i] : text[i] & (0x7fu >> count);
         for (int seen = 1; count > 1; seen++) {

@@ -142,7 +142,7 @@ static void release(void *context, void *ptr, size_t size) {
     free(prefix);
 }
 
-/* A real one keeps the old piece until the new one is there, but may also grow it where it is: that is what live says. */
+/* Always moves. A real one may grow a piece where it is: peak says what that would take. */
 static void *resize(void *context, void *ptr, size_t old_size, size_t new_size) {
     struct memory *memory = context;
     size_t peak = memory->peak;
@@ -196,7 +196,8 @@ void log_message(struct log *log, unsigned opcode, const void *payload, size_t l
 
 void log_control(struct log *log, enum fastws_event_kind kind, const void *payload, size_t len) {
     uint8_t opcode = kind == FASTWS_EVENT_PING ? 9 : 10;
-    log_put(log, (struct fastws_event){.ptr = payload, .len = len, .kind = (uint8_t)kind, .opcode = opcode, .flags = WHOLE});
+    log_put(log, (struct fastws_event){
+                     .ptr = payload, .len = len, .kind = (uint8_t)kind, .opcode = opcode, .flags = WHOLE});
 }
 
 void log_close(struct log *log, uint16_t code, const void *reason, size_t len) {
@@ -224,9 +225,9 @@ static struct fastws_event log_at(const struct log *log, size_t *off) {
 }
 
 static void print_event(const char *who, const struct fastws_event *event) {
-    print_message("%s kind %d opcode %d flags %d len %llu code %d error %s offset %llu\n", who, event->kind, event->opcode,
-                  event->flags, (unsigned long long)event->len, event->close_code, fastws_error_name(event->error),
-                  (unsigned long long)event->error_offset);
+    print_message("%s kind %d opcode %d flags %d len %llu code %d error %s offset %llu\n", who, event->kind,
+                  event->opcode, event->flags, (unsigned long long)event->len, event->close_code,
+                  fastws_error_name(event->error), (unsigned long long)event->error_offset);
 }
 
 static int is_same(const struct bytes *a, const struct bytes *b) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of a connection share: frames as bytes, an allocator that counts and fails, one end of a connection. */
+/* What the tests of a connection share: frames as bytes, an allocator that counts and fails, an end of a connection. */
 #ifndef FWS_TESTS_SUPPORT_H
 #define FWS_TESTS_SUPPORT_H
 
@@ -39,9 +39,9 @@ struct frame {
 void put_frame(struct bytes *wire, enum fastws_role receiver, unsigned first, const void *payload, size_t len);
 void put_text(struct bytes *wire, enum fastws_role receiver, const char *text); /* a whole message */
 
-/* Takes one frame off the wire, which must hold all of it: returns it unmasked in place, and moves *off behind it. Fails
- * the test if its length is not in the shortest form, or if it is masked although the sender is a server, or not although
- * it is a client. */
+/* Takes one frame off the wire, which must hold all of it: returns it unmasked in place, and moves *off behind it.
+ * Fails the test if its length is not in the shortest form, or if it is masked although the sender is a server, or not
+ * although it is a client. */
 struct frame take_frame(struct bytes *wire, size_t *off, enum fastws_role sender);
 
 /* ---- Memory and random bytes ---- */

@@ -266,9 +266,11 @@ static void leaves_close_frames_to_the_user_who_wants_that(void **state) {
     expect_close_event(&end, 1000, "");
     expect_nothing_sent(&end);
     assert_int_equal(fastws_conn_close_sent(end.conn), 0);
+    assert_false(fastws_conn_is_over(end.conn));
     assert_int_equal(fastws_conn_close(end.conn, 1001, "mine", 4), 0);
     expect_only_sent(&end, 0x88, "\x03\xe9mine", 6);
     assert_int_equal(fastws_conn_get_state(end.conn), FASTWS_CONN_CLOSED);
+    assert_true(fastws_conn_is_over(end.conn));
     end_close(&end);
     end_prepare(&end, SERVER);
     end.config.is_close_automatic = 0;
@@ -276,6 +278,11 @@ static void leaves_close_frames_to_the_user_who_wants_that(void **state) {
     end_receive_frame(&end, 0x83, "", 0);
     assert_int_equal(end.last, FASTWS_ERR_OPCODE_RESERVED);
     expect_nothing_sent(&end);
+    assert_int_equal(fastws_conn_send(end.conn, 1, "x", 1), FASTWS_ERR_OPCODE_RESERVED);
+    assert_int_equal(fastws_conn_close(end.conn, 1002, "", 0), 0);
+    expect_only_sent(&end, 0x88, "\x03\xea", 2);
+    assert_int_equal(fastws_conn_get_state(end.conn), FASTWS_CONN_FAILED);
+    assert_int_equal(fastws_conn_close(end.conn, 1002, "", 0), FASTWS_ERR_OPCODE_RESERVED);
     end_close(&end);
 }
 

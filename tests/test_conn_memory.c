@@ -277,10 +277,10 @@ static void live_on_little(struct end *end, const struct bytes *wire, const uint
     static const size_t lengths[] = {10, 5000, 30000, 3000, 3000, 3000, 3000, 3000, 3000, 70000, 700};
     size_t off = 0;
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-        size_t part = wire->len / COUNT_OF(lengths) + 1;
+        size_t stop = (i + 1) * (wire->len / COUNT_OF(lengths) + 1);
         end->input = (enum input)(i % INPUTS);
         for (int k = 0; k < 2 && end->last >= 0; k++) /* without memory for a slab nothing is taken: try again */
-            off += end_receive(end, wire->ptr + off, (i + 1) * part < wire->len ? (i + 1) * part - off : wire->len - off);
+            off += end_receive(end, wire->ptr + off, (stop < wire->len ? stop : wire->len) - off);
         int error = fastws_conn_send(end->conn, 2, payload, lengths[i]);
         if (error == 0) put_frame(expected, CLIENT, 0x82, payload, lengths[i]);
         if (error != 0 && error != FASTWS_ERR_NOMEM) assert_int_equal(error, end->last);
@@ -310,7 +310,8 @@ static void expect_messages(struct end *end, const struct bytes *expected) {
 }
 
 /* Fails allocation fail_at, and all after it if is_on. Returns 0 once there are not as many. */
-static int run_out(enum fastws_role role, const struct bytes *wire, const uint8_t *payload, uint64_t fail_at, int is_on) {
+static int run_out(enum fastws_role role, const struct bytes *wire, const uint8_t *payload, uint64_t fail_at,
+                   int is_on) {
     struct end end;
     struct bytes expected = {0};
     end_prepare(&end, role);

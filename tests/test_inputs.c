@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where bytes are received: nothing outside of it is touched, views last for their batch, and both inputs may alternate. */
+/* Where bytes are received: nothing outside of it is touched, views last for their batch, both inputs may alternate. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,8 +140,8 @@ static void receives_into_a_block_no_more_than_its_frame(void **state) {
 
 /* ---- Views, and inputs in turn ---- */
 
-/* Used to be overwritten: bytes that were received stood before what was fed, and the beginning of a frame among them was
- * moved to the start of the slab, over messages of the same batch. */
+/* Used to be overwritten: bytes that were received stood before what was fed, and the beginning of a frame among them
+ * was moved to the start of the slab, over messages of the same batch. */
 static void keeps_the_views_of_a_batch_that_spans_both_inputs(void **state) {
     (void)state;
     for (size_t head_len = 1; head_len < 14; head_len++) {

@@ -51,7 +51,8 @@ static void expect_by_every_input(const struct way *way, const struct bytes *wir
 }
 
 /* Receives wire by every input, slab and size of the event array, in steps of step bytes. */
-static void expect_by_all_ways(enum fastws_role role, const struct bytes *wire, size_t step, const struct log *expected) {
+static void expect_by_all_ways(enum fastws_role role, const struct bytes *wire, size_t step,
+                               const struct log *expected) {
     for (size_t slab = 0; slab < COUNT_OF(slab_lens); slab++) {
         for (size_t cap = 0; cap < COUNT_OF(caps); cap++) {
             struct way way = {.role = role, .slab_len = slab_lens[slab], .cap = caps[cap], .step = step};

@@ -55,7 +55,8 @@ struct fastws_conn_config {
     uint8_t role;                /* enum fastws_role */
     uint8_t is_utf8_checked;     /* 1: text must be UTF-8, checked at the byte as it arrives */
     uint8_t is_pong_automatic;   /* 1: a ping is answered before its event is handed out. RFC 6455 5.5.2 */
-    uint8_t is_close_automatic;  /* 1: close frames are answered, and errors send one with their code. RFC 6455 7.1.7 */
+    uint8_t is_close_automatic;  /* 1: close frames are answered, and errors send one with their code. RFC 6455 7.1.7.
+                                    0: both are left to fastws_conn_close(), which then works after them, too */
 };
 
 /* Sets every field to its default, for one role. */
@@ -88,7 +89,9 @@ FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
  *   ptr, cap   memory to receive into, valid until the next call with this connection (sending is allowed meanwhile:
  *              _send, _ping, _pong, _close, _pending, _sent, _own). cap is 0 when control replies pile up: reading has to
  *              stop until they are sent. Otherwise at least 1
- * Returns 0, or FASTWS_ERR_NOMEM, or the error that stopped the connection. Invalidates views. */
+ * Returns 0, or FASTWS_ERR_NOMEM, or FASTWS_ERR_STATE (fastws_conn_next() has to be called until it returns 0 first: a
+ * buffer that was fed is not walked to its end, or nothing fits behind what was received before), or the error that
+ * stopped the connection. Invalidates views. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_space(struct fastws_conn *conn, void **ptr,
                                                                           size_t *cap);
 
@@ -153,8 +156,9 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_close(struct fastw
                                                                     const char *reason, size_t len);
 
 /* Lists what has to be written, in order.
- *   iov, cap   room for cap pieces, at least 1. They stay valid until fastws_conn_sent(), fastws_conn_own() or, for
- *              borrowed payloads, until their owner takes them back; queueing more does not move them
+ *   iov, cap   room for cap pieces, at least 1. They stay valid until fastws_conn_sent(), fastws_conn_own(), or until
+ *              another connection of the pool queues something; borrowed payloads until their owner takes them back.
+ *              Queueing more on this connection does not move them
  * Returns their number, 0 when nothing is queued, or FASTWS_ERR_NOMEM. Call it again after fastws_conn_sent() until it
  * returns 0: the list may be longer than cap, and a client masks large payloads in pieces of a slab. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_pending(struct fastws_conn *conn,
@@ -185,7 +189,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_on_time(struct fas
 enum fastws_conn_state {
     FASTWS_CONN_OPEN = 1,    /* messages go both ways */
     FASTWS_CONN_CLOSING = 2, /* our close frame is queued or sent, the peer's has not come. RFC 6455 7.1.3 */
-    FASTWS_CONN_CLOSED = 3,  /* the peer's close frame came, and ours is queued or sent */
+    FASTWS_CONN_CLOSED = 3,  /* the peer's close frame came; ours is queued or sent, if answers are automatic */
     FASTWS_CONN_FAILED = 4   /* an error stopped the connection. RFC 6455 7.1.7 */
 };
 
@@ -194,6 +198,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) enum fastws_conn_state fastws_conn
     const struct fastws_conn *conn);
 
 /* Returns 1 when the transport should be closed: the connection is closed or failed and nothing is left to send; else 0.
+ * Where answers are not automatic, a close frame of the peer has to be answered first.
  * A client gives the server close_timeout_ms to close TCP first. RFC 6455 7.1.1. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_is_over(const struct fastws_conn *conn);
 

@@ -52,8 +52,6 @@ from .upgrader import Upgrader
 
 __all__ = [
     "CONTROL_MAX",
-    "HEADER_MAX",
-    "HEADER_MIN",
     "Close",
     "CloseCode",
     "CloseRange",
@@ -68,6 +66,8 @@ __all__ = [
     "Error",
     "Failure",
     "Frame",
+    "HEADER_MAX",
+    "HEADER_MIN",
     "Handshake",
     "HandshakeError",
     "HandshakeTimeout",

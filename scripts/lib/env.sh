@@ -85,9 +85,9 @@ install_package() {
     }
 }
 
-# ctest_in DIR [ARGUMENT...]: every C test of a build folder.
+# ctest_in DIR [ARGUMENT...]: every C test of a build folder. A test that hangs fails after TEST_SECONDS.
 ctest_in() {
     local dir=$1
     shift
-    (cd "$dir" && ctest --output-on-failure --no-tests=error --parallel "$jobs" "$@")
+    (cd "$dir" && ctest --output-on-failure --no-tests=error --timeout "${TEST_SECONDS:-120}" --parallel "$jobs" "$@")
 }

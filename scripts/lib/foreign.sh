@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Sourced by scripts/sanitize: the C tests as programs of other machines, built by cross compilers and run by qemu.
 # shellcheck shell=bash
+: "${root:?is set by env.sh}"
+export TEST_SECONDS=300 # emulators are slow
 
 # Name, triplet, emulator of qemu-user, flags. armv7 has NEON by a flag only; s390x is the big-endian one.
 foreign_machines=(

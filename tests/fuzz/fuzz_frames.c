@@ -265,7 +265,7 @@ static int is_same(const struct bytes *a, const struct bytes *b) {
     return a->len == b->len && (a->len == 0 || memcmp(a->ptr, b->ptr, a->len) == 0);
 }
 
-/* Answers to messages and to pings may change places when the batches end elsewhere: then only their length is the same. */
+/* Answers to messages and to pings may change places when batches end elsewhere: then only their length is the same. */
 static void compare(const struct run *run, const struct run *first) {
     REQUIRE(is_same(&run->events, &first->events));
     REQUIRE(run->answers.len == first->answers.len);

@@ -133,6 +133,17 @@ def test_a_peer_that_is_gone(sockets, is_small):
         stream.send(b"x")
 
 
+def test_a_connection_that_is_reset():
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as theirs:
+        ours, _ = listener.accept()
+        with ours:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            theirs.close()
+            with pytest.raises(fastws.ConnectionClosedError) as info:
+                Stream(ours).recv()
+            assert isinstance(info.value.__cause__, ConnectionResetError) and info.value.name == "FASTWS_ERR_IO"
+
+
 def test_a_socket_that_was_closed_under_it(sockets):
     ours, _ = sockets
     stream = Stream(ours)

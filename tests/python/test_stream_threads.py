@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Stream between threads: one reads while others send, and whoever closes."""
 
+import signal
 import threading
 import time
 
@@ -92,3 +93,42 @@ def test_other_threads_run_while_one_waits(streams, in_thread):
     assert counted == 499500 and threading.active_count() > 1
     client.send("x")
     assert waiting() == "x"
+
+
+def test_a_peer_that_sends_pings_and_reads_nothing(sockets, in_thread, masked_frame):
+    """Its pongs pile up behind a message that it does not read: reading stops, and ends with the ping timeout."""
+    ours, theirs = sockets
+    stream = Stream(ours, ping_timeout=0.2)
+    sent = in_thread(stream.send, bytes(16 << 20))
+    time.sleep(0.02)
+    received = in_thread(stream.recv)
+    theirs.settimeout(0.5)
+    with pytest.raises(OSError):
+        while True:
+            theirs.sendall(masked_frame(9, bytes(125)) * 100)
+    for finish in (sent, received):
+        with pytest.raises(fastws.ConnectionClosedError):
+            finish()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX signals")
+def test_a_signal_interrupts_a_wait(streams):
+    server, client = streams
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            server.recv()
+        client.send("goes on")
+        assert server.recv() == "goes on"
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            server.send(bytes(16 << 20))
+        with pytest.raises(fastws.ConnectionClosedError):
+            server.send("half a frame is out: no other can follow")
+    finally:
+        signal.signal(signal.SIGALRM, before)

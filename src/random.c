@@ -2,6 +2,8 @@
 /* Random bytes from the operating system, in bulk, forgotten once used and after a fork. */
 #define _DEFAULT_SOURCE /* getentropy() is POSIX since 2024 only */
 #define _DARWIN_C_SOURCE
+#define _FILE_OFFSET_BITS 64 /* fstat() fails where an inode or a time needs more bits than struct stat has */
+#define _TIME_BITS 64
 #include "random.h"
 
 #include <errno.h>

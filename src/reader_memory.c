@@ -130,11 +130,11 @@ static void gather_in_slab(struct fws_reader *reader) {
 }
 
 /* Bytes that the next receive should find room for: the rest of a frame that ends in this slab, else a part of it. */
-static size_t wanted_room(const struct fws_reader *reader) {
+static uint64_t wanted_room(const struct fws_reader *reader) {
     size_t part = reader->pool->slab_len / 4;
     if (!reader->is_in_frame) return part;
     if (reader->store == FWS_STORE_BLOCK && reader->frame_remaining > part) return part;
-    return (size_t)reader->frame_remaining;
+    return reader->frame_remaining;
 }
 
 /* Makes room behind the input, which lies in the slab. What was parsed in front of it is given up. */
@@ -144,7 +144,7 @@ static int make_room(struct fws_reader *reader) {
         uint8_t *end = reader->store == FWS_STORE_INPUT ? reader->message + reader->message_len : reader->slab->bytes;
         reader->head = reader->tail = end;
     }
-    if ((size_t)(slab_end(reader) - reader->tail) < wanted_room(reader)) gather_in_slab(reader);
+    if ((uint64_t)(slab_end(reader) - reader->tail) < wanted_room(reader)) gather_in_slab(reader);
     return 0;
 }
 

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,8 +111,10 @@ static int fd_wait(void *context, unsigned what, uint64_t until_ms) {
 }
 
 void fastws_io_from_fd(struct fastws_io *io, int fd) {
-    struct stat status;
-    int is_socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    /* Not fstat(): with 32-bit numbers it fails where an inode or a time needs more. */
+    int type;
+    socklen_t type_len = sizeof type;
+    int is_socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0;
     io->read = is_socket ? socket_read : fd_read;
     io->writev = is_socket ? socket_writev : fd_writev;
     io->wait = fd_wait;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a fuzz target over the files of its corpus, so that what a fuzzer found once is tested by every build. */
+#define _FILE_OFFSET_BITS 64 /* readdir() fails where places in a folder need more bits than struct dirent has */
 #include <dirent.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@ static int replay_folder(const char *folder) {
     if (dir == NULL) return -1;
     int count = 0;
     const struct dirent *entry;
-    while (count >= 0 && (entry = readdir(dir)) != NULL) {
+    while (count >= 0 && (errno = 0, entry = readdir(dir)) != NULL) {
         char path[4096];
         int len = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         struct stat status;
@@ -37,6 +39,7 @@ static int replay_folder(const char *folder) {
             count = replay_file(path, (size_t)status.st_size) == 0 ? count + 1 : -1;
         }
     }
+    if (errno != 0) count = -1;
     closedir(dir);
     return count;
 }

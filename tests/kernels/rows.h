@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* All rows that a kernel test runs: those of this machine, then every vector row again on top of SIMDe. */
+/* All rows that a kernel test runs: those of this machine, then every vector row again on top of SIMDe. Vector
+ * rows count on little-endian lanes, so SIMDe has none for a big-endian machine. */
 #ifndef FWS_TESTS_ROWS_H
 #define FWS_TESTS_ROWS_H
 

@@ -50,6 +50,11 @@
 #  endif
 /* A name that several files of the library share and that nobody outside sees, whatever flags built it. */
 #  define FWS_PRIVATE __attribute__((visibility("hidden")))
+/* Entry points of kernels begin a cache line: a mask of 7 bytes takes 6 or 8 cycles on Zen 4 by where it lies. */
+#  define FWS_ENTRY __attribute__((aligned(64)))
+/* Keeps a word in a general register: compilers see what a loop could be with vectors, and the scalar row is for
+ * those who want none. */
+#  define FWS_KEEP_WORD(word) __asm__("" : "+r"(word))
 #else
 #  define FWS_ALWAYS_INLINE inline
 #  define FWS_NOINLINE
@@ -57,6 +62,8 @@
 #  define FWS_UNLIKELY(x) (x)
 #  define FWS_TARGET(isa)
 #  define FWS_PRIVATE
+#  define FWS_ENTRY
+#  define FWS_KEEP_WORD(word) ((void)0)
 #endif
 
 /* Passes a failure up: the only macro that hides control flow. */

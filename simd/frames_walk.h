@@ -21,7 +21,7 @@
  * FASTWS_ERR_UTF8 and the place in the run. Apart from the walk, whose registers it would take. */
 static FWS_NOINLINE int check_text(struct fws_run *run, const uint8_t *payload, size_t len) {
     struct fws_utf8_state state = {0, 0};
-    size_t accepted = FRAMES_UTF8(&state, payload, len);
+    size_t accepted = FRAMES_UTF8(&state, payload, len, 0);
     if (accepted == len && state.dfa == 0) return WHOLE_MESSAGE | (state.non_ascii ? 0 : (int)FASTWS_EVENT_ASCII);
     run->error = FASTWS_ERR_UTF8;
     run->error_offset = accepted;

@@ -130,7 +130,7 @@ static int is_text_checked(const struct fws_reader *reader) {
 
 /* Checks payload that was unmasked just now. RFC 6455 8.1: fails at the byte, not at the end of the message. */
 static int check_text(struct fws_reader *reader, const uint8_t *payload, size_t len) {
-    size_t accepted = reader->pool->kernels->utf8(&reader->utf8, payload, len);
+    size_t accepted = reader->pool->kernels->utf8(&reader->utf8, payload, len, 0);
     if (accepted == len) return 0;
     reader->error_offset = reader->message_len + accepted;
     return FASTWS_ERR_UTF8;

@@ -21,7 +21,7 @@ FLOOR_OF = {concept: floor for floor, concepts in FLOORS.items() for concept in 
 NET = 5
 
 KERNELS = "mask utf8 frames"
-ISAS = "scalar sse2 avx2 neon"
+ISAS = "scalar sse2 sse4 avx2 avx512 neon"
 
 # What the core may take from C itself: no files, no clock, no threads, no signals.
 C_HEADERS = {

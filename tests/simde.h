@@ -28,6 +28,15 @@ static inline simde__m256i simde_gap_maskz_loadu(uint32_t wanted, const void *sr
     gap_load_bytes(bytes, wanted, src);
     return simde_mm256_loadu_si256((const simde__m256i *)(const void *)bytes);
 }
+
+#  undef _mm_testz_si128
+#  define _mm_testz_si128(a, b) simde_gap_testz(a, b)
+static inline int simde_gap_testz(simde__m128i a, simde__m128i b) {
+    uint8_t a_bytes[16], b_bytes[16];
+    simde_mm_storeu_si128((simde__m128i *)(void *)a_bytes, a);
+    simde_mm_storeu_si128((simde__m128i *)(void *)b_bytes, b);
+    return gap_has_none(a_bytes, b_bytes);
+}
 #endif
 
 #endif

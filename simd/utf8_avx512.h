@@ -11,10 +11,6 @@
 
 #define UTF8_TARGET FWS_TARGET("avx512f,avx512bw,avx512vl")
 
-UTF8_TARGET static FWS_ALWAYS_INLINE __m256i table_avx512(const uint8_t *src) {
-    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)src));
-}
-
 /* A byte that its mask leaves out is not read. */
 UTF8_TARGET static FWS_ALWAYS_INLINE void load_short_avx512(const uint8_t *src, size_t len, __m256i *a, __m256i *b) {
     uint64_t wanted = len < 64 ? (1ull << len) - 1 : UINT64_MAX;
@@ -28,7 +24,6 @@ UTF8_TARGET static FWS_ALWAYS_INLINE void load_short_avx512(const uint8_t *src, 
 #define vector_less(a, b) _mm256_subs_epu8(a, b)
 #define vector_low(v) _mm256_and_si256(v, vector_byte(0x0f))
 #define vector_high(v) vector_low(_mm256_srli_epi16(v, 4))
-#define vector_table(src) table_avx512(src)
 #define vector_lookup(table, index) _mm256_shuffle_epi8(table, index)
 #define vector_before(before, here, n)                                                                                 \
     _mm256_alignr_epi8(here, _mm256_permute2x128_si256(before, here, 0x21), 16 - (n))

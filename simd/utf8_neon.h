@@ -38,7 +38,6 @@ static FWS_ALWAYS_INLINE void load_short_neon(const uint8_t *src, size_t len, ui
 #define vector_less(a, b) vqsubq_u8(a, b)
 #define vector_low(v) vandq_u8(v, vector_byte(0x0f))
 #define vector_high(v) vshrq_n_u8(v, 4)
-#define vector_table(src) vector_load(src)
 #define vector_lookup(table, index) lookup_neon(table, index)
 #define vector_before(before, here, n) vextq_u8(before, here, 16 - (n))
 #define vector_is_zero(v) is_zero_neon(v)

@@ -19,7 +19,6 @@ FWS_TARGET("sse4.1") static FWS_ALWAYS_INLINE void load_short_sse4(const uint8_t
 #define vector_less(a, b) _mm_subs_epu8(a, b)
 #define vector_low(v) _mm_and_si128(v, vector_byte(0x0f))
 #define vector_high(v) vector_low(_mm_srli_epi16(v, 4))
-#define vector_table(src) vector_load(src)
 #define vector_lookup(table, index) _mm_shuffle_epi8(table, index)
 #define vector_before(before, here, n) _mm_alignr_epi8(here, before, 16 - (n))
 #define vector_is_zero(v) _mm_testz_si128(v, v)

@@ -6,8 +6,8 @@
  *   vector_zero, vector_byte       all zeros; one byte in every place: (), (byte)
  *   vector_and, vector_less        (a, b): a & b; a - b, or 0 where b is larger
  *   vector_high, vector_low        (v): the upper and the lower 4 bits of each byte, as a number
- *   vector_table         a table of 16 bytes, as vector_lookup wants it: (src)
- *   vector_lookup        its byte for each index below 16: (table, index)
+ *   vector_lookup        the byte of a table for each index below 16: (table, index); the table is there once for every
+ *                        16 bytes of the vector
  *   vector_before        the VECTOR_LEN bytes that end n bytes before the end of `here`, if `before` lies in front of it:
  *                        (before, here, n), n a constant from 1 to 3
  *   vector_is_zero       (v)
@@ -36,31 +36,35 @@
 #define ANY_LOW (TOO_SHORT | TOO_LONG | TWO_MORE)
 #define LARGE_LOW (ANY_LOW | TOO_LARGE | TOO_LARGE_1000)
 
-static const uint8_t first_high_table[16] = {
-    TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, /* 0. to 7. */
-    TWO_MORE, TWO_MORE, TWO_MORE, TWO_MORE,                                         /* 8. to b. */
-    TOO_SHORT | OVERLONG_2,                                                         /* c. */
-    TOO_SHORT,                                                                      /* d. */
-    TOO_SHORT | OVERLONG_3 | SURROGATE,                                             /* e. */
-    TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4,                            /* f. */
-};
-static const uint8_t first_low_table[16] = {
-    ANY_LOW | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,                                 /* .0 */
-    ANY_LOW | OVERLONG_2,                                                           /* .1 */
-    ANY_LOW, ANY_LOW,                                                               /* .2 .3 */
-    ANY_LOW | TOO_LARGE,                                                            /* .4 */
-    LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, /* .5 to .c */
-    LARGE_LOW | SURROGATE,                                                          /* .d */
-    LARGE_LOW, LARGE_LOW,                                                           /* .e .f */
-};
 #define CONTINUATION (TOO_LONG | OVERLONG_2 | TWO_MORE)
-static const uint8_t second_high_table[16] = {
-    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, /* 0. to 7. */
-    CONTINUATION | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,                        /* 8. */
-    CONTINUATION | OVERLONG_3 | TOO_LARGE,                                          /* 9. */
-    CONTINUATION | SURROGATE | TOO_LARGE, CONTINUATION | SURROGATE | TOO_LARGE,     /* a. b. */
-    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,                                     /* c. to f. */
-};
+
+/* clang-format off: a line of a table is what it is for. */
+#define FIRST_HIGH                                                                                                     \
+    /* 0. to 7. */ TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,                     \
+    /* 8. to b. */ TWO_MORE, TWO_MORE, TWO_MORE, TWO_MORE,                                                             \
+    /* c. */ TOO_SHORT | OVERLONG_2,                                                                                   \
+    /* d. */ TOO_SHORT,                                                                                                \
+    /* e. */ TOO_SHORT | OVERLONG_3 | SURROGATE,                                                                       \
+    /* f. */ TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4
+#define FIRST_LOW                                                                                                      \
+    /* .0 */ ANY_LOW | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,                                                           \
+    /* .1 */ ANY_LOW | OVERLONG_2,                                                                                     \
+    /* .2 .3 */ ANY_LOW, ANY_LOW,                                                                                      \
+    /* .4 */ ANY_LOW | TOO_LARGE,                                                                                      \
+    /* .5 to .c */ LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW,             \
+    /* .d */ LARGE_LOW | SURROGATE,                                                                                    \
+    /* .e .f */ LARGE_LOW, LARGE_LOW
+#define SECOND_HIGH                                                                                                    \
+    /* 0. to 7. */ TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,             \
+    /* 8. */ CONTINUATION | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,                                                  \
+    /* 9. */ CONTINUATION | OVERLONG_3 | TOO_LARGE,                                                                    \
+    /* a. b. */ CONTINUATION | SURROGATE | TOO_LARGE, CONTINUATION | SURROGATE | TOO_LARGE,                            \
+    /* c. to f. */ TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT
+/* clang-format on */
+
+static const uint8_t first_high_table[32] = {FIRST_HIGH, FIRST_HIGH};
+static const uint8_t first_low_table[32] = {FIRST_LOW, FIRST_LOW};
+static const uint8_t second_high_table[32] = {SECOND_HIGH, SECOND_HIGH};
 
 /* Ones, then zeros, SHORT_LEN of each. */
 #define ONES_16 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255
@@ -86,8 +90,8 @@ struct checker {
 };
 
 UTF8_INLINE struct checker begin_check(void) {
-    return (struct checker){vector_table(first_high_table), vector_table(first_low_table),
-                            vector_table(second_high_table), vector_zero()};
+    return (struct checker){vector_load(first_high_table), vector_load(first_low_table),
+                            vector_load(second_high_table), vector_zero()};
 }
 
 /* Checks the vector `here`, given what stands one, two and three bytes before each of its bytes. */
@@ -134,8 +138,7 @@ UTF8_INLINE size_t skip_ascii_blocks(const uint8_t *text, size_t i, size_t len) 
 }
 
 /* Two vectors of text with zeros behind its len bytes: in the zeros, an open character is a mistake too. */
-UTF8_TARGET static FWS_NOINLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b,
-                                                   const uint8_t *text, size_t len) {
+UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b, const uint8_t *text, size_t len) {
     struct checker c = begin_check();
     check_behind(&c, vector_zero(), a);
     check_behind(&c, a, b);
@@ -226,8 +229,8 @@ UTF8_INLINE void keep_bytes(size_t len, VECTOR *a, VECTOR *b) {
     *b = vector_and(*b, vector_load(mask + VECTOR_LEN));
 }
 
-UTF8_INLINE size_t check_whole(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
-    if (len > SHORT_LEN) return check_long(state, src, len);
+/* A text that fits two vectors. Passing the arguments on as they are, here and in the kernel, needs no stack. */
+UTF8_INLINE size_t check_fitting(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
     VECTOR a, b;
     load_two(src, len, slop, &a, &b);
     if (slop >= FWS_SLOP) keep_bytes(len, &a, &b);
@@ -235,12 +238,16 @@ UTF8_INLINE size_t check_whole(struct fws_utf8_state *state, const uint8_t *src,
     return check_short(state, a, b, src, len);
 }
 
+UTF8_TARGET static FWS_NOINLINE size_t check_resumed(struct fws_utf8_state *state, const uint8_t *src, size_t len,
+                                                     size_t slop) {
+    size_t i = fws_utf8_resume(state, src, len);
+    if (state->dfa != 0) return i;
+    return i + (len - i > SHORT_LEN ? check_long(state, src + i, len - i) : check_fitting(state, src + i, len - i, slop));
+}
+
 /* The utf8 kernel. */
 UTF8_INLINE size_t utf8_vector(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
-    size_t i = 0;
-    if (FWS_UNLIKELY(state->dfa != 0)) {
-        i = fws_utf8_resume(state, src, len);
-        if (state->dfa != 0) return i;
-    }
-    return i + check_whole(state, src + i, len - i, slop);
+    if (FWS_UNLIKELY(state->dfa != 0)) return check_resumed(state, src, len, slop);
+    if (len > SHORT_LEN) return check_long(state, src, len);
+    return check_fitting(state, src, len, slop);
 }

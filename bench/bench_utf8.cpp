@@ -67,11 +67,9 @@ void register_text(const fws_kernels *row, const BenchText &text) {
             add("utf8_slop", row, text, len,
                 [=](fws_utf8_state *state, const std::uint8_t *src) { return row->utf8(state, src, len, FWS_SLOP); });
         }
-#ifdef HAVE_FUSED
         add("mask_utf8", row, text, len, [=](fws_utf8_state *state, std::uint8_t *src) {
             return row->mask_utf8(src, src, len, 0, state, FWS_SLOP);
         });
-#endif
     }
 }
 

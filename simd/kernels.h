@@ -74,6 +74,13 @@ struct fws_kernels {
      * Returns how many bytes were accepted: len, or the offset of the first byte that cannot stand there. After that
      * the state is spent. */
     size_t (*utf8)(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+
+    /* Like mask(), but checks what it writes as utf8() does, in the same pass.
+     *   dst    all len bytes are written, whatever the text
+     *   slop   as for utf8(), behind src + len
+     * Returns what utf8() returns. */
+    size_t (*mask_utf8)(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, struct fws_utf8_state *state,
+                        size_t slop);
 };
 
 /* Returns the row to use: the best one, unless FASTWS_ISA or fws_kernels_select() chose another. Never NULL.
@@ -110,6 +117,18 @@ FWS_PRIVATE size_t fws_utf8_avx2(struct fws_utf8_state *state, const uint8_t *sr
 FWS_PRIVATE size_t fws_utf8_sse4(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
 FWS_PRIVATE size_t fws_utf8_neon(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
 FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_avx512(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                        struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_avx2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_sse4(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_sse2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_neon(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                        struct fws_utf8_state *state, size_t slop);
 
 FASTWS_END_DECLS
 

@@ -84,6 +84,9 @@ static const uint8_t largest_at_end[32] = {255, 255, 255, 255, 255, 255, 255, 25
 /* A text of fewer bytes than this fits two vectors and needs no loop. */
 #define SHORT_LEN (2 * VECTOR_LEN)
 
+/* How much is checked before it is looked for mistakes: each look costs a fiftieth of that. */
+#define LOOK_AFTER 512
+
 struct checker {
     VECTOR first_high, first_low, second_high;
     VECTOR mistakes;
@@ -94,26 +97,31 @@ UTF8_INLINE struct checker begin_check(void) {
                             vector_load(second_high_table), vector_zero()};
 }
 
-/* Checks the vector `here`, given what stands one, two and three bytes before each of its bytes. */
-UTF8_INLINE void check_vector(struct checker *c, VECTOR here, VECTOR one, VECTOR two, VECTOR three) {
-    VECTOR pairs = vector_all_3(vector_lookup(c->first_high, vector_high(one)),
-                                vector_lookup(c->first_low, vector_low(one)),
-                                vector_lookup(c->second_high, vector_high(here)));
-    /* Bit 7 is set two bytes behind a lead of three or four bytes, and three bytes behind one of four. */
+/* The mistakes that the pairs of a byte of `here` and the one before it make. */
+UTF8_INLINE VECTOR find_pairs(const struct checker *c, VECTOR here, VECTOR one) {
+    return vector_all_3(vector_lookup(c->first_high, vector_high(one)), vector_lookup(c->first_low, vector_low(one)),
+                        vector_lookup(c->second_high, vector_high(here)));
+}
+
+/* Bit 7 has to be set, and is in what find_pairs() returns, two bytes behind a lead of three or four bytes and three
+ * bytes behind one of four. */
+UTF8_INLINE void add_mistakes(struct checker *c, VECTOR pairs, VECTOR two, VECTOR three) {
     VECTOR needed = vector_any_of_2(vector_less(two, vector_byte(0xe0 - 0x80)),
                                     vector_less(three, vector_byte(0xf0 - 0x80)), vector_byte(0x80));
     c->mistakes = vector_add_different(c->mistakes, needed, pairs);
+    FWS_KEEP_VECTOR(c->mistakes);
 }
 
-/* The vector at text, of which 3 bytes before it can be read and are part of the text. */
+/* Checks the vector at text; the 3 bytes before it are part of the text. */
 UTF8_INLINE void check_at(struct checker *c, const uint8_t *text) {
-    check_vector(c, vector_load(text), vector_load(text - 1), vector_load(text - 2), vector_load(text - 3));
+    VECTOR pairs = find_pairs(c, vector_load(text), vector_load(text - 1));
+    add_mistakes(c, pairs, vector_load(text - 2), vector_load(text - 3));
 }
 
-/* A vector in a register. */
+/* Checks a vector in a register, behind another. */
 UTF8_INLINE void check_behind(struct checker *c, VECTOR before, VECTOR here) {
-    check_vector(c, here, vector_before(before, here, 1), vector_before(before, here, 2),
-                 vector_before(before, here, 3));
+    VECTOR pairs = find_pairs(c, here, vector_before(before, here, 1));
+    add_mistakes(c, pairs, vector_before(before, here, 2), vector_before(before, here, 3));
 }
 
 /* For a text that goes on with ASCII at text: the VECTOR_LEN bytes before must not end inside a character. */
@@ -137,11 +145,14 @@ UTF8_INLINE size_t skip_ascii_blocks(const uint8_t *text, size_t i, size_t len) 
     return len - i >= SHORT_LEN && is_ascii_block(text + i) ? i + SHORT_LEN : i;
 }
 
-/* Two vectors of text with zeros behind its len bytes: in the zeros, an open character is a mistake too. */
-UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b, const uint8_t *text, size_t len) {
+/* Two vectors of text with zeros behind its len bytes: in the zeros, an open character is a mistake too.
+ *   is_at_rest   the text was not stored right now, so loading it again does not wait */
+UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b, const uint8_t *text, size_t len,
+                               const int is_at_rest) {
     struct checker c = begin_check();
     check_behind(&c, vector_zero(), a);
-    check_behind(&c, a, b);
+    if (is_at_rest && len == SHORT_LEN) check_at(&c, text + VECTOR_LEN);
+    else check_behind(&c, a, b);
     if (!vector_is_zero(c.mistakes)) return fws_utf8_settle(state, text, 0, len);
     if (len == SHORT_LEN && is_open_at_end(text, len)) return fws_utf8_settle(state, text, len, len);
     state->non_ascii = 1;
@@ -177,25 +188,30 @@ UTF8_INLINE size_t check_rest(struct checker *c, struct fws_utf8_state *state, c
 
 /* Checks text[i, len). The text is longer than SHORT_LEN; before i it is good, and i is at least VECTOR_LEN.
  *   is_text   the block before i is not ASCII: its last character may be open
- * Looks for mistakes every two vectors, so what the scalar row checks again is short whatever a peer sends.
+ * Looks for mistakes often, so what the scalar row checks again is short whatever a peer sends.
  * Returns what utf8 returns for text[0, len). */
 UTF8_INLINE size_t check_on(struct checker *c, struct fws_utf8_state *state, const uint8_t *text, size_t i, size_t len,
                             int is_text) {
+    size_t good = i;
     while (len - i >= SHORT_LEN) {
         if (is_ascii_block(text + i)) {
             if (is_text) check_closed(c, text + i);
-            if (!vector_is_zero(c->mistakes)) return fws_utf8_settle(state, text, i, len);
+            if (!vector_is_zero(c->mistakes)) break;
             is_text = 0;
-            i = skip_ascii_blocks(text, i + SHORT_LEN, len);
+            good = i = skip_ascii_blocks(text, i + SHORT_LEN, len);
             continue;
         }
-        state->non_ascii = 1;
         is_text = 1;
-        check_at(c, text + i);
-        check_at(c, text + i + VECTOR_LEN);
-        if (FWS_UNLIKELY(!vector_is_zero(c->mistakes))) return fws_utf8_settle(state, text, i, len);
-        i += SHORT_LEN;
+        do {
+            check_at(c, text + i);
+            check_at(c, text + i + VECTOR_LEN);
+            i += SHORT_LEN;
+        } while (i - good < LOOK_AFTER && len - i >= SHORT_LEN && !is_ascii_block(text + i));
+        state->non_ascii = 1;
+        if (FWS_UNLIKELY(!vector_is_zero(c->mistakes))) break;
+        good = i;
     }
+    if (!vector_is_zero(c->mistakes)) return fws_utf8_settle(state, text, good, len);
     return check_rest(c, state, text, i, len, is_text);
 }
 
@@ -235,7 +251,7 @@ UTF8_INLINE size_t check_fitting(struct fws_utf8_state *state, const uint8_t *sr
     load_two(src, len, slop, &a, &b);
     if (slop >= FWS_SLOP) keep_bytes(len, &a, &b);
     if (vector_is_ascii(vector_or(a, b))) return len;
-    return check_short(state, a, b, src, len);
+    return check_short(state, a, b, src, len, 1);
 }
 
 UTF8_TARGET static FWS_NOINLINE size_t check_resumed(struct fws_utf8_state *state, const uint8_t *src, size_t len,

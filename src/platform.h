@@ -66,6 +66,14 @@
 #  define FWS_KEEP_WORD(word) ((void)0)
 #endif
 
+/* Ends a step of a computation in a vector register, so that gcc does not begin several steps and run out of registers:
+ * without it the AVX2 check of UTF-8 takes a third longer. */
+#if (defined(__GNUC__) || defined(__clang__)) && FWS_X86 && !defined(FWS_TEST_SIMDE)
+#  define FWS_KEEP_VECTOR(vector) __asm__("" : "+x"(vector))
+#else
+#  define FWS_KEEP_VECTOR(vector) ((void)0)
+#endif
+
 /* Passes a failure up: the only macro that hides control flow. */
 #define TRY(expr)                                                                                                      \
     do {                                                                                                               \

@@ -22,6 +22,7 @@ struct follower {
 UTF8_INLINE int mask_step(uint8_t *dst, const uint8_t *src, VECTOR key) {
     VECTOR a = MASK_AT(0, key), b = MASK_AT(VECTOR_LEN, key);
     VECTOR c = MASK_AT(2 * VECTOR_LEN, key), d = MASK_AT(3 * VECTOR_LEN, key);
+    FWS_KEEP_VECTOR(d);
     vector_store_aligned(dst, a);
     vector_store_aligned(dst + VECTOR_LEN, b);
     vector_store_aligned(dst + 2 * VECTOR_LEN, c);
@@ -75,12 +76,13 @@ UTF8_TARGET static FWS_NOINLINE size_t give_up(uint8_t *dst, const uint8_t *src,
 
 /* Masks steps from i on, up to the first that is not ASCII, or until the end is near. Returns where it stopped. */
 UTF8_INLINE size_t mask_ascii_steps(uint8_t *dst, const uint8_t *src, size_t i, size_t len, VECTOR key, int *is_ascii) {
-    do {
+    for (;;) {
         vector_prefetch(src + i + PREFETCH_AHEAD);
         *is_ascii = mask_step(dst + i, src + i, key);
         i += STEP_LEN;
-    } while (len - i >= STEP_LEN + VECTOR_LEN && FWS_LIKELY(*is_ascii));
-    return i;
+        if (FWS_UNLIKELY(!*is_ascii)) return i;
+        if (FWS_UNLIKELY(len - i < STEP_LEN + VECTOR_LEN)) return i;
+    }
 }
 
 /* More than 8 vectors. */

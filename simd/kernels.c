@@ -30,7 +30,7 @@ static const struct row rows[] = {
     /* Masking waits for its stores, of which Zen 4 does 32 bytes a cycle, as one vector or as half of one: AVX2 is as
      * fast in the first cache and faster in the second. */
     {"avx512", FWS_CPU_AVX512, BORROW,
-     BORROW,
+     {FWS_CPU_AVX512, fws_frames_avx512},
      {FWS_CPU_AVX512, fws_utf8_avx512},
      {FWS_CPU_AVX512, fws_mask_utf8_avx512}},
     {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2},
@@ -38,7 +38,7 @@ static const struct row rows[] = {
      {FWS_CPU_AVX2, fws_utf8_avx2},
      {FWS_CPU_AVX2, fws_mask_utf8_avx2}},
     {"sse4", FWS_CPU_SSE4, BORROW,
-     BORROW,
+     {FWS_CPU_SSE4, fws_frames_sse4},
      {FWS_CPU_SSE4, fws_utf8_sse4},
      {FWS_CPU_SSE4, fws_mask_utf8_sse4}},
     /* SSE2 has no lookup in a table of bytes. */

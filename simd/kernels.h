@@ -109,6 +109,8 @@ FWS_PRIVATE void fws_mask_sse2(uint8_t *dst, const uint8_t *src, size_t len, uin
 FWS_PRIVATE void fws_mask_neon(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
 FWS_PRIVATE void fws_mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
 FWS_PRIVATE int fws_frames_avx2(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE int fws_frames_avx512(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE int fws_frames_sse4(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_sse2(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_neon(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_scalar(struct fws_run *run, struct fastws_event *events, int cap);

@@ -6,6 +6,9 @@
  * the check follows the mask at a distance, and loads from the destination what it needs one, two and three bytes
  * before: that far behind, the stores are in the cache. Checked in the registers in which it was unmasked, the text
  * would have to be shifted there, or unmasked four times. */
+#ifndef FWS_MASK_UTF8_VECTOR_H
+#define FWS_MASK_UTF8_VECTOR_H
+
 /* The check stays so far behind the mask that no load waits for a store. */
 #define FOLLOW_AT 512
 
@@ -30,7 +33,8 @@ UTF8_INLINE int mask_step(uint8_t *dst, const uint8_t *src, VECTOR key) {
     return vector_is_ascii(vector_or(vector_or(a, b), vector_or(c, d)));
 }
 
-/* Begins: up to the first aligned address of dst, then one step. Afterwards good is 3 or more. */
+/* Begins: up to the first aligned address of dst, then one step. Afterwards good is 3 or more, unless the checker found
+ * a mistake right away. */
 UTF8_INLINE void mask_begin(struct follower *f, uint8_t *dst, const uint8_t *src, uint32_t key) {
     size_t i = VECTOR_LEN - (size_t)((uintptr_t)dst % VECTOR_LEN);
     VECTOR head = MASK_AT(0, vector_splat(key)), key_here = vector_splat(fws_rotate_key(key, i));
@@ -91,6 +95,7 @@ UTF8_TARGET static FWS_NOINLINE size_t mask_check_long(uint8_t *dst, const uint8
     struct follower f;
     int is_ascii;
     mask_begin(&f, dst, src, key);
+    if (FWS_UNLIKELY(!vector_is_zero(f.checker.mistakes))) return give_up(dst, src, len, key, state, f.masked, 0);
     VECTOR key_here = vector_splat(fws_rotate_key(key, f.masked));
     while (len - f.masked >= STEP_LEN + VECTOR_LEN) {
         if (f.good == f.masked) {
@@ -131,11 +136,18 @@ UTF8_INLINE size_t mask_check_fitting(uint8_t *dst, const uint8_t *src, size_t l
     return check_short(state, a, b, dst, len, 0);
 }
 
+/* More than SHORT_LEN. */
+UTF8_TARGET static FWS_NOINLINE size_t mask_check_more(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                       struct fws_utf8_state *state) {
+    if (len > 8 * VECTOR_LEN) return mask_check_long(dst, src, len, key, state);
+    return MASK_NAME(dst, src, len, key) ? len : check_long(state, dst, len);
+}
+
+/* A text from its start: the mask_utf8 kernel but for the state before. */
 UTF8_INLINE size_t mask_check_whole(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
                                     struct fws_utf8_state *state, size_t slop) {
-    if (len > 8 * VECTOR_LEN) return mask_check_long(dst, src, len, key, state);
-    if (len <= SHORT_LEN) return mask_check_fitting(dst, src, len, key, state, slop);
-    return MASK_NAME(dst, src, len, key) ? len : check_long(state, dst, len);
+    if (len > SHORT_LEN) return mask_check_more(dst, src, len, key, state);
+    return mask_check_fitting(dst, src, len, key, state, slop);
 }
 
 UTF8_TARGET static FWS_NOINLINE size_t mask_check_resumed(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
@@ -157,3 +169,5 @@ UTF8_INLINE size_t mask_utf8_vector(uint8_t *dst, const uint8_t *src, size_t len
     if (FWS_UNLIKELY(state->dfa != 0)) return mask_check_resumed(dst, src, len, key, state, slop);
     return mask_check_whole(dst, src, len, key, state, slop);
 }
+
+#endif

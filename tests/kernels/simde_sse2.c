@@ -9,5 +9,7 @@
 
 #define fws_frames_sse2 simde_frames_sse2
 #define fws_mask_sse2 simde_mask_sse2
+#define fws_mask_utf8_sse2 simde_mask_utf8_sse2
 #include "../../simd/frames_sse2.c"
 #include "../../simd/mask_sse2.c"
+#include "../../simd/mask_utf8_sse2.c"

@@ -21,6 +21,9 @@ inline constexpr BenchText kTexts[] = {
              "\"read\":true,\"text\":\"See you at ten, same place as last week\"},"},
 };
 
+/* Places in kTexts. */
+enum { kAscii = 0, kCyrillic = 2 };
+
 /* Returns exactly len bytes of whole characters: where the next one does not fit, full stops. */
 inline std::string make_text(const BenchText &text, std::size_t len) {
     const std::string sentence = text.sentence;

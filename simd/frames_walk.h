@@ -3,8 +3,10 @@
  *
  *   FRAMES_NAME     name of the kernel: fws_frames_<row>
  *   FRAMES_TARGET   FWS_TARGET("<instruction set>"), or nothing
- *   FRAMES_MASK     the mask of the row as an inline function: (dst, src, len, key), returns is_ascii
- *   FRAMES_UTF8     the UTF-8 kernel of the row: (state, src, len) */
+ *   FRAMES_MASK     the mask of the row as an inline function: (dst, src, len, key)
+ *   FRAMES_TEXT     mask_utf8 of the row, to begin with a fresh state, inline where that pays: (dst, src, len, key,
+ *                   state, slop)
+ *   FRAMES_UTF8     the UTF-8 kernel of the row: (state, src, len, slop) */
 #include <fastws/error.h>
 
 #include "kernels.h"
@@ -17,12 +19,16 @@
 #define LEN7_IS_U16 126u
 #define WHOLE_MESSAGE (int)(FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST)
 
-/* Checks a text that is not known to be ASCII. Returns the flags of its event, or
- * FASTWS_ERR_UTF8 and the place in the run. Apart from the walk, whose registers it would take. */
-static FWS_NOINLINE int check_text(struct fws_run *run, const uint8_t *payload, size_t len) {
+/* Unmasks and checks a text. The frames that follow it are its slop.
+ * Returns the flags of its event, or FASTWS_ERR_UTF8 and the place in the run. */
+FRAMES_TARGET static FWS_ALWAYS_INLINE int take_text(struct fws_run *run, uint8_t *payload, size_t len,
+                                                     const int is_masked) {
     struct fws_utf8_state state = {0, 0};
-    size_t accepted = FRAMES_UTF8(&state, payload, len);
-    if (accepted == len && state.dfa == 0) return WHOLE_MESSAGE | (state.non_ascii ? 0 : (int)FASTWS_EVENT_ASCII);
+    size_t slop = (size_t)(run->tail - payload) - len;
+    size_t accepted = is_masked ? FRAMES_TEXT(payload, payload, len, fws_load_u32(payload - 4), &state, slop)
+                                : FRAMES_UTF8(&state, payload, len, slop);
+    int ascii = state.non_ascii ? 0 : (int)FASTWS_EVENT_ASCII;
+    if (FWS_LIKELY(accepted == len && state.dfa == 0)) return WHOLE_MESSAGE | ascii;
     run->error = FASTWS_ERR_UTF8;
     run->error_offset = accepted;
     return FASTWS_ERR_UTF8;
@@ -48,11 +54,12 @@ FRAMES_TARGET static FWS_ALWAYS_INLINE int walk(struct fws_run *run, struct fast
         }
         if (avail < header_len || avail - header_len < len || len > run->payload_max) break;
         uint8_t *payload = head + header_len;
-        int is_ascii = 0, flags = WHOLE_MESSAGE;
-        if (is_masked) is_ascii = FRAMES_MASK(payload, payload, len, fws_load_u32(payload - 4));
+        int flags = WHOLE_MESSAGE;
         if (first == FIN_TEXT && run->is_text_checked) {
-            flags = is_ascii ? WHOLE_MESSAGE | (int)FASTWS_EVENT_ASCII : check_text(run, payload, len);
-            if (flags < 0) break;
+            flags = take_text(run, payload, len, is_masked);
+            if (FWS_UNLIKELY(flags < 0)) break;
+        } else if (is_masked) {
+            FRAMES_MASK(payload, payload, len, fws_load_u32(payload - 4));
         }
         events[count++] = (struct fastws_event){
             .ptr = payload, .len = len, .kind = FASTWS_EVENT_MESSAGE, .opcode = first & 0x0f, .flags = (uint16_t)flags};

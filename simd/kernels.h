@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The grid of kernels: what each kernel promises, and how a row of the grid is chosen.
  *
- * A row holds one function per kernel. The rows of this machine are told apart by name ("avx2", "sse2", "neon",
+ * A row holds one function per kernel. The rows of this machine are told apart by name ("avx2", "sse4", "neon",
  * "scalar"), give the same results bit for bit, and are ordered best first. An object asks for the active row once,
  * when it is made, and keeps it. The table itself, and how to add to it, is in kernels.c. */
 #ifndef FWS_KERNELS_H
@@ -22,10 +22,15 @@ FASTWS_BEGIN_DECLS
 #define FWS_CPU_SSE2 (1u << 0)
 #define FWS_CPU_AVX2 (1u << 1)
 #define FWS_CPU_NEON (1u << 2)
-#define FWS_CPU_SHA (1u << 8) /* SHA-1: x86 SHA with SSSE3 and SSE4.1, or that of ARMv8 */
+#define FWS_CPU_SSE4 (1u << 3)   /* SSSE3 and SSE4.1 */
+#define FWS_CPU_AVX512 (1u << 4) /* F, BW and VL, with AVX2 */
+#define FWS_CPU_SHA (1u << 8)    /* SHA-1: x86 SHA with SSSE3 and SSE4.1, or that of ARMv8 */
 
 /* Returns the FWS_CPU_* bits of this machine. Asks the CPU each time: call it once. In src/cpu.c. */
 FWS_PRIVATE uint32_t fws_cpu_bits(void);
+
+/* The bytes behind a source that a caller may let a kernel read: what they are is the same to it. */
+#define FWS_SLOP 64
 
 /* Where a check of a text that arrives in pieces stands. All zero: at its start. */
 struct fws_utf8_state {
@@ -68,9 +73,18 @@ struct fws_kernels {
     int (*frames)(struct fws_run *run, struct fastws_event *events, int cap);
 
     /* Goes on checking a text. RFC 3629; no overlong form, no surrogate, nothing past U+10FFFF.
+     *   slop   bytes that can be read behind src + len: fewer than FWS_SLOP, which is as good as 0, or FWS_SLOP and
+     *          more, of which no more than FWS_SLOP are read. A short text is checked twice as fast with it
      * Returns how many bytes were accepted: len, or the offset of the first byte that cannot stand there. After that
      * the state is spent. */
-    size_t (*utf8)(struct fws_utf8_state *state, const uint8_t *src, size_t len);
+    size_t (*utf8)(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+
+    /* Like mask(), but checks what it writes as utf8() does, in the same pass.
+     *   dst    all len bytes are written, whatever the text
+     *   slop   as for utf8(), behind src + len
+     * Returns what utf8() returns. */
+    size_t (*mask_utf8)(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, struct fws_utf8_state *state,
+                        size_t slop);
 
     /* Answers a Sec-WebSocket-Key: base64(SHA-1(key GUID)), RFC 6455 4.2.2.
      *   out   written only on success; no NUL
@@ -104,10 +118,28 @@ FWS_PRIVATE void fws_mask_sse2(uint8_t *dst, const uint8_t *src, size_t len, uin
 FWS_PRIVATE void fws_mask_neon(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
 FWS_PRIVATE void fws_mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
 FWS_PRIVATE int fws_frames_avx2(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE int fws_frames_avx512(struct fws_run *run, struct fastws_event *events, int cap);
+FWS_PRIVATE int fws_frames_sse4(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_sse2(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_neon(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_scalar(struct fws_run *run, struct fastws_event *events, int cap);
-FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len);
+FWS_PRIVATE size_t fws_utf8_avx512(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE size_t fws_utf8_avx2(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE size_t fws_utf8_sse4(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE size_t fws_utf8_neon(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_avx512(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                        struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_avx2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_sse4(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_sse2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_neon(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop);
+FWS_PRIVATE size_t fws_mask_utf8_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                        struct fws_utf8_state *state, size_t slop);
 FWS_PRIVATE int fws_accept_sha(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 FWS_PRIVATE int fws_accept_armv8(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 FWS_PRIVATE int fws_accept_scalar(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);

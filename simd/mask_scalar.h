@@ -5,10 +5,6 @@
 
 #include "mask_words.h"
 
-/* Keeps a word in a general register: compilers see what the loop could be with vectors, and this row is for those
- * who want none. */
-#define KEEP_WORD(word) __asm__("" : "+r"(word))
-
 /* Forward and word by word: with dst <= src a store never reaches a byte that is still to be loaded, the last word,
  * which is loaded first, excepted. Returns 1 if all bytes written are below 0x80, else 0. */
 static FWS_ALWAYS_INLINE int mask_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
@@ -21,10 +17,10 @@ static FWS_ALWAYS_INLINE int mask_scalar(uint8_t *dst, const uint8_t *src, size_
     for (; len - i >= 32; i += 32) {
         uint64_t a = fws_load_u64(src + i) ^ wide, b = fws_load_u64(src + i + 8) ^ wide;
         uint64_t c = fws_load_u64(src + i + 16) ^ wide, d = fws_load_u64(src + i + 24) ^ wide;
-        KEEP_WORD(a);
-        KEEP_WORD(b);
-        KEEP_WORD(c);
-        KEEP_WORD(d);
+        FWS_KEEP_WORD(a);
+        FWS_KEEP_WORD(b);
+        FWS_KEEP_WORD(c);
+        FWS_KEEP_WORD(d);
         fws_store_u64(dst + i, a);
         fws_store_u64(dst + i + 8, b);
         fws_store_u64(dst + i + 16, c);

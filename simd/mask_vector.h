@@ -71,6 +71,28 @@ MASK_TARGET static FWS_ALWAYS_INLINE int mask_under_vector(uint8_t *dst, const u
     return mask_under_16(dst, src, len, key);
 }
 
+/* The end of a payload that was masked up to i, where dst is aligned: VECTOR_LEN <= len - i < 5 * VECTOR_LEN. */
+MASK_TARGET static FWS_ALWAYS_INLINE int mask_end(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, size_t i) {
+    VECTOR key_here = vector_splat(fws_rotate_key(key, i));
+    VECTOR seen = vector_xor(key_here, key_here);
+    if (FWS_UNLIKELY((uintptr_t)(dst + len - 1) % PAGE_LEN < VECTOR_LEN - 1)) {
+        for (; len - i >= VECTOR_LEN; i += VECTOR_LEN) {
+            VECTOR a = MASK_AT(i, key_here);
+            vector_store_aligned(dst + i, a);
+            seen = vector_or(seen, a);
+        }
+        return mask_under_vector(dst + i, src + i, len - i, fws_rotate_key(key, i)) & vector_is_ascii(seen);
+    }
+    VECTOR last = MASK_AT(len - VECTOR_LEN, vector_splat(fws_rotate_key(key, len)));
+    for (; len - i > VECTOR_LEN; i += VECTOR_LEN) {
+        VECTOR a = MASK_AT(i, key_here);
+        vector_store_aligned(dst + i, a);
+        seen = vector_or(seen, a);
+    }
+    vector_store(dst + len - VECTOR_LEN, last);
+    return vector_is_ascii(vector_or(seen, last));
+}
+
 /* More than 8 vectors. One vector reaches to the first aligned address of dst, then the stores are aligned: at 6
  * bytes past a cache line, where a payload lies behind its header, that is worth a quarter of the speed. The head is
  * stored as soon as the block that it overlaps is loaded, and the tail loaded as late as that: whoever comes back
@@ -95,23 +117,7 @@ MASK_TARGET static FWS_NOINLINE int mask_many_vectors(uint8_t *dst, const uint8_
         a = MASK_AT(i, key_here), b = MASK_AT(i + VECTOR_LEN, key_here);
         c = MASK_AT(i + 2 * VECTOR_LEN, key_here), d = MASK_AT(i + 3 * VECTOR_LEN, key_here);
     }
-    /* Here VECTOR_LEN <= len - i < 5 * VECTOR_LEN. */
-    if (FWS_UNLIKELY((uintptr_t)(dst + len - 1) % PAGE_LEN < VECTOR_LEN - 1)) {
-        for (; len - i >= VECTOR_LEN; i += VECTOR_LEN) {
-            a = MASK_AT(i, key_here);
-            vector_store_aligned(dst + i, a);
-            seen = vector_or(seen, a);
-        }
-        return mask_under_vector(dst + i, src + i, len - i, fws_rotate_key(key, i)) & vector_is_ascii(seen);
-    }
-    VECTOR last = MASK_AT(len - VECTOR_LEN, vector_splat(fws_rotate_key(key, len)));
-    for (; len - i > VECTOR_LEN; i += VECTOR_LEN) {
-        a = MASK_AT(i, key_here);
-        vector_store_aligned(dst + i, a);
-        seen = vector_or(seen, a);
-    }
-    vector_store(dst + len - VECTOR_LEN, last);
-    return vector_is_ascii(vector_or(seen, last));
+    return mask_end(dst, src, len, key, i) & vector_is_ascii(seen);
 }
 
 MASK_TARGET static FWS_ALWAYS_INLINE int MASK_NAME(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {

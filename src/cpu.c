@@ -16,9 +16,21 @@
 #define LEAF1_ECX_AVX (1u << 28)
 #define LEAF7_EBX_AVX2 (1u << 5)
 #define LEAF7_EBX_SHA (1u << 29)
+#define LEAF7_EBX_AVX512F (1u << 16)
+#define LEAF7_EBX_AVX512BW (1u << 30)
+#define LEAF7_EBX_AVX512VL (1u << 31)
 /* Intel SDM volume 1, 13.3: XCR0 says which registers the operating system saves. */
 #define XCR0_SSE (1u << 1)
 #define XCR0_AVX (1u << 2)
+#define XCR0_OPMASK (1u << 5)
+#define XCR0_ZMM_LOW (1u << 6)  /* upper halves of zmm0 to zmm15 */
+#define XCR0_ZMM_HIGH (1u << 7) /* zmm16 to zmm31 */
+
+/* What a row needs, all of it. */
+#define SAVES_YMM (XCR0_SSE | XCR0_AVX)
+#define SAVES_ZMM (SAVES_YMM | XCR0_OPMASK | XCR0_ZMM_LOW | XCR0_ZMM_HIGH)
+#define HAS_SSE4 (LEAF1_ECX_SSSE3 | LEAF1_ECX_SSE41)
+#define HAS_AVX512 (LEAF7_EBX_AVX2 | LEAF7_EBX_AVX512F | LEAF7_EBX_AVX512BW | LEAF7_EBX_AVX512VL)
 
 /* XGETBV as bytes: the intrinsic would ask for a target that the rest of the build does not have. */
 static uint32_t read_xcr0(void) {
@@ -27,16 +39,22 @@ static uint32_t read_xcr0(void) {
     return low;
 }
 
+static int has_all(uint32_t bits, uint32_t wanted) {
+    return (bits & wanted) == wanted;
+}
+
 static uint32_t machine_bits(void) {
     unsigned eax, ebx, ecx, edx;
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return 0;
     uint32_t bits = edx & LEAF1_EDX_SSE2 ? FWS_CPU_SSE2 : 0;
+    if (has_all(ecx, HAS_SSE4)) bits |= FWS_CPU_SSE4;
     uint32_t saved = ecx & LEAF1_ECX_OSXSAVE ? read_xcr0() : 0;
-    int has_avx = ecx & LEAF1_ECX_AVX && (saved & (XCR0_SSE | XCR0_AVX)) == (XCR0_SSE | XCR0_AVX);
-    int has_sse41 = ecx & LEAF1_ECX_SSSE3 && ecx & LEAF1_ECX_SSE41;
+    int has_avx = ecx & LEAF1_ECX_AVX && has_all(saved, SAVES_YMM);
     if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return bits;
-    if (has_avx && ebx & LEAF7_EBX_AVX2) bits |= FWS_CPU_AVX2;
-    if (has_sse41 && ebx & LEAF7_EBX_SHA) bits |= FWS_CPU_SHA;
+    if (bits & FWS_CPU_SSE4 && ebx & LEAF7_EBX_SHA) bits |= FWS_CPU_SHA;
+    if (!has_avx) return bits;
+    if (has_all(ebx, LEAF7_EBX_AVX2)) bits |= FWS_CPU_AVX2;
+    if (has_all(ebx, HAS_AVX512) && has_all(saved, SAVES_ZMM)) bits |= FWS_CPU_AVX512;
     return bits;
 }
 #elif FWS_NEON

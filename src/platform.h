@@ -67,6 +67,11 @@
 #  endif
 /* A name that several files of the library share and that nobody outside sees, whatever flags built it. */
 #  define FWS_PRIVATE __attribute__((visibility("hidden")))
+/* Entry points of kernels begin a cache line: a mask of 7 bytes takes 6 or 8 cycles on Zen 4 by where it lies. */
+#  define FWS_ENTRY __attribute__((aligned(64)))
+/* Keeps a word in a general register: compilers see what a loop could be with vectors, and the scalar row is for
+ * those who want none. */
+#  define FWS_KEEP_WORD(word) __asm__("" : "+r"(word))
 #else
 #  define FWS_ALWAYS_INLINE inline
 #  define FWS_NOINLINE
@@ -74,6 +79,16 @@
 #  define FWS_UNLIKELY(x) (x)
 #  define FWS_TARGET(isa)
 #  define FWS_PRIVATE
+#  define FWS_ENTRY
+#  define FWS_KEEP_WORD(word) ((void)0)
+#endif
+
+/* Ends a step of a computation in a vector register, so that gcc does not begin several steps and run out of registers:
+ * without it the AVX2 check of UTF-8 takes a third longer. */
+#if (defined(__GNUC__) || defined(__clang__)) && FWS_X86 && !defined(FWS_TEST_SIMDE)
+#  define FWS_KEEP_VECTOR(vector) __asm__("" : "+x"(vector))
+#else
+#  define FWS_KEEP_VECTOR(vector) ((void)0)
 #endif
 
 /* Passes a failure up: the only macro that hides control flow. */

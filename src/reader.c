@@ -128,9 +128,15 @@ static int is_text_checked(const struct fws_reader *reader) {
     return reader->opcode == FASTWS_OPCODE_TEXT && reader->is_utf8_checked;
 }
 
-/* Checks payload that was unmasked just now. RFC 6455 8.1: fails at the byte, not at the end of the message. */
-static int check_text(struct fws_reader *reader, const uint8_t *payload, size_t len) {
-    size_t accepted = reader->pool->kernels->utf8(&reader->utf8, payload, len);
+/* Unmasks payload where it belongs and checks it in the same pass. RFC 6455 8.1: fails at the byte, not at the end of
+ * the message. What was received behind the payload is its slop. */
+static int take_text(struct fws_reader *reader, uint8_t *dst, size_t len) {
+    const struct fws_kernels *kernels = reader->pool->kernels;
+    const uint8_t *src = reader->head;
+    size_t slop = input_len(reader) - len;
+    size_t accepted = reader->key != 0 || dst != src
+                          ? kernels->mask_utf8(dst, src, len, reader->key, &reader->utf8, slop)
+                          : kernels->utf8(&reader->utf8, src, len, slop);
     if (accepted == len) return 0;
     reader->error_offset = reader->message_len + accepted;
     return FASTWS_ERR_UTF8;
@@ -139,8 +145,11 @@ static int check_text(struct fws_reader *reader, const uint8_t *payload, size_t 
 static int take_part(struct fws_reader *reader, size_t len) {
     uint8_t *dst;
     TRY(place(reader, len, &dst));
-    if (reader->key != 0 || dst != reader->head) reader->pool->kernels->mask(dst, reader->head, len, reader->key);
-    if (is_text_checked(reader)) TRY(check_text(reader, dst, len));
+    if (is_text_checked(reader)) {
+        TRY(take_text(reader, dst, len));
+    } else if (reader->key != 0 || dst != reader->head) {
+        reader->pool->kernels->mask(dst, reader->head, len, reader->key);
+    }
     reader->key = fws_rotate_key(reader->key, len);
     reader->head += len;
     reader->frame_remaining -= len;

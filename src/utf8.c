@@ -13,7 +13,7 @@ void fastws_utf8_init(struct fastws_utf8 *utf8) { memset(utf8, 0, sizeof *utf8);
 int fastws_utf8_update(struct fastws_utf8 *utf8, const void *src, size_t len) {
     if (FWS_UNLIKELY(utf8->error)) return utf8->error;
     struct fws_utf8_state state = {utf8->dfa, utf8->non_ascii};
-    size_t accepted = fws_kernels_active()->utf8(&state, src, len);
+    size_t accepted = fws_kernels_active()->utf8(&state, src, len, 0);
     utf8->dfa = state.dfa;
     utf8->non_ascii = state.non_ascii;
     utf8->accepted += accepted;
@@ -31,5 +31,5 @@ int fastws_utf8_is_ascii(const struct fastws_utf8 *utf8) { return !utf8->error &
 
 int fastws_utf8_is_valid(const void *src, size_t len) {
     struct fws_utf8_state state = {0, 0};
-    return fws_kernels_active()->utf8(&state, src, len) == len && state.dfa == 0;
+    return fws_kernels_active()->utf8(&state, src, len, 0) == len && state.dfa == 0;
 }

@@ -18,7 +18,25 @@
 #if defined(FWS_TEST_SIMDE_NEON)
 #  include <simde/arm/neon.h>
 #else
-#  include <simde/x86/avx2.h>
+#  include <simde/x86/avx512.h>
+#  include "simde_gap.h"
+
+#  undef _mm256_maskz_loadu_epi8
+#  define _mm256_maskz_loadu_epi8(wanted, src) simde_gap_maskz_loadu(wanted, src)
+static inline simde__m256i simde_gap_maskz_loadu(uint32_t wanted, const void *src) {
+    uint8_t bytes[32];
+    gap_load_bytes(bytes, wanted, src);
+    return simde_mm256_loadu_si256((const simde__m256i *)(const void *)bytes);
+}
+
+#  undef _mm_testz_si128
+#  define _mm_testz_si128(a, b) simde_gap_testz(a, b)
+static inline int simde_gap_testz(simde__m128i a, simde__m128i b) {
+    uint8_t a_bytes[16], b_bytes[16];
+    simde_mm_storeu_si128((simde__m128i *)(void *)a_bytes, a);
+    simde_mm_storeu_si128((simde__m128i *)(void *)b_bytes, b);
+    return gap_has_none(a_bytes, b_bytes);
+}
 #endif
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Which instructions the library uses, and how to choose them.
  *
- * The kernels (masking, UTF-8, runs of frames, answers to handshake keys) exist in rows, one per instruction set: "avx2", "sse2", "neon",
- * "scalar". At its first use the library asks the CPU and takes the best row that it can run. All rows give the
- * same results; a choice is for measurements, for tests, and for machines where one row misbehaves.
+ * The kernels (masking, UTF-8, runs of frames, answers to handshake keys) exist in rows, one per instruction set:
+ * "avx512", "avx2", "sse4", "sse2", "neon", "scalar". At its first use the library asks the CPU and takes the best row
+ * that it can run. All rows give the same results; a choice is for measurements, for tests, and for machines where one
+ * row misbehaves.
  *
  * The environment variable FASTWS_ISA names the row to begin with. It is read once, at first use; not set or empty
  * means the best row. A row's name is a cap: nothing above it is used. "scalar" uses no SIMD

@@ -73,7 +73,7 @@ static void check_pieces(const struct fws_kernels *row, const uint8_t *text, siz
     struct fws_utf8_state state = {0, 0};
     size_t ends[3] = {a, b, len}, i = 0;
     for (int piece = 0; piece < 3; piece++) {
-        size_t accepted = row->utf8(&state, text + i, ends[piece] - i);
+        size_t accepted = row->utf8(&state, text + i, ends[piece] - i, 0);
         i += accepted;
         if (i < ends[piece]) break;
     }
@@ -138,7 +138,7 @@ static void check_all_code_points(const struct fws_kernels *row) {
         uint8_t text[4];
         size_t len = encode(text, code_point);
         struct fws_utf8_state state = {0, 0};
-        assert_int_equal(row->utf8(&state, text, len), len);
+        assert_int_equal(row->utf8(&state, text, len, 0), len);
         assert_int_equal(state.dfa, 0);
     }
 }

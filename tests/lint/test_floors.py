@@ -21,7 +21,7 @@ FLOOR_OF = {concept: floor for floor, concepts in FLOORS.items() for concept in 
 NET = 5
 
 KERNELS = "mask utf8 frames accept"
-ISAS = "scalar sse2 avx2 sha neon armv8"
+ISAS = "scalar sse2 sse4 avx2 avx512 sha neon armv8"
 
 # What the core may take from C itself: no files, no clock, no threads, no signals.
 C_NAMES = "assert ctype errno float inttypes limits stdalign stdarg stdatomic stdbool stddef stdint stdlib string"

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Unmasking and UTF-8 checking in one pass with AVX-512. */
+#include "kernels.h"
+
+#if FWS_X86
+#  include "utf8_avx512.h"
+
+#  include "mask_utf8_vector.h"
+
+FWS_ENTRY FWS_TARGET("avx512f,avx512bw,avx512vl")
+size_t fws_mask_utf8_avx512(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, struct fws_utf8_state *state,
+                          size_t slop) {
+    return mask_utf8_vector(dst, src, len, key, state, slop);
+}
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Unmasking and UTF-8 checking in one pass, written once over the vocabularies and functions of mask_vector.h and
+ * utf8_vector.h, which the file that includes it has included before.
+ *
+ * A payload of ASCII is never loaded twice: the mask looks at what it stores. From the first block that is not ASCII,
+ * the check follows the mask at a distance, and loads from the destination what it needs one, two and three bytes
+ * before: that far behind, the stores are in the cache. Checked in the registers in which it was unmasked, the text
+ * would have to be shifted there, or unmasked four times. */
+#ifndef FWS_MASK_UTF8_VECTOR_H
+#define FWS_MASK_UTF8_VECTOR_H
+
+/* The check stays so far behind the mask that no load waits for a store. */
+#define FOLLOW_AT 512
+
+/* One step of mask and check. */
+#define STEP_LEN (4 * VECTOR_LEN)
+
+struct follower {
+    struct checker checker;
+    size_t masked;   /* dst[0, masked) is unmasked */
+    size_t good;     /* dst[0, good) is good text, whose last character may be open */
+    size_t text_end; /* from here on to masked there is ASCII only */
+};
+
+UTF8_INLINE int mask_step(uint8_t *dst, const uint8_t *src, VECTOR key) {
+    VECTOR a = MASK_AT(0, key), b = MASK_AT(VECTOR_LEN, key);
+    VECTOR c = MASK_AT(2 * VECTOR_LEN, key), d = MASK_AT(3 * VECTOR_LEN, key);
+    FWS_KEEP_VECTOR(d);
+    vector_store_aligned(dst, a);
+    vector_store_aligned(dst + VECTOR_LEN, b);
+    vector_store_aligned(dst + 2 * VECTOR_LEN, c);
+    vector_store_aligned(dst + 3 * VECTOR_LEN, d);
+    return vector_is_ascii(vector_or(vector_or(a, b), vector_or(c, d)));
+}
+
+/* Begins: up to the first aligned address of dst, then one step. Afterwards good is 3 or more, unless the checker found
+ * a mistake right away. */
+UTF8_INLINE void mask_begin(struct follower *f, uint8_t *dst, const uint8_t *src, uint32_t key) {
+    size_t i = VECTOR_LEN - (size_t)((uintptr_t)dst % VECTOR_LEN);
+    VECTOR head = MASK_AT(0, vector_splat(key)), key_here = vector_splat(fws_rotate_key(key, i));
+    VECTOR a = MASK_AT(i, key_here), b = MASK_AT(i + VECTOR_LEN, key_here);
+    VECTOR c = MASK_AT(i + 2 * VECTOR_LEN, key_here), d = MASK_AT(i + 3 * VECTOR_LEN, key_here);
+    vector_store(dst, head);
+    vector_store_aligned(dst + i, a);
+    vector_store_aligned(dst + i + VECTOR_LEN, b);
+    vector_store_aligned(dst + i + 2 * VECTOR_LEN, c);
+    vector_store_aligned(dst + i + 3 * VECTOR_LEN, d);
+    f->masked = f->good = i + STEP_LEN;
+    f->text_end = 0;
+    f->checker = begin_check();
+    if (vector_is_ascii(vector_or(head, vector_or(vector_or(a, b), vector_or(c, d))))) return;
+    f->text_end = f->masked;
+    check_behind(&f->checker, vector_zero(), head);
+    f->good = i < 3 ? VECTOR_LEN : i;
+}
+
+/* Checks one step that lies behind the mask. Returns 0 if it found a mistake. */
+UTF8_INLINE int follow(struct follower *f, const uint8_t *dst) {
+    const uint8_t *text = dst + f->good;
+    check_at(&f->checker, text);
+    check_at(&f->checker, text + VECTOR_LEN);
+    check_at(&f->checker, text + 2 * VECTOR_LEN);
+    check_at(&f->checker, text + 3 * VECTOR_LEN);
+    if (FWS_UNLIKELY(!vector_is_zero(f->checker.mistakes))) return 0;
+    f->good += STEP_LEN;
+    if (f->good < f->text_end) return 1;
+    /* Whatever was open is closed by ASCII in the step just checked, or has to be closed at its end. */
+    if (f->good == f->text_end) check_closed(&f->checker, dst + f->good);
+    if (!vector_is_zero(f->checker.mistakes)) return 0;
+    f->good = f->masked;
+    return 1;
+}
+
+/* After a mistake the rest is unmasked all the same: dst does not depend on where it was found. */
+UTF8_TARGET static FWS_NOINLINE size_t give_up(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                               struct fws_utf8_state *state, size_t masked, size_t good) {
+    MASK_NAME(dst + masked, src + masked, len - masked, fws_rotate_key(key, masked));
+    return fws_utf8_settle(state, dst, good, len);
+}
+
+/* Masks steps from i on, up to the first that is not ASCII, or until the end is near. Returns where it stopped. */
+UTF8_INLINE size_t mask_ascii_steps(uint8_t *dst, const uint8_t *src, size_t i, size_t len, VECTOR key, int *is_ascii) {
+    for (;;) {
+        vector_prefetch(src + i + PREFETCH_AHEAD);
+        *is_ascii = mask_step(dst + i, src + i, key);
+        i += STEP_LEN;
+        if (FWS_UNLIKELY(!*is_ascii)) return i;
+        if (FWS_UNLIKELY(len - i < STEP_LEN + VECTOR_LEN)) return i;
+    }
+}
+
+/* More than 8 vectors. */
+UTF8_TARGET static FWS_NOINLINE size_t mask_check_long(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                       struct fws_utf8_state *state) {
+    struct follower f;
+    int is_ascii;
+    mask_begin(&f, dst, src, key);
+    if (FWS_UNLIKELY(!vector_is_zero(f.checker.mistakes))) return give_up(dst, src, len, key, state, f.masked, 0);
+    VECTOR key_here = vector_splat(fws_rotate_key(key, f.masked));
+    while (len - f.masked >= STEP_LEN + VECTOR_LEN) {
+        if (f.good == f.masked) {
+            f.masked = mask_ascii_steps(dst, src, f.masked, len, key_here, &is_ascii);
+            f.good = is_ascii ? f.masked : f.masked - STEP_LEN;
+            if (!is_ascii) f.text_end = f.masked;
+            continue;
+        }
+        vector_prefetch(src + f.masked + PREFETCH_AHEAD);
+        is_ascii = mask_step(dst + f.masked, src + f.masked, key_here);
+        f.masked += STEP_LEN;
+        if (!is_ascii) f.text_end = f.masked;
+        if (f.masked - f.good < FOLLOW_AT || follow(&f, dst)) continue;
+        return give_up(dst, src, len, key, state, f.masked, f.good);
+    }
+    is_ascii = mask_end(dst, src, len, key, f.masked);
+    if (f.text_end > 0) state->non_ascii = 1;
+    if (is_ascii && f.good == f.masked) return len;
+    return check_on(&f.checker, state, dst, f.good, len, f.good >= VECTOR_LEN);
+}
+
+/* With slop, what is to be checked is loaded before the mask stores it: loaded after that, it would wait. */
+UTF8_INLINE size_t mask_check_fitting(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                      struct fws_utf8_state *state, size_t slop) {
+    VECTOR a = vector_zero(), b = vector_zero();
+    if (slop >= FWS_SLOP) {
+        a = vector_load(src);
+        b = vector_load(src + VECTOR_LEN);
+    }
+    if (MASK_NAME(dst, src, len, key)) return len;
+    if (slop >= FWS_SLOP) {
+        a = vector_xor(a, vector_splat(key));
+        b = vector_xor(b, vector_splat(key));
+        keep_bytes(len, &a, &b);
+    } else {
+        vector_load_short(dst, len, &a, &b);
+    }
+    return check_short(state, a, b, dst, len, 0);
+}
+
+/* More than SHORT_LEN. */
+UTF8_TARGET static FWS_NOINLINE size_t mask_check_more(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                       struct fws_utf8_state *state) {
+    if (len > 8 * VECTOR_LEN) return mask_check_long(dst, src, len, key, state);
+    return MASK_NAME(dst, src, len, key) ? len : check_long(state, dst, len);
+}
+
+/* A text from its start: the mask_utf8 kernel but for the state before. */
+UTF8_INLINE size_t mask_check_whole(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                    struct fws_utf8_state *state, size_t slop) {
+    if (len > SHORT_LEN) return mask_check_more(dst, src, len, key, state);
+    return mask_check_fitting(dst, src, len, key, state, slop);
+}
+
+UTF8_TARGET static FWS_NOINLINE size_t mask_check_resumed(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                          struct fws_utf8_state *state, size_t slop) {
+    size_t missing = state->dfa >> 16;
+    size_t n = missing < len ? missing : len;
+    MASK_NAME(dst, src, n, key);
+    size_t i = fws_utf8_resume(state, dst, n);
+    if (state->dfa != 0) {
+        MASK_NAME(dst + n, src + n, len - n, fws_rotate_key(key, n));
+        return i;
+    }
+    return n + mask_check_whole(dst + n, src + n, len - n, fws_rotate_key(key, n), state, slop);
+}
+
+/* The mask_utf8 kernel. */
+UTF8_INLINE size_t mask_utf8_vector(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                    struct fws_utf8_state *state, size_t slop) {
+    if (FWS_UNLIKELY(state->dfa != 0)) return mask_check_resumed(dst, src, len, key, state, slop);
+    return mask_check_whole(dst, src, len, key, state, slop);
+}
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* UTF-8 checking with vectors, written once over a small vocabulary. The file that includes it has that of
+ * mask_vector.h (whose functions it uses) and defines besides:
+ *
+ *   UTF8_TARGET          FWS_TARGET("<instruction set>"), or nothing
+ *   vector_zero, vector_byte       all zeros; one byte in every place: (), (byte)
+ *   vector_and, vector_less        (a, b): a & b; a - b, or 0 where b is larger
+ *   vector_high, vector_low        (v): the upper and the lower 4 bits of each byte, as a number
+ *   vector_lookup        the byte of a table for each index below 16: (table, index); the table is there once for every
+ *                        16 bytes of the vector
+ *   vector_before        the VECTOR_LEN bytes that end n bytes before the end of `here`, if `before` lies in front of it:
+ *                        (before, here, n), n a constant from 1 to 3
+ *   vector_is_zero       (v)
+ *   vector_all_3, vector_any_of_2, vector_add_different   (a, b, c): a & b & c; (a | b) & c; a | (b ^ c)
+ *   vector_load_short    loads len <= 2 * VECTOR_LEN bytes into two vectors, zeros behind them, and reads nothing else:
+ *                        (src, len, &a, &b)
+ *
+ * The method is that of Keiser and Lemire, "Validating UTF-8 in less than one instruction per byte" (2021). Every
+ * mistake shows in two bytes that follow each other, or in a continuation byte that is missing or too many after a lead
+ * of three or four bytes. Three lookups, by the first byte's upper and lower half and by the second byte's upper half,
+ * each give the set of mistakes that its half allows; what all three allow was made. What stands one, two and three
+ * bytes before is loaded from there and not shifted out of registers: on Zen 4 that is faster by a third. */
+#include "utf8_scalar.h"
+
+/* The mistakes, one bit each. */
+#define TOO_SHORT 0x01u      /* a lead, then no continuation */
+#define TOO_LONG 0x02u       /* ASCII, then a continuation */
+#define OVERLONG_3 0x04u     /* e0 80..9f */
+#define TOO_LARGE 0x08u      /* f4 90..bf, f5..ff and any continuation */
+#define SURROGATE 0x10u      /* ed a0..bf */
+#define OVERLONG_2 0x20u     /* c0 or c1 */
+#define TOO_LARGE_1000 0x40u /* f5..ff 80..8f; shares its bit with OVERLONG_4: f0 80..8f */
+#define OVERLONG_4 0x40u
+#define TWO_MORE 0x80u       /* two continuations: right behind a lead of three or four bytes, and only there */
+/* Mistakes that the lower half of the first byte says nothing about. */
+#define ANY_LOW (TOO_SHORT | TOO_LONG | TWO_MORE)
+#define LARGE_LOW (ANY_LOW | TOO_LARGE | TOO_LARGE_1000)
+
+#define CONTINUATION (TOO_LONG | OVERLONG_2 | TWO_MORE)
+
+/* clang-format off: a line of a table is what it is for. */
+#define FIRST_HIGH                                                                                                     \
+    /* 0. to 7. */ TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,                     \
+    /* 8. to b. */ TWO_MORE, TWO_MORE, TWO_MORE, TWO_MORE,                                                             \
+    /* c. */ TOO_SHORT | OVERLONG_2,                                                                                   \
+    /* d. */ TOO_SHORT,                                                                                                \
+    /* e. */ TOO_SHORT | OVERLONG_3 | SURROGATE,                                                                       \
+    /* f. */ TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4
+#define FIRST_LOW                                                                                                      \
+    /* .0 */ ANY_LOW | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,                                                           \
+    /* .1 */ ANY_LOW | OVERLONG_2,                                                                                     \
+    /* .2 .3 */ ANY_LOW, ANY_LOW,                                                                                      \
+    /* .4 */ ANY_LOW | TOO_LARGE,                                                                                      \
+    /* .5 to .c */ LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW,             \
+    /* .d */ LARGE_LOW | SURROGATE,                                                                                    \
+    /* .e .f */ LARGE_LOW, LARGE_LOW
+#define SECOND_HIGH                                                                                                    \
+    /* 0. to 7. */ TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,             \
+    /* 8. */ CONTINUATION | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,                                                  \
+    /* 9. */ CONTINUATION | OVERLONG_3 | TOO_LARGE,                                                                    \
+    /* a. b. */ CONTINUATION | SURROGATE | TOO_LARGE, CONTINUATION | SURROGATE | TOO_LARGE,                            \
+    /* c. to f. */ TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT
+/* clang-format on */
+
+static const uint8_t first_high_table[32] = {FIRST_HIGH, FIRST_HIGH};
+static const uint8_t first_low_table[32] = {FIRST_LOW, FIRST_LOW};
+static const uint8_t second_high_table[32] = {SECOND_HIGH, SECOND_HIGH};
+
+/* Ones, then zeros, SHORT_LEN of each. */
+#define ONES_16 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255
+#if VECTOR_LEN == 32
+static const uint8_t keep_table[128] = {ONES_16, ONES_16, ONES_16, ONES_16};
+#else
+static const uint8_t keep_table[64] = {ONES_16, ONES_16};
+#endif
+
+/* What the last bytes of a vector must not exceed: a lead byte there would be open. */
+static const uint8_t largest_at_end[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255,  255,
+                                           255, 255, 255, 255, 255, 255, 255, 255, 255, 255,  255,
+                                           255, 255, 255, 255, 255, 255, 255, 0xef, 0xdf, 0xbf};
+
+#define UTF8_INLINE UTF8_TARGET static FWS_ALWAYS_INLINE
+
+/* A text of fewer bytes than this fits two vectors and needs no loop. */
+#define SHORT_LEN (2 * VECTOR_LEN)
+
+/* How much is checked before it is looked for mistakes: each look costs a fiftieth of that. */
+#define LOOK_AFTER 512
+
+struct checker {
+    VECTOR first_high, first_low, second_high;
+    VECTOR mistakes;
+};
+
+UTF8_INLINE struct checker begin_check(void) {
+    return (struct checker){vector_load(first_high_table), vector_load(first_low_table),
+                            vector_load(second_high_table), vector_zero()};
+}
+
+/* The mistakes that the pairs of a byte of `here` and the one before it make. */
+UTF8_INLINE VECTOR find_pairs(const struct checker *c, VECTOR here, VECTOR one) {
+    return vector_all_3(vector_lookup(c->first_high, vector_high(one)), vector_lookup(c->first_low, vector_low(one)),
+                        vector_lookup(c->second_high, vector_high(here)));
+}
+
+/* Bit 7 has to be set, and is in what find_pairs() returns, two bytes behind a lead of three or four bytes and three
+ * bytes behind one of four. */
+UTF8_INLINE void add_mistakes(struct checker *c, VECTOR pairs, VECTOR two, VECTOR three) {
+    VECTOR needed = vector_any_of_2(vector_less(two, vector_byte(0xe0 - 0x80)),
+                                    vector_less(three, vector_byte(0xf0 - 0x80)), vector_byte(0x80));
+    c->mistakes = vector_add_different(c->mistakes, needed, pairs);
+    FWS_KEEP_VECTOR(c->mistakes);
+}
+
+/* Checks the vector at text; the 3 bytes before it are part of the text. */
+UTF8_INLINE void check_at(struct checker *c, const uint8_t *text) {
+    VECTOR pairs = find_pairs(c, vector_load(text), vector_load(text - 1));
+    add_mistakes(c, pairs, vector_load(text - 2), vector_load(text - 3));
+}
+
+/* Checks a vector in a register, behind another. */
+UTF8_INLINE void check_behind(struct checker *c, VECTOR before, VECTOR here) {
+    VECTOR pairs = find_pairs(c, here, vector_before(before, here, 1));
+    add_mistakes(c, pairs, vector_before(before, here, 2), vector_before(before, here, 3));
+}
+
+/* For a text that goes on with ASCII at text: the VECTOR_LEN bytes before must not end inside a character. */
+UTF8_INLINE void check_closed(struct checker *c, const uint8_t *text) {
+    VECTOR open = vector_less(vector_load(text - VECTOR_LEN), vector_load(largest_at_end + 32 - VECTOR_LEN));
+    c->mistakes = vector_or(c->mistakes, open);
+}
+
+UTF8_INLINE int is_ascii_block(const uint8_t *text) {
+    return vector_is_ascii(vector_or(vector_load(text), vector_load(text + VECTOR_LEN)));
+}
+
+/* Skips ASCII from text + i on, in steps of two vectors. Returns where it ends, or where fewer are left. */
+UTF8_INLINE size_t skip_ascii_blocks(const uint8_t *text, size_t i, size_t len) {
+    while (len - i >= 2 * SHORT_LEN) {
+        VECTOR a = vector_or(vector_load(text + i), vector_load(text + i + VECTOR_LEN));
+        VECTOR b = vector_or(vector_load(text + i + 2 * VECTOR_LEN), vector_load(text + i + 3 * VECTOR_LEN));
+        if (!vector_is_ascii(vector_or(a, b))) return vector_is_ascii(a) ? i + SHORT_LEN : i;
+        i += 2 * SHORT_LEN;
+    }
+    return len - i >= SHORT_LEN && is_ascii_block(text + i) ? i + SHORT_LEN : i;
+}
+
+/* Two vectors of text with zeros behind its len bytes: in the zeros, an open character is a mistake too.
+ *   is_at_rest   the text was not stored right now, so loading it again does not wait */
+UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b, const uint8_t *text, size_t len,
+                               const int is_at_rest) {
+    struct checker c = begin_check();
+    check_behind(&c, vector_zero(), a);
+    if (is_at_rest && len == SHORT_LEN) check_at(&c, text + VECTOR_LEN);
+    else check_behind(&c, a, b);
+    if (!vector_is_zero(c.mistakes)) return fws_utf8_settle(state, text, 0, len);
+    if (len == SHORT_LEN && is_open_at_end(text, len)) return fws_utf8_settle(state, text, len, len);
+    state->non_ascii = 1;
+    return len;
+}
+
+/* The end, of fewer than two vectors; the last of them may cover bytes that were checked before. */
+UTF8_INLINE void check_end(struct checker *c, const uint8_t *text, size_t i, size_t len) {
+    if (len - i >= VECTOR_LEN) check_at(c, text + i);
+    if (len - i != VECTOR_LEN) check_at(c, text + len - VECTOR_LEN);
+}
+
+UTF8_INLINE int is_ascii_end(const uint8_t *text, size_t i, size_t len) {
+    VECTOR seen = vector_load(text + len - VECTOR_LEN);
+    if (len - i > VECTOR_LEN) seen = vector_or(seen, vector_load(text + i));
+    return vector_is_ascii(seen);
+}
+
+/* The rest of a text, text[i, len), shorter than two vectors. */
+UTF8_INLINE size_t check_rest(struct checker *c, struct fws_utf8_state *state, const uint8_t *text, size_t i, size_t len,
+                              int is_text) {
+    if (i < len && !is_ascii_end(text, i, len)) {
+        state->non_ascii = 1;
+        check_end(c, text, i, len);
+        if (!vector_is_zero(c->mistakes)) return fws_utf8_settle(state, text, i, len);
+    } else if (i < len || !is_text) {
+        if (!is_text) return len;
+        check_closed(c, text + i);
+        return vector_is_zero(c->mistakes) ? len : fws_utf8_settle(state, text, i, len);
+    }
+    return is_open_at_end(text, len) ? fws_utf8_settle(state, text, len, len) : len;
+}
+
+/* Checks text[i, len). The text is longer than SHORT_LEN; before i it is good, and i is at least VECTOR_LEN.
+ *   is_text   the block before i is not ASCII: its last character may be open
+ * Looks for mistakes often, so what the scalar row checks again is short whatever a peer sends.
+ * Returns what utf8 returns for text[0, len). */
+UTF8_INLINE size_t check_on(struct checker *c, struct fws_utf8_state *state, const uint8_t *text, size_t i, size_t len,
+                            int is_text) {
+    size_t good = i;
+    while (len - i >= SHORT_LEN) {
+        if (is_ascii_block(text + i)) {
+            if (is_text) check_closed(c, text + i);
+            if (!vector_is_zero(c->mistakes)) break;
+            is_text = 0;
+            good = i = skip_ascii_blocks(text, i + SHORT_LEN, len);
+            continue;
+        }
+        is_text = 1;
+        do {
+            check_at(c, text + i);
+            check_at(c, text + i + VECTOR_LEN);
+            i += SHORT_LEN;
+        } while (i - good < LOOK_AFTER && len - i >= SHORT_LEN && !is_ascii_block(text + i));
+        state->non_ascii = 1;
+        if (FWS_UNLIKELY(!vector_is_zero(c->mistakes))) break;
+        good = i;
+    }
+    if (!vector_is_zero(c->mistakes)) return fws_utf8_settle(state, text, good, len);
+    return check_rest(c, state, text, i, len, is_text);
+}
+
+/* Checks a text that is longer than SHORT_LEN, from its start. */
+UTF8_TARGET static FWS_NOINLINE size_t check_long(struct fws_utf8_state *state, const uint8_t *text, size_t len) {
+    size_t i = skip_ascii_blocks(text, 0, len);
+    struct checker c = begin_check();
+    if (i > 0) return check_on(&c, state, text, i, len, 0);
+    VECTOR a = vector_load(text), b = vector_load(text + VECTOR_LEN);
+    check_behind(&c, vector_zero(), a);
+    check_behind(&c, a, b);
+    if (!vector_is_zero(c.mistakes)) return fws_utf8_settle(state, text, 0, len);
+    state->non_ascii = 1;
+    return check_on(&c, state, text, SHORT_LEN, len, 1);
+}
+
+/* Loads len <= SHORT_LEN bytes into two vectors, whatever lies behind them if that may be read. */
+UTF8_INLINE void load_two(const uint8_t *src, size_t len, size_t slop, VECTOR *a, VECTOR *b) {
+    if (slop < FWS_SLOP && len < SHORT_LEN) {
+        vector_load_short(src, len, a, b);
+        return;
+    }
+    *a = vector_load(src);
+    *b = vector_load(src + VECTOR_LEN);
+}
+
+/* Clears what two vectors hold behind len <= SHORT_LEN bytes. */
+UTF8_INLINE void keep_bytes(size_t len, VECTOR *a, VECTOR *b) {
+    const uint8_t *mask = keep_table + SHORT_LEN - len;
+    *a = vector_and(*a, vector_load(mask));
+    *b = vector_and(*b, vector_load(mask + VECTOR_LEN));
+}
+
+/* A text that fits two vectors. Passing the arguments on as they are, here and in the kernel, needs no stack. */
+UTF8_INLINE size_t check_fitting(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
+    VECTOR a, b;
+    load_two(src, len, slop, &a, &b);
+    if (slop >= FWS_SLOP) keep_bytes(len, &a, &b);
+    if (vector_is_ascii(vector_or(a, b))) return len;
+    return check_short(state, a, b, src, len, 1);
+}
+
+UTF8_TARGET static FWS_NOINLINE size_t check_resumed(struct fws_utf8_state *state, const uint8_t *src, size_t len,
+                                                     size_t slop) {
+    size_t i = fws_utf8_resume(state, src, len);
+    if (state->dfa != 0) return i;
+    return i + (len - i > SHORT_LEN ? check_long(state, src + i, len - i) : check_fitting(state, src + i, len - i, slop));
+}
+
+/* The utf8 kernel. */
+UTF8_INLINE size_t utf8_vector(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
+    if (FWS_UNLIKELY(state->dfa != 0)) return check_resumed(state, src, len, slop);
+    if (len > SHORT_LEN) return check_long(state, src, len);
+    return check_fitting(state, src, len, slop);
+}

@@ -153,7 +153,7 @@ int fastws_conn_pending(struct fastws_conn *conn, struct fastws_iovec *iov, int 
 int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
     if (len > conn->writer.listed) return FASTWS_ERR_ARGUMENT;
     fws_writer_sent(&conn->writer, len);
-    if (conn->is_flooded && conn->writer.control_pending <= conn->config->limits.max_control_pending) {
+    if (conn->is_flooded && fws_writer_replies(&conn->writer) <= conn->config->limits.max_control_pending) {
         /* While nothing was read the peer could give no sign of life. */
         conn->is_flooded = 0;
         conn->is_ping_out = 0;
@@ -242,9 +242,9 @@ static void answer_ping(struct fastws_conn *conn, const struct fastws_event *eve
         conn->due = error;
         return;
     }
-    conn->writer.control_pending += (size_t)(conn->writer.queued - before);
+    fws_writer_note_reply(&conn->writer, (size_t)(conn->writer.queued - before));
     size_t max = conn->config->limits.max_control_pending;
-    if (max != 0 && conn->writer.control_pending > max && !conn->is_flooded) {
+    if (max != 0 && fws_writer_replies(&conn->writer) > max && !conn->is_flooded) {
         conn->is_flooded = 1;
         conn->since_ms = now_ms(conn);
     }

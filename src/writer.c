@@ -273,11 +273,38 @@ static uint64_t send_chunk(struct fastws_pool *pool, uint64_t len) {
     return chunk->len;
 }
 
+void fws_writer_note_reply(struct fws_writer *writer, size_t len) {
+    struct fws_replies *replies = &writer->replies;
+    uint64_t end = writer->sent + writer->queued;
+    if (replies->old_len == 0) {
+        replies->old_len = len;
+        replies->old_end = end;
+    } else {
+        replies->new_len += len;
+        replies->new_end = end;
+    }
+}
+
+size_t fws_writer_replies(const struct fws_writer *writer) {
+    size_t len = writer->replies.old_len + writer->replies.new_len;
+    return len < writer->queued ? len : (size_t)writer->queued;
+}
+
+static void forget_replies(struct fws_writer *writer) {
+    struct fws_replies *replies = &writer->replies;
+    if (replies->old_len == 0 || writer->sent < replies->old_end) return;
+    replies->old_len = replies->new_len;
+    replies->old_end = replies->new_end;
+    replies->new_len = 0;
+    if (writer->sent >= replies->old_end) replies->old_len = 0;
+}
+
 void fws_writer_sent(struct fws_writer *writer, uint64_t len) {
     struct fastws_pool *pool = writer->pool;
     writer->queued -= len;
     writer->listed -= len;
-    if (writer->control_pending > writer->queued) writer->control_pending = (size_t)writer->queued;
+    writer->sent += len;
+    forget_replies(writer);
     len -= fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
     if (holds_cork(writer)) {
         while (len > 0 && pool->cork.first < pool->cork.count) len -= send_chunk(pool, len);

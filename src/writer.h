@@ -10,6 +10,16 @@
 #include "buf.h"
 #include "pool.h"
 
+/* Replies to control frames that are queued, in two generations: the older one is forgotten when all of it has been
+ * sent, and the newer one takes its place. So what is counted is never less than what is queued, and never more than
+ * came in during the time that two queues like the present one take to be sent. */
+struct fws_replies {
+    uint64_t old_end; /* where in the stream of bytes the last reply of the generation ends */
+    uint64_t new_end;
+    size_t old_len; /* bytes of the generation; 0: there is none */
+    size_t new_len;
+};
+
 /* Bytes that are queued stand in three places, sent in this order: front (own blocks), the cork if this writer holds
  * it, back (own blocks, once the cork is full). Nothing that is queued moves, until another writer takes the cork or
  * fws_writer_own() is called. */
@@ -19,7 +29,8 @@ struct fws_writer {
     struct fws_buf back;
     uint64_t queued;        /* bytes, headers included */
     uint64_t listed;        /* bytes that fws_writer_list() named last, less what was sent since */
-    size_t control_pending; /* bytes of replies to control frames that may still be queued: never less than there are */
+    uint64_t sent;          /* bytes ever sent: where in its stream of bytes the queue begins */
+    struct fws_replies replies;
 };
 
 /* Payloads from this size on are borrowed instead of copied: from 2 to 4 KiB up a gathering write beats the copy. */
@@ -41,6 +52,12 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_writer_list(struct fws_writer *writer, stru
 
 /* Takes len bytes off the front: at most what was listed. */
 FWS_PRIVATE void fws_writer_sent(struct fws_writer *writer, uint64_t len);
+
+/* Counts the last len bytes that were queued as a reply to a control frame. */
+FWS_PRIVATE void fws_writer_note_reply(struct fws_writer *writer, size_t len);
+
+/* Returns the bytes of replies that may still be queued. */
+FWS_PRIVATE size_t fws_writer_replies(const struct fws_writer *writer);
 
 /* Copies what is borrowed into own blocks. Returns 0 or FASTWS_ERR_NOMEM: then nothing changed. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_writer_own(struct fws_writer *writer);

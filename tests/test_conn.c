@@ -181,6 +181,34 @@ static void messages_do_not_count_as_control_replies(void **state) {
     end_close(&end);
 }
 
+static void send_some(struct end *end, size_t len) {
+    while (len > 0) {
+        struct fastws_iovec piece;
+        assert_int_equal(fastws_conn_pending(end->conn, &piece, 1), 1);
+        size_t part = piece.len < len ? piece.len : len;
+        assert_int_equal(fastws_conn_sent(end->conn, part), 0);
+        len -= part;
+    }
+}
+
+/* Used to count every pong since the queue was last short: a peer that read on behind a backlog was taken for one that
+ * does not read. */
+static void a_peer_that_reads_behind_a_backlog_is_no_flood(void **state) {
+    (void)state;
+    struct end end;
+    static uint8_t payload[300000];
+    open_as(&end, SERVER);
+    assert_int_equal(fastws_conn_send(end.conn, 2, payload, sizeof payload), 0);
+    for (int i = 0; i < 5000; i++) {
+        end_receive_frame(&end, 0x89, payload, 125);
+        send_some(&end, 4000);
+        assert_int_equal(fastws_conn_send(end.conn, 2, payload, 3869), 0);
+        assert_true(fastws_conn_pending_len(end.conn) > 290000);
+        expect_reading(&end, 1);
+    }
+    end_close(&end);
+}
+
 static void without_a_limit_pongs_may_pile_up(void **state) {
     (void)state;
     struct end end;
@@ -351,6 +379,7 @@ int main(void) {
         cmocka_unit_test(stops_reading_while_pongs_pile_up),
         cmocka_unit_test(takes_no_byte_while_reading_is_stopped),
         cmocka_unit_test(messages_do_not_count_as_control_replies),
+        cmocka_unit_test(a_peer_that_reads_behind_a_backlog_is_no_flood),
         cmocka_unit_test(without_a_limit_pongs_may_pile_up),
         cmocka_unit_test(an_end_inside_a_message_is_told_from_one_between_messages),
         cmocka_unit_test(an_end_in_a_large_message_or_before_anything_was_walked),

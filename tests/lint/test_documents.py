@@ -23,7 +23,7 @@ BLOCKS = [
     for line, language, text in documents.blocks(page)
 ]
 # Commands that a reader has, or gets with scripts/setup.
-COMMANDS = {"cc", "cmake", "ctest", "pip"}
+COMMANDS = {"cc", "cmake", "ctest", "ldconfig", "pip"}
 
 C_FLAGS = "-std=c11 -Wall -Wextra -Wpedantic -Werror".split()
 

@@ -234,6 +234,11 @@ static void check_stopped(struct run *run) {
     REQUIRE(run->last < 0);
     REQUIRE(fastws_conn_next(run->conn, &event, 1) == run->last);
     REQUIRE(fastws_conn_send(run->conn, 2, "x", 1) == run->last);
+    if (!run->options->config.is_close_automatic && fastws_conn_get_state(run->conn) == FASTWS_CONN_CLOSED) {
+        REQUIRE(!fastws_conn_is_over(run->conn));
+        REQUIRE(fastws_conn_close(run->conn, 1000, "", 0) == 0);
+        send_answers(run);
+    }
     REQUIRE(fastws_conn_is_over(run->conn));
 }
 

@@ -20,7 +20,7 @@ FLOORS = {
 FLOOR_OF = {concept: floor for floor, concepts in FLOORS.items() for concept in concepts.split()}
 NET = 5
 
-KERNELS = "mask utf8 frames"
+KERNELS = "mask utf8 mask_utf8 frames"
 ISAS = "scalar sse2 sse4 avx2 avx512 neon"
 
 # What the core may take from C itself: no files, no clock, no threads, no signals.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The frames kernel on any CPU. */
+#include "kernels.h"
 #include "mask_scalar.h"
 
 /* A payload here has no more than 65535 bytes: the second pass finds it in the cache. */

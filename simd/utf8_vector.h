@@ -145,7 +145,8 @@ UTF8_INLINE size_t skip_ascii_blocks(const uint8_t *text, size_t i, size_t len) 
     return len - i >= SHORT_LEN && is_ascii_block(text + i) ? i + SHORT_LEN : i;
 }
 
-/* Two vectors of text with zeros behind its len bytes: in the zeros, an open character is a mistake too.
+/* Two vectors of text with zeros behind its len bytes: in the zeros, and at the end of the second vector,
+ * an open character counts as a mistake, which the scalar row then puts right.
  *   is_at_rest   the text was not stored right now, so loading it again does not wait */
 UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b, const uint8_t *text, size_t len,
                                const int is_at_rest) {
@@ -153,8 +154,8 @@ UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b,
     check_behind(&c, vector_zero(), a);
     if (is_at_rest && len == SHORT_LEN) check_at(&c, text + VECTOR_LEN);
     else check_behind(&c, a, b);
-    if (!vector_is_zero(c.mistakes)) return settle(state, text, 0, len);
-    if (len == SHORT_LEN && is_open_at_end(text, len)) return settle(state, text, len, len);
+    c.mistakes = vector_or(c.mistakes, vector_less(b, vector_load(largest_at_end + 32 - VECTOR_LEN)));
+    if (FWS_UNLIKELY(!vector_is_zero(c.mistakes))) return settle(state, text, 0, len);
     state->non_ascii = 1;
     return len;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The frames kernel on any CPU. */
+#include "kernels.h"
 #include "mask_scalar.h"
-#include "utf8_scalar.h"
 
 /* A payload here has no more than 65535 bytes: the second pass finds it in the cache. */
 static FWS_ALWAYS_INLINE size_t text_scalar(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* UTF-8 checking with words of 8 bytes for ASCII and byte by byte for the rest, on any CPU. */
-#include "utf8_scalar.h"
+#include "kernels.h"
 
 #define HIGH_BITS 0x8080808080808080u
 
@@ -60,20 +60,4 @@ size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t 
     }
     state->dfa = dfa;
     return i;
-}
-
-size_t fws_utf8_resume(struct fws_utf8_state *state, const uint8_t *src, size_t len) {
-    size_t missing = state->dfa >> 16;
-    return fws_utf8_scalar(state, src, missing < len ? missing : len, 0);
-}
-
-size_t fws_utf8_settle(struct fws_utf8_state *state, const uint8_t *text, size_t from, size_t len) {
-    size_t begin = from;
-    for (size_t back = 1; back <= 3 && back <= from; back++) {
-        if (text[from - back] < 0xc0) continue;
-        begin = from - back;
-        break;
-    }
-    state->dfa = 0;
-    return begin + fws_utf8_scalar(state, text + begin, len - begin, 0);
 }

@@ -20,7 +20,7 @@
  * of three or four bytes. Three lookups, by the first byte's upper and lower half and by the second byte's upper half,
  * each give the set of mistakes that its half allows; what all three allow was made. What stands one, two and three
  * bytes before is loaded from there and not shifted out of registers: on Zen 4 that is faster by a third. */
-#include "utf8_scalar.h"
+#include "utf8_settle.h"
 
 /* The mistakes, one bit each. */
 #define TOO_SHORT 0x01u      /* a lead, then no continuation */
@@ -145,7 +145,8 @@ UTF8_INLINE size_t skip_ascii_blocks(const uint8_t *text, size_t i, size_t len) 
     return len - i >= SHORT_LEN && is_ascii_block(text + i) ? i + SHORT_LEN : i;
 }
 
-/* Two vectors of text with zeros behind its len bytes: in the zeros, an open character is a mistake too.
+/* Two vectors of text with zeros behind its len bytes: in the zeros, and at the end of the second vector,
+ * an open character counts as a mistake, which the scalar row then puts right.
  *   is_at_rest   the text was not stored right now, so loading it again does not wait */
 UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b, const uint8_t *text, size_t len,
                                const int is_at_rest) {
@@ -153,8 +154,8 @@ UTF8_INLINE size_t check_short(struct fws_utf8_state *state, VECTOR a, VECTOR b,
     check_behind(&c, vector_zero(), a);
     if (is_at_rest && len == SHORT_LEN) check_at(&c, text + VECTOR_LEN);
     else check_behind(&c, a, b);
-    if (!vector_is_zero(c.mistakes)) return fws_utf8_settle(state, text, 0, len);
-    if (len == SHORT_LEN && is_open_at_end(text, len)) return fws_utf8_settle(state, text, len, len);
+    c.mistakes = vector_or(c.mistakes, vector_less(b, vector_load(largest_at_end + 32 - VECTOR_LEN)));
+    if (FWS_UNLIKELY(!vector_is_zero(c.mistakes))) return settle(state, text, 0, len);
     state->non_ascii = 1;
     return len;
 }
@@ -177,13 +178,13 @@ UTF8_INLINE size_t check_rest(struct checker *c, struct fws_utf8_state *state, c
     if (i < len && !is_ascii_end(text, i, len)) {
         state->non_ascii = 1;
         check_end(c, text, i, len);
-        if (!vector_is_zero(c->mistakes)) return fws_utf8_settle(state, text, i, len);
+        if (!vector_is_zero(c->mistakes)) return settle(state, text, i, len);
     } else if (i < len || !is_text) {
         if (!is_text) return len;
         check_closed(c, text + i);
-        return vector_is_zero(c->mistakes) ? len : fws_utf8_settle(state, text, i, len);
+        return vector_is_zero(c->mistakes) ? len : settle(state, text, i, len);
     }
-    return is_open_at_end(text, len) ? fws_utf8_settle(state, text, len, len) : len;
+    return is_open_at_end(text, len) ? settle(state, text, len, len) : len;
 }
 
 /* Checks text[i, len). The text is longer than SHORT_LEN; before i it is good, and i is at least VECTOR_LEN.
@@ -211,7 +212,7 @@ UTF8_INLINE size_t check_on(struct checker *c, struct fws_utf8_state *state, con
         if (FWS_UNLIKELY(!vector_is_zero(c->mistakes))) break;
         good = i;
     }
-    if (!vector_is_zero(c->mistakes)) return fws_utf8_settle(state, text, good, len);
+    if (!vector_is_zero(c->mistakes)) return settle(state, text, good, len);
     return check_rest(c, state, text, i, len, is_text);
 }
 
@@ -223,7 +224,7 @@ UTF8_TARGET static FWS_NOINLINE size_t check_long(struct fws_utf8_state *state, 
     VECTOR a = vector_load(text), b = vector_load(text + VECTOR_LEN);
     check_behind(&c, vector_zero(), a);
     check_behind(&c, a, b);
-    if (!vector_is_zero(c.mistakes)) return fws_utf8_settle(state, text, 0, len);
+    if (!vector_is_zero(c.mistakes)) return settle(state, text, 0, len);
     state->non_ascii = 1;
     return check_on(&c, state, text, SHORT_LEN, len, 1);
 }
@@ -256,7 +257,7 @@ UTF8_INLINE size_t check_fitting(struct fws_utf8_state *state, const uint8_t *sr
 
 UTF8_TARGET static FWS_NOINLINE size_t check_resumed(struct fws_utf8_state *state, const uint8_t *src, size_t len,
                                                      size_t slop) {
-    size_t i = fws_utf8_resume(state, src, len);
+    size_t i = resume(state, src, len);
     if (state->dfa != 0) return i;
     return i + (len - i > SHORT_LEN ? check_long(state, src + i, len - i) : check_fitting(state, src + i, len - i, slop));
 }

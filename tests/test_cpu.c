@@ -58,6 +58,7 @@ static int scalar_row_without_complaint(void) {
     EXPECT(fws_kernels_active()->frames == fws_frames_scalar);
     EXPECT(fws_kernels_active()->utf8 == fws_utf8_scalar);
     EXPECT(fws_kernels_active()->accept == fws_accept_scalar);
+    EXPECT(fws_kernels_active()->mask_utf8 == fws_mask_utf8_scalar);
     return 0;
 }
 
@@ -158,7 +159,7 @@ static void selects_every_row_it_lists(void **unused) {
         assert_int_equal(fastws_cpu_select(row->name), 0);
         assert_string_equal(fastws_cpu_isa(), row->name);
         assert_ptr_equal(fws_kernels_active(), row);
-        assert_true(row->mask && row->frames && row->utf8 && row->accept);
+        assert_true(row->mask && row->frames && row->utf8 && row->mask_utf8 && row->accept);
     }
 }
 
@@ -195,6 +196,11 @@ static void finds_what_the_compiler_finds(void **unused) {
     assert_int_equal((fws_cpu_bits() & FWS_CPU_AVX2) != 0, __builtin_cpu_supports("avx2") != 0);
     int has_sha = linux_finds(" sha_ni ");
     if (has_sha >= 0) assert_int_equal((fws_cpu_bits() & FWS_CPU_SHA) != 0, has_sha);
+    assert_int_equal((fws_cpu_bits() & FWS_CPU_SSE4) != 0,
+                     __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1"));
+    assert_int_equal((fws_cpu_bits() & FWS_CPU_AVX512) != 0,
+                     __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                         __builtin_cpu_supports("avx512vl"));
 #endif
     assert_int_equal((fws_cpu_bits() & FWS_CPU_NEON) != 0, FWS_NEON);
 }

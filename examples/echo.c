@@ -105,16 +105,47 @@ static void announce(const char *host, int listener) {
     fflush(stdout);
 }
 
-static const char *option(int argc, char **argv, const char *name, const char *otherwise) {
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], name) == 0) return argv[i + 1];
+static int is_port(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
+}
+
+/* Takes the options. Anything else ends the program. */
+static void parse(int argc, char **argv, const char **host, const char **port) {
+    static const char usage[] = "usage: echo [--help] [--host HOST] [--port PORT]\n";
+    for (int i = 1; i < argc; i += 2) {
+        const char *value = argv[i + 1]; /* NULL behind the last argument */
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            exit(0);
+        } else if (strcmp(argv[i], "--host") == 0 && value != NULL) {
+            *host = value;
+        } else if (strcmp(argv[i], "--port") == 0 && value != NULL && is_port(value)) {
+            *port = value;
+        } else {
+            fputs(usage, stderr);
+            exit(2);
+        }
     }
-    return otherwise;
+}
+
+/* Says which values the environment variable FASTWS_ISA may have on this machine. */
+static void list_isas(void) {
+    const char *names[8];
+    int count = fastws_cpu_isas(names, 8);
+    fprintf(stderr, "echo: FASTWS_ISA must be one of:");
+    for (int i = 0; i < count && i < 8; i++) fprintf(stderr, " %s", names[i]);
+    fprintf(stderr, "\n");
 }
 
 int main(int argc, char **argv) {
-    const char *host = option(argc, argv, "--host", "127.0.0.1");
-    const char *port = option(argc, argv, "--port", "9001");
+    const char *host = "127.0.0.1";
+    const char *port = "9001";
+    parse(argc, argv, &host, &port);
+    if (fastws_cpu_status() != 0) {
+        list_isas();
+        return 1;
+    }
     int listener = listen_at(host, port);
     if (listener < 0) {
         fprintf(stderr, "echo: cannot listen on %s port %s\n", host, port);

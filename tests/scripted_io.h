@@ -33,8 +33,8 @@ struct script {
     int is_again_due; /* with script_wait: every other read and write says FASTWS_IO_AGAIN first */
 };
 
-static inline ptrdiff_t script_read(void *context, void *dst, size_t len) {
-    struct script *script = context;
+static inline ptrdiff_t script_read(void *ctx, void *dst, size_t len) {
+    struct script *script = ctx;
     script->reads++;
     if (script->is_again_due && script->reads % 2) return FASTWS_IO_AGAIN;
     size_t left = script->in_len - script->in_off;
@@ -46,8 +46,8 @@ static inline ptrdiff_t script_read(void *context, void *dst, size_t len) {
     return (ptrdiff_t)len;
 }
 
-static inline ptrdiff_t script_writev(void *context, const struct fastws_iovec *iov, int count) {
-    struct script *script = context;
+static inline ptrdiff_t script_writev(void *ctx, const struct fastws_iovec *iov, int count) {
+    struct script *script = ctx;
     script->writes++;
     if (script->is_again_due && script->writes % 2) return FASTWS_IO_AGAIN;
     size_t room = script->piece > 0 ? script->piece : SIZE_MAX;
@@ -64,25 +64,33 @@ static inline ptrdiff_t script_writev(void *context, const struct fastws_iovec *
     return (ptrdiff_t)total;
 }
 
-static inline int script_wait(void *context, unsigned what, uint64_t until_ms) {
+static inline int script_wait(void *ctx, int for_write, uint64_t until_ms) {
+    (void)for_write;
     (void)until_ms;
-    ((struct script *)context)->waits++;
-    return (int)what;
+    ((struct script *)ctx)->waits++;
+    return 1;
 }
 
-static inline int script_shutdown(void *context) {
-    ((struct script *)context)->shutdowns++;
+static inline int script_wait_any(void *ctx, uint64_t until_ms) {
+    (void)until_ms;
+    ((struct script *)ctx)->waits++;
+    return (int)(FASTWS_IO_READABLE | FASTWS_IO_WRITABLE);
+}
+
+static inline int script_shutdown(void *ctx) {
+    ((struct script *)ctx)->shutdowns++;
     return 0;
 }
 
-static inline int script_close(void *context) {
-    ((struct script *)context)->closes++;
+static inline int script_close(void *ctx) {
+    ((struct script *)ctx)->closes++;
     return 0;
 }
 
 /* A stream without wait: add script_wait for one that polls. */
 static inline struct fastws_io script_io(struct script *script) {
-    return (struct fastws_io){script_read, script_writev, NULL, script_shutdown, script_close, script};
+    return (struct fastws_io){script_read, script_writev,   NULL,           script_close,
+                              script,      script_shutdown, script_wait_any};
 }
 
 /* Appends a frame to dst: first is FIN, RSV and opcode as on the wire; masked, as a client sends it, unless key is

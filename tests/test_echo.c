@@ -20,17 +20,20 @@ static pid_t server;
 static int server_port;
 static struct fastws_conn_config client_config;
 
-/* Forks a process that does what the program does with these arguments; its output comes out of the pipe. */
-static pid_t spawn(char **arguments, int count, FILE **output) {
+/* Forks a process that does what the program does with these arguments, which NULL ends; what it writes to its
+ * descriptor fd comes out of the pipe. */
+static pid_t spawn_for(char **arguments, int fd, FILE **output) {
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         alarm(120); /* ends it should the test die */
-        dup2(fds[1], STDOUT_FILENO);
+        dup2(fds[1], fd);
         close(fds[0]);
         close(fds[1]);
+        int count = 0;
+        while (arguments[count] != NULL) count++;
         exit(echo_main(count, arguments));
     }
     close(fds[1]);
@@ -38,6 +41,8 @@ static pid_t spawn(char **arguments, int count, FILE **output) {
     assert_non_null(*output);
     return child;
 }
+
+static pid_t spawn(char **arguments, FILE **output) { return spawn_for(arguments, STDOUT_FILENO, output); }
 
 static int wait_for(pid_t child) {
     int status;
@@ -48,9 +53,9 @@ static int wait_for(pid_t child) {
 static int start_server(void **state) {
     (void)state;
     fastws_conn_config_init(&client_config, FASTWS_ROLE_CLIENT);
-    char *arguments[] = {"echo", "--port", "0"};
+    char *arguments[] = {"echo", "--port", "0", NULL};
     FILE *output;
-    server = spawn(arguments, 3, &output);
+    server = spawn(arguments, &output);
     int found = fscanf(output, "listening on ws://127.0.0.1:%d/", &server_port);
     fclose(output);
     return found == 1 ? 0 : -1;
@@ -178,15 +183,15 @@ static void stops_for_signals_and_reports_a_port_that_is_taken(void **state) {
     (void)state;
     char port[16];
     snprintf(port, sizeof port, "%d", server_port);
-    char *taken[] = {"echo", "--port", port, "--host", "127.0.0.1"};
+    char *taken[] = {"echo", "--port", port, "--host", "127.0.0.1", NULL};
     FILE *output;
-    pid_t child = spawn(taken, 5, &output);
+    pid_t child = spawn(taken, &output);
     assert_int_equal(wait_for(child), 1);
     assert_int_equal(fgetc(output), EOF);
     fclose(output);
 
-    char *any[] = {"echo", "--port", "0"};
-    child = spawn(any, 3, &output);
+    char *any[] = {"echo", "--port", "0", NULL};
+    child = spawn(any, &output);
     int found_port;
     assert_int_equal(fscanf(output, "listening on ws://127.0.0.1:%d/", &found_port), 1);
     assert_int_equal(kill(child, SIGINT), 0);
@@ -194,8 +199,56 @@ static void stops_for_signals_and_reports_a_port_that_is_taken(void **state) {
     fclose(output);
 }
 
+/* ---- The command line ---- */
+
+/* Runs the program, expecting that it ends with this status, and that what it writes to fd begins with text. */
+static void expect_end(char **arguments, int status, int fd, const char *text) {
+    FILE *output;
+    pid_t child = spawn_for(arguments, fd, &output);
+    char line[256] = "";
+    (void)!fgets(line, sizeof line, output);
+    assert_int_equal(strncmp(line, text, strlen(text)), 0);
+    assert_int_equal(fgetc(output), EOF);
+    fclose(output);
+    assert_int_equal(wait_for(child), status);
+}
+
+static void tells_of_its_usage(void **state) {
+    (void)state;
+    char *help[] = {"echo", "--port", "0", "--help", NULL};
+    expect_end(help, 0, STDOUT_FILENO, "usage: echo ");
+    char *refused[][4] = {
+        {"echo", "--prot", "0", NULL}, {"echo", "8080", NULL},         {"echo", "--port", NULL},
+        {"echo", "--host", NULL},      {"echo", "--port", "", NULL},   {"echo", "--port", "-1", NULL},
+        {"echo", "--port", " 1"},      {"echo", "--port", "1x", NULL}, {"echo", "--port", "65536", NULL},
+        {"echo", "--port", "http"},    {"echo", "--port", "4294967297"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        expect_end(refused[i], 2, STDERR_FILENO, "usage: echo ");
+        expect_end(refused[i], 2, STDOUT_FILENO, "");
+    }
+}
+
+/* FASTWS_ISA is read once in the life of a process: this test comes first, before this one has used a kernel. */
+static void does_not_start_with_instructions_that_do_not_exist(void **state) {
+    (void)state;
+    char *arguments[] = {"echo", "--port", "0", NULL};
+    const char *before = getenv("FASTWS_ISA");
+    char *saved = before != NULL ? strdup(before) : NULL;
+    setenv("FASTWS_ISA", "bogus", 1);
+    expect_end(arguments, 1, STDERR_FILENO, "echo: FASTWS_ISA must be one of: ");
+    if (saved != NULL) {
+        setenv("FASTWS_ISA", saved, 1);
+    } else {
+        unsetenv("FASTWS_ISA");
+    }
+    free(saved);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(does_not_start_with_instructions_that_do_not_exist),
+        cmocka_unit_test(tells_of_its_usage),
         cmocka_unit_test(echoes_text_and_binary_of_every_size),
         cmocka_unit_test(silent_peers_stop_nobody_else),
         cmocka_unit_test(a_broken_frame_is_answered_and_the_next_client_served),

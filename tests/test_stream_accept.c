@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,13 @@
 #include <fastws/error.h>
 
 #include "scripted_io.h"
+
+/* The stream's own allocation comes from this file; the rest of the library is linked. */
+static int is_memory_short;
+static void *malloc_or_fail(size_t len) { return is_memory_short ? NULL : malloc(len); }
+#define malloc malloc_or_fail
+#include "src/net/stream.c"
+#undef malloc
 
 #define REQUEST                                                                                                        \
     "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                         \
@@ -109,6 +117,68 @@ static void answers_every_refusal(void **state) {
     }
 }
 
+/* ---- A stream that cannot be opened ---- */
+
+/* Returns 0 when the request was answered with 500, and only with it, and accepting returned this error. */
+static int check_500(const struct fastws_conn_config *bad, int expected) {
+    struct script script = {.in = (const uint8_t *)REQUEST FRAME, .in_len = sizeof REQUEST FRAME - 1};
+    memset(out, 0, sizeof out);
+    script.out = out;
+    script.out_cap = sizeof out - 1;
+    struct fastws_io io = script_io(&script);
+    io.wait = script_wait;
+    struct fastws_stream *stream = NULL;
+    if (fastws_stream_accept(&io, NULL, bad, 10000, &stream) != expected || stream != NULL) return 1;
+    if (strncmp((char *)out, "HTTP/1.1 500 ", 13) != 0 || strstr((char *)out, "HTTP/1.1 101 ") != NULL) return 2;
+    return script.writes == 1 && script.shutdowns == 1 && script.closes == 0 ? 0 : 3;
+}
+
+static void answers_500_when_the_configuration_is_not_a_servers(void **state) {
+    (void)state;
+    struct fastws_conn_config bad = config;
+    bad.size = sizeof bad - 1;
+    assert_int_equal(check_500(&bad, FASTWS_ERR_ARGUMENT), 0);
+    bad = config;
+    bad.role = 2;
+    assert_int_equal(check_500(&bad, FASTWS_ERR_ARGUMENT), 0);
+    fastws_conn_config_init(&bad, FASTWS_ROLE_CLIENT);
+    assert_int_equal(check_500(&bad, FASTWS_ERR_ARGUMENT), 0);
+}
+
+static void answers_500_when_there_is_no_memory(void **state) {
+    (void)state;
+    is_memory_short = 1;
+    int failure = check_500(&config, FASTWS_ERR_NOMEM);
+    is_memory_short = 0;
+    assert_int_equal(failure, 0);
+}
+
+/* FASTWS_ISA is read once in the life of a process: this test comes first, before this one has used a kernel. */
+static void answers_500_when_the_chosen_row_does_not_exist(void **state) {
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("FASTWS_ISA", "bogus", 1);
+        _exit(check_500(&config, FASTWS_ERR_ISA));
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* A request that is refused for what it says gets that answer, whatever else is wrong. */
+static void a_bad_request_is_answered_as_such_also_without_memory(void **state) {
+    (void)state;
+    struct script script = {.in = (const uint8_t *)"POST / HTTP/1.1\r\n\r\n", .in_len = 19};
+    struct fastws_stream *stream;
+    is_memory_short = 1;
+    int error = accept_over(&script, 1, &stream);
+    is_memory_short = 0;
+    assert_int_equal(error, FASTWS_ERR_HTTP_METHOD);
+    assert_int_equal(strncmp((char *)out, "HTTP/1.1 405 ", 13), 0);
+}
+
 static void refuses_a_head_that_does_not_end(void **state) {
     (void)state;
     static char in[40000] = "GET / HTTP/1.1\r\nX: ";
@@ -187,9 +257,13 @@ static void a_refused_client_that_stays_is_left_after_the_timeout(void **state) 
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_500_when_the_chosen_row_does_not_exist),
         cmocka_unit_test(accepts_a_request_in_any_slices_and_keeps_what_follows),
         cmocka_unit_test(answers_in_pieces_when_the_peer_takes_pieces),
         cmocka_unit_test(answers_every_refusal),
+        cmocka_unit_test(answers_500_when_the_configuration_is_not_a_servers),
+        cmocka_unit_test(answers_500_when_there_is_no_memory),
+        cmocka_unit_test(a_bad_request_is_answered_as_such_also_without_memory),
         cmocka_unit_test(refuses_a_head_that_does_not_end),
         cmocka_unit_test(reports_streams_that_end_or_fail),
         cmocka_unit_test(a_head_that_is_late_is_answered_with_408),

@@ -205,13 +205,18 @@ static void takes_messages_while_its_pongs_are_not_taken(void **state) {
 static int waits;
 static struct fastws_io whole;
 
-static int count_wait(void *context, unsigned what, uint64_t until_ms) {
+static int count_wait(void *ctx, int for_write, uint64_t until_ms) {
     waits++;
-    return whole.wait(context, what, until_ms);
+    return whole.wait(ctx, for_write, until_ms);
 }
 
-static ptrdiff_t read_little(void *context, void *dst, size_t len) {
-    return whole.read(context, dst, len < 1000 ? len : 1000);
+static int count_wait_any(void *ctx, uint64_t until_ms) {
+    waits++;
+    return whole.wait_any(ctx, until_ms);
+}
+
+static ptrdiff_t read_little(void *ctx, void *dst, size_t len) {
+    return whole.read(ctx, dst, len < 1000 ? len : 1000);
 }
 
 static void stops_reading_when_pongs_pile_up(void **state) {
@@ -227,6 +232,7 @@ static void stops_reading_when_pongs_pile_up(void **state) {
     fastws_io_from_fd(&io, fds[0]);
     whole = io;
     io.wait = count_wait;
+    io.wait_any = count_wait_any;
     io.read = read_little;
     struct fastws_stream *stream;
     assert_int_equal(fastws_stream_open(&io, &config, NULL, 0, &stream), 0);

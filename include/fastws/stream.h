@@ -38,7 +38,7 @@ FASTWS_BEGIN_DECLS
 
 struct fastws_stream;
 
-/* What to wait for, as bits. */
+/* What wait_any found, as bits. */
 #define FASTWS_IO_READABLE (1u << 0)
 #define FASTWS_IO_WRITABLE (1u << 1)
 
@@ -46,24 +46,30 @@ struct fastws_stream;
 #define FASTWS_IO_AGAIN (-1)  /* not now: wait. Allowed only where wait exists */
 #define FASTWS_IO_FAILED (-2) /* for good; any other negative number means the same */
 
-/* A byte stream. The functions get context first; the struct is copied by the stream. read and writev may be called by
- * two threads at once (each of them by one).
+/* A byte stream. The functions get ctx first; the struct is copied by the stream. Initialise all of it: members behind
+ * ctx are optional, and NULL where an initialiser leaves them out. read and writev may be called by two threads at once
+ * (each of them by one), the waits by several.
  *   read      up to len bytes (at least 1) into dst: their number, 0 at the end of the stream, or FASTWS_IO_*
  *   writev    count pieces (at least 1, at most 16), of which none is empty: the number of bytes taken, at least 1, or
- *             FASTWS_IO_*. Interrupted calls are repeated inside, also in read and wait
- *   wait      until something of what (FASTWS_IO_READABLE, FASTWS_IO_WRITABLE or both) is so, or until_ms of
- *             CLOCK_MONOTONIC has passed (UINT64_MAX: no limit): the bits that are so, 0 when none is (the time has
- *             passed; earlier is allowed), negative when it failed. A failed stream is readable and writable: read and
- *             writev say what is wrong. NULL: read and writev block, and no deadline is kept
- *   shutdown  tells the peer that nothing more comes; reading goes on: 0 or negative. NULL: nothing to do
- *   close     gives the stream back: 0 or negative. NULL: nothing to do */
+ *             FASTWS_IO_*. Interrupted calls are repeated inside, also in read and the waits. Where wait exists, read
+ *             and writev should say FASTWS_IO_AGAIN instead of blocking
+ *   wait      until the stream is readable (for_write 0) or writable (for_write 1), or until_ms of CLOCK_MONOTONIC has
+ *             passed (0: has passed; UINT64_MAX: no limit): positive when it is, 0 when the time has passed (earlier is
+ *             allowed), negative when it failed. A failed stream is readable and writable: read and writev say what is
+ *             wrong. NULL: read and writev block, and no deadline is kept
+ *   close     gives the stream back: 0 or negative. NULL: nothing to do
+ *   shutdown  tells the peer that nothing more comes; reading goes on: 0 or negative. NULL: only close tells it, so no
+ *             call waits for the peer to end the stream first
+ *   wait_any  like wait, for either direction: the bits that are so, 0 or negative. Not used without wait. NULL: a
+ *             reader that has replies to write waits in slices of 50 ms, and tries to write them after each */
 struct fastws_io {
-    ptrdiff_t (*read)(void *context, void *dst, size_t len);
-    ptrdiff_t (*writev)(void *context, const struct fastws_iovec *iov, int count);
-    int (*wait)(void *context, unsigned what, uint64_t until_ms);
-    int (*shutdown)(void *context);
-    int (*close)(void *context);
-    void *context;
+    ptrdiff_t (*read)(void *ctx, void *dst, size_t len);
+    ptrdiff_t (*writev)(void *ctx, const struct fastws_iovec *iov, int count);
+    int (*wait)(void *ctx, int for_write, uint64_t until_ms);
+    int (*close)(void *ctx);
+    void *ctx;
+    int (*shutdown)(void *ctx);
+    int (*wait_any)(void *ctx, uint64_t until_ms);
 };
 
 /* Describes a descriptor that the stream closes: a stream socket, blocking or not, or another that can be read and
@@ -88,15 +94,19 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 5) int fastws_stream_open(const
  *   timeout_ms      for the whole handshake; 0: no limit. 10 000 is the default of the field
  *   out             written only on success
  * The answer goes out in one write. After a refusal io is shut down, and what the peer still sends is dropped until it
- * ends or the timeout passes, so that a reset does not overtake the answer. Bytes behind the head belong to the stream.
+ * ends or the timeout passes, so that a reset does not overtake the answer; where io has no shutdown, only what has
+ * arrived is dropped. Bytes behind the head belong to the stream.
  * Returns 0, or
  *   FASTWS_ERR_HTTP_*, FASTWS_ERR_HANDSHAKE_*   the request was refused, and its HTTP answer written
  *   FASTWS_ERR_HANDSHAKE_TIMEOUT                the head did not come in time (answered with 408), or the answer was
  *                                               not taken in time
  *   FASTWS_ERR_EOF, FASTWS_ERR_UNEXPECTED_EOF   the peer ended the stream before the head, or inside it
  *   FASTWS_ERR_IO                               the stream failed
- * or as fastws_upgrade_new(), fastws_upgrade_feed() and fastws_stream_open(). On failure io stays the caller's to
- * close. */
+ *   the errors of fastws_stream_open()          the request was good, but the stream cannot be opened (answered with
+ *                                               500); FASTWS_ERR_ARGUMENT also when the role is not the server's
+ *   the errors of fastws_upgrade_new()          nothing was read or written; FASTWS_ERR_ARGUMENT also for an io without
+ *                                               read or writev
+ * or as fastws_upgrade_feed(). On failure io stays the caller's to close. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 3, 5) int fastws_stream_accept(
     const struct fastws_io *io, const struct fastws_upgrade_config *upgrade_config,
     const struct fastws_conn_config *config, uint64_t timeout_ms, struct fastws_stream **out);
@@ -140,8 +150,9 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_ping(struct fast
  * messages until the peer's close frame. Closed: a server shuts the byte stream down first, and drops what still comes
  * until the peer ends it; a client waits for the server to do so (RFC 6455 7.1.1). Failed: either side does as a
  * server, so that a reset does not overtake the close frame (RFC 6455 7.1.7). Each of these waits lasts the close
- * timeout at most; the second is skipped where io has no wait. If another thread is reading, this one only sends the
- * close frame: it is the other that meets the close, and may call this function then. Invalidates views.
+ * timeout at most. The second is skipped where io has no wait, and where it would follow a shutdown that io does not
+ * have. If another thread is reading, this one only sends the close frame: it is the other that meets the close, and
+ * may call this function then. Invalidates views.
  *   code, reason, len   as for fastws_conn_close(); without effect when a close frame was sent before
  * Returns 0 when the close handshake is complete (or another thread will complete it), or FASTWS_ERR_CLOSE_* for a code
  * or reason that may not be sent, the errors of a send, or the error that stopped the stream, such as

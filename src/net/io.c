@@ -13,6 +13,8 @@
 
 #include <fastws/error.h>
 
+enum { WAIT_SLICE_MS = 50 }; /* how long a reader with unsent replies waits where io cannot wait for both directions */
+
 uint64_t fws_clock_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -28,8 +30,8 @@ uint64_t fws_deadline_ms(uint64_t start_ms, uint64_t duration_ms) {
 
 /* ---- A descriptor ---- */
 
-/* The context of the functions below is the descriptor itself. */
-static int fd_of(void *context) { return (int)(intptr_t)context; }
+/* The ctx of the functions below is the descriptor itself. */
+static int fd_of(void *ctx) { return (int)(intptr_t)ctx; }
 
 /* What a system call returned, as struct fastws_io wants it. */
 static ptrdiff_t outcome(ssize_t n) {
@@ -47,46 +49,46 @@ static int to_system(struct iovec dst[FWS_IO_PIECES], const struct fastws_iovec 
     return used;
 }
 
-static ptrdiff_t socket_read(void *context, void *dst, size_t len) {
+static ptrdiff_t socket_read(void *ctx, void *dst, size_t len) {
     ssize_t n;
-    do n = recv(fd_of(context), dst, len, MSG_DONTWAIT);
+    do n = recv(fd_of(ctx), dst, len, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return outcome(n);
 }
 
-static ptrdiff_t socket_writev(void *context, const struct fastws_iovec *iov, int count) {
+static ptrdiff_t socket_writev(void *ctx, const struct fastws_iovec *iov, int count) {
     struct iovec pieces[FWS_IO_PIECES];
     struct msghdr message = {0};
     message.msg_iov = pieces;
     message.msg_iovlen = (unsigned)to_system(pieces, iov, count);
     ssize_t n;
-    do n = sendmsg(fd_of(context), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    do n = sendmsg(fd_of(ctx), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return outcome(n);
 }
 
-static int socket_shutdown(void *context) {
-    return shutdown(fd_of(context), SHUT_WR) == 0 ? 0 : FASTWS_IO_FAILED;
+static int socket_shutdown(void *ctx) {
+    return shutdown(fd_of(ctx), SHUT_WR) == 0 ? 0 : FASTWS_IO_FAILED;
 }
 
-static ptrdiff_t fd_read(void *context, void *dst, size_t len) {
+static ptrdiff_t fd_read(void *ctx, void *dst, size_t len) {
     ssize_t n;
-    do n = read(fd_of(context), dst, len);
+    do n = read(fd_of(ctx), dst, len);
     while (n < 0 && errno == EINTR);
     return outcome(n);
 }
 
-static ptrdiff_t fd_writev(void *context, const struct fastws_iovec *iov, int count) {
+static ptrdiff_t fd_writev(void *ctx, const struct fastws_iovec *iov, int count) {
     struct iovec pieces[FWS_IO_PIECES];
     int used = to_system(pieces, iov, count);
     ssize_t n;
-    do n = writev(fd_of(context), pieces, used);
+    do n = writev(fd_of(ctx), pieces, used);
     while (n < 0 && errno == EINTR);
     return outcome(n);
 }
 
 /* Not EINTR: Linux has let go of the descriptor then, and closing it again could hit another thread's. */
-static int fd_close(void *context) { return close(fd_of(context)) == 0 ? 0 : FASTWS_IO_FAILED; }
+static int fd_close(void *ctx) { return close(fd_of(ctx)) == 0 ? 0 : FASTWS_IO_FAILED; }
 
 /* What poll() wants: -1 for no limit. A time that does not fit ends early, which callers expect. */
 static int poll_timeout(uint64_t until_ms) {
@@ -96,18 +98,25 @@ static int poll_timeout(uint64_t until_ms) {
     return until_ms - now_ms < INT_MAX ? (int)(until_ms - now_ms) : INT_MAX;
 }
 
-static int fd_wait(void *context, unsigned what, uint64_t until_ms) {
-    struct pollfd entry = {.fd = fd_of(context)};
-    if (entry.fd < 0) return FASTWS_IO_FAILED; /* poll() would skip it */
-    if (what & FASTWS_IO_READABLE) entry.events |= POLLIN;
-    if (what & FASTWS_IO_WRITABLE) entry.events |= POLLOUT;
+/* Returns the events that are so, 0 or negative. */
+static int fd_poll(int fd, short events, uint64_t until_ms) {
+    struct pollfd entry = {.fd = fd, .events = events};
+    if (fd < 0) return FASTWS_IO_FAILED; /* poll() would skip it */
     int n;
     do n = poll(&entry, 1, poll_timeout(until_ms));
     while (n < 0 && errno == EINTR);
     if (n < 0 || entry.revents & POLLNVAL) return FASTWS_IO_FAILED;
-    if (entry.revents & (POLLERR | POLLHUP)) return (int)what;
-    return (entry.revents & POLLIN ? (int)FASTWS_IO_READABLE : 0) |
-           (entry.revents & POLLOUT ? (int)FASTWS_IO_WRITABLE : 0);
+    return entry.revents & (POLLERR | POLLHUP) ? events : entry.revents;
+}
+
+static int fd_wait(void *ctx, int for_write, uint64_t until_ms) {
+    return fd_poll(fd_of(ctx), for_write ? POLLOUT : POLLIN, until_ms);
+}
+
+static int fd_wait_any(void *ctx, uint64_t until_ms) {
+    int events = fd_poll(fd_of(ctx), POLLIN | POLLOUT, until_ms);
+    if (events < 0) return events;
+    return (events & POLLIN ? (int)FASTWS_IO_READABLE : 0) | (events & POLLOUT ? (int)FASTWS_IO_WRITABLE : 0);
 }
 
 void fastws_io_from_fd(struct fastws_io *io, int fd) {
@@ -118,16 +127,28 @@ void fastws_io_from_fd(struct fastws_io *io, int fd) {
     io->read = is_socket ? socket_read : fd_read;
     io->writev = is_socket ? socket_writev : fd_writev;
     io->wait = fd_wait;
-    io->shutdown = is_socket ? socket_shutdown : NULL;
     io->close = fd_close;
-    io->context = (void *)(intptr_t)fd;
+    io->ctx = (void *)(intptr_t)fd;
+    io->shutdown = is_socket ? socket_shutdown : NULL;
+    io->wait_any = fd_wait_any;
 }
 
 /* ---- Any byte stream ---- */
 
+int fws_io_wait(const struct fastws_io *io, unsigned what, uint64_t until_ms) {
+    if (what == (FASTWS_IO_READABLE | FASTWS_IO_WRITABLE)) {
+        if (io->wait_any != NULL) return io->wait_any(io->ctx, until_ms);
+        uint64_t slice_ms = fws_clock_ms() + WAIT_SLICE_MS;
+        if (slice_ms < until_ms) until_ms = slice_ms;
+        what = FASTWS_IO_READABLE;
+    }
+    int ready = io->wait(io->ctx, what == FASTWS_IO_WRITABLE, until_ms);
+    return ready > 0 ? (int)what : ready;
+}
+
 /* Returns 0 when it is worth another try, FASTWS_ERR_TIMEOUT or FASTWS_ERR_IO. */
 static int wait_until(const struct fastws_io *io, unsigned what, uint64_t until_ms) {
-    int ready = io->wait(io->context, what, until_ms);
+    int ready = fws_io_wait(io, what, until_ms);
     if (ready < 0) return FASTWS_ERR_IO;
     return ready == 0 && fws_clock_ms() >= until_ms ? FASTWS_ERR_TIMEOUT : 0;
 }
@@ -135,7 +156,7 @@ static int wait_until(const struct fastws_io *io, unsigned what, uint64_t until_
 ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len, uint64_t until_ms) {
     for (;;) {
         if (io->wait != NULL) TRY(wait_until(io, FASTWS_IO_READABLE, until_ms));
-        ptrdiff_t n = io->read(io->context, dst, len);
+        ptrdiff_t n = io->read(io->ctx, dst, len);
         if (n >= 0 && (size_t)n <= len) return n;
         if (n != FASTWS_IO_AGAIN || io->wait == NULL) return FASTWS_ERR_IO;
     }
@@ -144,7 +165,7 @@ ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len, uint64_
 int fws_io_write(const struct fastws_io *io, const void *src, size_t len, uint64_t until_ms) {
     struct fastws_iovec rest = {src, len};
     while (rest.len > 0) {
-        ptrdiff_t n = io->writev(io->context, &rest, 1);
+        ptrdiff_t n = io->writev(io->ctx, &rest, 1);
         if (n > 0 && (size_t)n <= rest.len) {
             rest.base = (const uint8_t *)rest.base + n;
             rest.len -= (size_t)n;
@@ -156,13 +177,19 @@ int fws_io_write(const struct fastws_io *io, const void *src, size_t len, uint64
     return 0;
 }
 
-void fws_io_drop(const struct fastws_io *io, uint64_t until_ms) {
+/* Drops until until_ms; each read waits until read_until_ms. */
+static void drop(const struct fastws_io *io, uint64_t until_ms, uint64_t read_until_ms) {
     if (io->wait == NULL) return;
     uint8_t dropped[4096];
-    while (fws_clock_ms() < until_ms && fws_io_read(io, dropped, sizeof dropped, until_ms) > 0) {}
+    while (fws_clock_ms() < until_ms && fws_io_read(io, dropped, sizeof dropped, read_until_ms) > 0) {}
 }
 
+void fws_io_drop(const struct fastws_io *io, uint64_t until_ms) { drop(io, until_ms, until_ms); }
+
 void fws_io_linger(const struct fastws_io *io, uint64_t until_ms) {
-    if (io->shutdown != NULL && io->shutdown(io->context) < 0) return;
-    fws_io_drop(io, until_ms);
+    if (io->shutdown == NULL) {
+        drop(io, until_ms, 0);
+    } else if (io->shutdown(io->ctx) >= 0) {
+        drop(io, until_ms, until_ms);
+    }
 }

@@ -19,6 +19,11 @@ FWS_PRIVATE uint64_t fws_clock_ms(void);
 /* Returns the time that lies duration_ms behind start_ms; UINT64_MAX, which is never, for a duration of 0. */
 FWS_PRIVATE uint64_t fws_deadline_ms(uint64_t start_ms, uint64_t duration_ms);
 
+/* Waits until something of what (FASTWS_IO_READABLE, FASTWS_IO_WRITABLE or both) is so, or until_ms, for an io that has
+ * wait. Returns the bits that are so, 0 or negative. May be back early: with both bits it is, often, where io has no
+ * wait_any, and does not tell of FASTWS_IO_WRITABLE. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_io_wait(const struct fastws_io *io, unsigned what, uint64_t until_ms);
+
 /* Waits for bytes until until_ms, and reads them. Returns their number, 0 at the end of the stream, FASTWS_ERR_TIMEOUT
  * or FASTWS_ERR_IO. */
 FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len,
@@ -32,7 +37,8 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_io_write(const struct fastws_io *io, const 
 FWS_PRIVATE void fws_io_drop(const struct fastws_io *io, uint64_t until_ms);
 
 /* Ends our half of the stream, then does fws_io_drop(): closing a socket that holds unread bytes would send a reset,
- * and the peer would lose what we wrote last. */
+ * and the peer would lose what we wrote last. Where io has no shutdown the peer may be waiting for the close that comes
+ * next: then only what has arrived is dropped. */
 FWS_PRIVATE void fws_io_linger(const struct fastws_io *io, uint64_t until_ms);
 
 #endif

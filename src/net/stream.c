@@ -74,14 +74,18 @@ int fastws_stream_open(const struct fastws_io *io, const struct fastws_conn_conf
     return 0;
 }
 
-void fastws_stream_free(struct fastws_stream *stream) {
-    if (stream == NULL) return;
-    if (stream->io.close != NULL) stream->io.close(stream->io.context);
+void fws_stream_discard(struct fastws_stream *stream) {
     fastws_conn_free(stream->conn);
     fastws_pool_free(stream->pool);
     pthread_mutex_destroy(&stream->lock);
     pthread_cond_destroy(&stream->written);
     free(stream);
+}
+
+void fastws_stream_free(struct fastws_stream *stream) {
+    if (stream == NULL) return;
+    if (stream->io.close != NULL) stream->io.close(stream->io.ctx);
+    fws_stream_discard(stream);
 }
 
 const struct fastws_conn *fastws_stream_get_conn(const struct fastws_stream *stream) { return stream->conn; }
@@ -147,8 +151,7 @@ static int wait_writable(struct fastws_stream *stream, uint64_t start_ms, uint64
 
     uint64_t recheck_ms = fws_deadline_ms(now_ms, stream->recheck_ms);
     fws_stream_leave(stream);
-    int ready = stream->io.wait(stream->io.context, FASTWS_IO_WRITABLE,
-                                recheck_ms < deadline_ms ? recheck_ms : deadline_ms);
+    int ready = fws_io_wait(&stream->io, FASTWS_IO_WRITABLE, recheck_ms < deadline_ms ? recheck_ms : deadline_ms);
     fws_stream_enter(stream);
     return ready < 0 ? break_output(stream, FASTWS_ERR_IO) : 0;
 }
@@ -164,7 +167,7 @@ ptrdiff_t fws_stream_write_some(struct fastws_stream *stream, const struct fastw
     uint64_t start_ms = fws_clock_ms();
     for (;;) {
         fws_stream_leave(stream);
-        ptrdiff_t n = stream->io.writev(stream->io.context, iov, count);
+        ptrdiff_t n = stream->io.writev(stream->io.ctx, iov, count);
         fws_stream_enter(stream);
         if (n > 0 && (size_t)n <= sum_len(iov, count)) return n;
         if (n != FASTWS_IO_AGAIN || stream->io.wait == NULL) return break_output(stream, FASTWS_ERR_IO);
@@ -226,7 +229,7 @@ static int await(struct fastws_stream *stream, unsigned what) {
         return 0;
     }
     fws_stream_leave(stream);
-    int ready = stream->io.wait(stream->io.context, what, until_ms);
+    int ready = fws_io_wait(&stream->io, what, until_ms);
     fws_stream_enter(stream);
     if (ready < 0) return stream->read_error = FASTWS_ERR_IO;
     if ((unsigned)ready & FASTWS_IO_WRITABLE) fws_stream_flush(stream);
@@ -255,7 +258,7 @@ static int take_initial(struct fastws_stream *stream, void *dst, size_t cap) {
 /* Reads into the space that the connection gave. */
 static int read_some(struct fastws_stream *stream, void *dst, size_t cap) {
     fws_stream_leave(stream);
-    ptrdiff_t n = stream->io.read(stream->io.context, dst, cap);
+    ptrdiff_t n = stream->io.read(stream->io.ctx, dst, cap);
     fws_stream_enter(stream);
     if (n == FASTWS_IO_AGAIN && stream->io.wait != NULL) return 0;
     if (n < 0 || (size_t)n > cap) return stream->read_error = FASTWS_ERR_IO;

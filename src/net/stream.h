@@ -37,6 +37,9 @@ struct fastws_stream {
     uint8_t initial[]; /* what came behind the handshake */
 };
 
+/* Frees the stream without closing io. */
+FWS_PRIVATE void fws_stream_discard(struct fastws_stream *stream);
+
 /* Take and give back lock. Entering also tells the pool the time, so do both around each call of io. */
 FWS_PRIVATE void fws_stream_enter(struct fastws_stream *stream);
 FWS_PRIVATE void fws_stream_leave(struct fastws_stream *stream);

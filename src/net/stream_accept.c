@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The server's handshake over a byte stream: request in, answer out, stream open. RFC 6455 section 4.2. */
+/* The server's handshake over a byte stream: request in, stream open, answer out. RFC 6455 section 4.2. */
 #define _POSIX_C_SOURCE 200809L
 #include <fastws/error.h>
 #include <fastws/upgrade.h>
@@ -38,6 +38,25 @@ static int answer(const struct fastws_io *io, const struct fastws_upgrade *upgra
     return error == FASTWS_ERR_TIMEOUT ? FASTWS_ERR_HANDSHAKE_TIMEOUT : error;
 }
 
+/* Opens a server's stream, for a request that is accepted. The role is looked at once the size has been judged. */
+static int open_server(const struct fastws_io *io, const struct fastws_conn_config *config,
+                       const struct received *received, struct fastws_stream **out) {
+    struct fastws_stream *stream;
+    TRY(fastws_stream_open(io, config, received->bytes + received->used, received->len - received->used, &stream));
+    if (config->role != FASTWS_ROLE_SERVER) {
+        fws_stream_discard(stream);
+        return FASTWS_ERR_ARGUMENT;
+    }
+    *out = stream;
+    return 0;
+}
+
+/* Takes the acceptance back. */
+static int refuse(struct fastws_upgrade *upgrade, int error) {
+    fastws_upgrade_reset(upgrade);
+    return fastws_upgrade_refuse(upgrade, error);
+}
+
 int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade_config *upgrade_config,
                          const struct fastws_conn_config *config, uint64_t timeout_ms, struct fastws_stream **out) {
     if (io->read == NULL || io->writev == NULL) return FASTWS_ERR_ARGUMENT;
@@ -45,13 +64,22 @@ int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade
     TRY(fastws_upgrade_new(upgrade_config, NULL, &upgrade));
     uint64_t until_ms = fws_deadline_ms(fws_clock_ms(), timeout_ms);
     struct received received;
+    struct fastws_stream *stream = NULL;
     int result = read_head(io, upgrade, &received, until_ms);
+    if (result > 0) { /* nothing may fail behind the 101 */
+        result = open_server(io, config, &received, &stream);
+        if (result < 0) result = refuse(upgrade, result);
+    }
     int error = answer(io, upgrade, until_ms);
     fastws_upgrade_free(upgrade);
     if (result < 0) {
         if (error == 0) fws_io_linger(io, until_ms);
         return result;
     }
-    if (error < 0) return error;
-    return fastws_stream_open(io, config, received.bytes + received.used, received.len - received.used, out);
+    if (error < 0) {
+        fws_stream_discard(stream);
+        return error;
+    }
+    *out = stream;
+    return 0;
 }

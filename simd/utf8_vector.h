@@ -84,8 +84,9 @@ static const uint8_t largest_at_end[32] = {255, 255, 255, 255, 255, 255, 255, 25
 /* A text of fewer bytes than this fits two vectors and needs no loop. */
 #define SHORT_LEN (2 * VECTOR_LEN)
 
-/* How much is checked before it is looked for mistakes: each look costs a fiftieth of that. */
-#define LOOK_AFTER 512
+/* From where text begins, so much is checked before it is looked for mistakes, and for ASCII: a text that has a little of
+ * both in every line, as JSON has, is checked at one speed and not by turns, which branches would be guessed wrong. */
+#define LOOK_AFTER 256
 
 struct checker {
     VECTOR first_high, first_low, second_high;
@@ -207,7 +208,7 @@ UTF8_INLINE size_t check_on(struct checker *c, struct fws_utf8_state *state, con
             check_at(c, text + i);
             check_at(c, text + i + VECTOR_LEN);
             i += SHORT_LEN;
-        } while (i - good < LOOK_AFTER && len - i >= SHORT_LEN && !is_ascii_block(text + i));
+        } while (i - good < LOOK_AFTER && len - i >= SHORT_LEN);
         state->non_ascii = 1;
         if (FWS_UNLIKELY(!vector_is_zero(c->mistakes))) break;
         good = i;

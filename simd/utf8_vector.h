@@ -85,7 +85,7 @@ static const uint8_t largest_at_end[32] = {255, 255, 255, 255, 255, 255, 255, 25
 #define SHORT_LEN (2 * VECTOR_LEN)
 
 /* From where text begins, so much is checked before it is looked for mistakes, and for ASCII: a text that has a little
- * of both in every line, as JSON has, is checked at one speed and not by turns, whose branches would be guessed wrong. */
+ * of both in every line, as JSON has, is checked at one speed: taking turns, branches would be guessed wrong. */
 #define LOOK_AFTER 256
 
 struct checker {

@@ -9,8 +9,8 @@
 #ifndef FWS_MASK_UTF8_VECTOR_H
 #define FWS_MASK_UTF8_VECTOR_H
 
-/* The check stays so far behind the mask that no load waits for a store: at 256 bytes it takes half as long again on Zen 4,
- * at 512 a few percent more. */
+/* The check stays so far behind the mask that no load waits for a store: at 256 bytes it takes half as long
+ * again on Zen 4, at 512 a few percent more. */
 #define FOLLOW_AT 768
 
 /* One step of mask and check. */

@@ -72,7 +72,8 @@ MASK_TARGET static FWS_ALWAYS_INLINE int mask_under_vector(uint8_t *dst, const u
 }
 
 /* The end of a payload that was masked up to i, where dst is aligned: VECTOR_LEN <= len - i < 5 * VECTOR_LEN. */
-MASK_TARGET static FWS_ALWAYS_INLINE int mask_end(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, size_t i) {
+MASK_TARGET static FWS_ALWAYS_INLINE int mask_end(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                  size_t i) {
     VECTOR key_here = vector_splat(fws_rotate_key(key, i));
     VECTOR seen = vector_xor(key_here, key_here);
     if (FWS_UNLIKELY((uintptr_t)(dst + len - 1) % PAGE_LEN < VECTOR_LEN - 1)) {

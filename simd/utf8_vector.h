@@ -8,8 +8,8 @@
  *   vector_high, vector_low        (v): the upper and the lower 4 bits of each byte, as a number
  *   vector_lookup        the byte of a table for each index below 16: (table, index); the table is there once for every
  *                        16 bytes of the vector
- *   vector_before        the VECTOR_LEN bytes that end n bytes before the end of `here`, if `before` lies in front of it:
- *                        (before, here, n), n a constant from 1 to 3
+ *   vector_before        the VECTOR_LEN bytes that end n bytes before the end of `here`, if `before` lies in front of
+ *                        it: (before, here, n), n a constant from 1 to 3
  *   vector_is_zero       (v)
  *   vector_all_3, vector_any_of_2, vector_add_different   (a, b, c): a & b & c; (a | b) & c; a | (b ^ c)
  *   vector_load_short    loads len <= 2 * VECTOR_LEN bytes into two vectors, zeros behind them, and reads nothing else:
@@ -84,8 +84,9 @@ static const uint8_t largest_at_end[32] = {255, 255, 255, 255, 255, 255, 255, 25
 /* A text of fewer bytes than this fits two vectors and needs no loop. */
 #define SHORT_LEN (2 * VECTOR_LEN)
 
-/* How much is checked before it is looked for mistakes: each look costs a fiftieth of that. */
-#define LOOK_AFTER 512
+/* From where text begins, so much is checked before it is looked for mistakes, and for ASCII: a text that has a little
+ * of both in every line, as JSON has, is checked at one speed: taking turns, branches would be guessed wrong. */
+#define LOOK_AFTER 256
 
 struct checker {
     VECTOR first_high, first_low, second_high;
@@ -173,8 +174,8 @@ UTF8_INLINE int is_ascii_end(const uint8_t *text, size_t i, size_t len) {
 }
 
 /* The rest of a text, text[i, len), shorter than two vectors. */
-UTF8_INLINE size_t check_rest(struct checker *c, struct fws_utf8_state *state, const uint8_t *text, size_t i, size_t len,
-                              int is_text) {
+UTF8_INLINE size_t check_rest(struct checker *c, struct fws_utf8_state *state, const uint8_t *text, size_t i,
+                              size_t len, int is_text) {
     if (i < len && !is_ascii_end(text, i, len)) {
         state->non_ascii = 1;
         check_end(c, text, i, len);
@@ -207,7 +208,7 @@ UTF8_INLINE size_t check_on(struct checker *c, struct fws_utf8_state *state, con
             check_at(c, text + i);
             check_at(c, text + i + VECTOR_LEN);
             i += SHORT_LEN;
-        } while (i - good < LOOK_AFTER && len - i >= SHORT_LEN && !is_ascii_block(text + i));
+        } while (i - good < LOOK_AFTER && len - i >= SHORT_LEN);
         state->non_ascii = 1;
         if (FWS_UNLIKELY(!vector_is_zero(c->mistakes))) break;
         good = i;
@@ -259,7 +260,8 @@ UTF8_TARGET static FWS_NOINLINE size_t check_resumed(struct fws_utf8_state *stat
                                                      size_t slop) {
     size_t i = resume(state, src, len);
     if (state->dfa != 0) return i;
-    return i + (len - i > SHORT_LEN ? check_long(state, src + i, len - i) : check_fitting(state, src + i, len - i, slop));
+    if (len - i > SHORT_LEN) return i + check_long(state, src + i, len - i);
+    return i + check_fitting(state, src + i, len - i, slop);
 }
 
 /* The utf8 kernel. */

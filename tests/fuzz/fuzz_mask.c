@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Masking, alone and with the UTF-8 check: every row writes and says what the scalar row does, in place, onto a
- * destination that overlaps from below, and elsewhere. Input: the gap between destination and source, the open character
- * (as the bytes of a text before), the key, then the payload as it is when unmasked. */
+ * destination that overlaps from below, and elsewhere. Input: the gap between destination and source, the open
+ * character (as the bytes of a text before), the key, then the payload as it is when unmasked. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

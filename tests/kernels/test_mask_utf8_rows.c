@@ -88,8 +88,8 @@ static void check(const struct fws_kernels *row, uint8_t *dst, uint8_t *src, con
     assert_bytes(row, dst, plain, len, what, len, phase);
 }
 
-/* In place and copying. Without slop the guard page is right behind the source, with it 64 bytes later; and right before
- * it in a third buffer. */
+/* In place and copying. Without slop the guard page is right behind the source, with it 64 bytes later; a third buffer
+ * begins right behind one. */
 static void check_between_guards(const struct fws_kernels *row, uint8_t *ends[2], uint8_t *start, size_t len) {
     for (size_t slop = 0; slop <= FWS_SLOP; slop += FWS_SLOP) {
         for (size_t phase = 0; phase < 4; phase++) {

@@ -97,7 +97,7 @@ static void check_slop(const struct fws_kernels *row, uint8_t *end, const uint8_
     memcpy(place, text, len);
     struct fws_utf8_state state = {0, 0};
     size_t accepted = row->utf8(&state, place, len, FWS_SLOP);
-    if (accepted != expected) fail_msg("%s: byte %zu and not %zu of %zu, with slop", row->name, accepted, expected, len);
+    if (accepted != expected) fail_msg("%s: byte %zu, not %zu of %zu, with slop", row->name, accepted, expected, len);
     if (expected < len) return;
     assert_int_equal(state.dfa != 0, open);
     assert_int_equal(state.non_ascii != 0, has_high_bit(text, len));
@@ -241,8 +241,8 @@ static void checks_what_the_slop_says_nothing_about(void **unused) {
     for_each_row(check_slops);
 }
 
-/* All texts of four bytes are too many for every build: one in 4093 of them, a prime, alone and within ASCII. The rest is
- * in exhaustive_utf8.c. */
+/* All texts of four bytes are too many for every build: one in 4093 of them, a prime, alone and within ASCII. The rest
+ * is in exhaustive_utf8.c. */
 static void check_samples_of_four_bytes(const struct fws_kernels *row) {
     uint8_t text[100];
     memset(text, 'a', sizeof text);

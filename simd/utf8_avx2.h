@@ -23,7 +23,7 @@ FWS_TARGET("avx2") static FWS_ALWAYS_INLINE void load_short_avx2(const uint8_t *
 
 #define UTF8_TARGET FWS_TARGET("avx2")
 #define vector_zero() _mm256_setzero_si256()
-#define vector_byte(byte) _mm256_set1_epi8((char)(byte))
+#define vector_byte(byte) _mm256_set1_epi8((int8_t)(byte))
 #define vector_and(a, b) _mm256_and_si256(a, b)
 #define vector_less(a, b) _mm256_subs_epu8(a, b)
 #define vector_low(v) _mm256_and_si256(v, vector_byte(0x0f))

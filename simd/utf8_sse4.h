@@ -14,7 +14,7 @@ FWS_TARGET("sse4.1") static FWS_ALWAYS_INLINE void load_short_sse4(const uint8_t
 
 #define UTF8_TARGET FWS_TARGET("sse4.1")
 #define vector_zero() _mm_setzero_si128()
-#define vector_byte(byte) _mm_set1_epi8((char)(byte))
+#define vector_byte(byte) _mm_set1_epi8((int8_t)(byte))
 #define vector_and(a, b) _mm_and_si128(a, b)
 #define vector_less(a, b) _mm_subs_epu8(a, b)
 #define vector_low(v) _mm_and_si128(v, vector_byte(0x0f))

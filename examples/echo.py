@@ -5,6 +5,7 @@
 import argparse
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -54,20 +55,39 @@ def stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> None:
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return number
+
+
+def listen(host: str, number: int) -> socket.socket:
+    """Listens on the first address of host, of whichever family it is."""
+    family, _, _, _, address = socket.getaddrinfo(host or None, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address, family=family, backlog=512)
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9001, help="0 for any free one")
+    parser.add_argument("--port", type=port, default=9001, help="0 for any free one")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, stop)
-    with socket.create_server((arguments.host, arguments.port), backlog=512) as listener:
-        print(f"listening on ws://{arguments.host}:{listener.getsockname()[1]}/", flush=True)
+    try:
+        listener = listen(arguments.host, arguments.port)
+    except (OSError, UnicodeError) as error:
+        print(f"{parser.prog}: cannot listen on {arguments.host} port {arguments.port}: {error}", file=sys.stderr)
+        return 1
+    with listener:
+        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+        print(f"listening on ws://{host}:{listener.getsockname()[1]}/", flush=True)
         try:
             while True:
                 accept(listener)
         except KeyboardInterrupt:
-            pass
+            return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

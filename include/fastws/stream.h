@@ -43,8 +43,8 @@ struct fastws_stream;
 #define FASTWS_IO_WRITABLE (1u << 1)
 
 /* Results of read and writev below 0. */
-#define FASTWS_IO_AGAIN (-1)  /* not now: wait. Allowed only where wait exists */
-#define FASTWS_IO_FAILED (-2) /* for good; any other negative number means the same */
+#define FASTWS_IO_FAILED (-1) /* for good; any other negative number but the next means the same */
+#define FASTWS_IO_AGAIN (-2)  /* not now: wait. Allowed only where wait exists */
 
 /* A byte stream. The functions get ctx first; the struct is copied by the stream. Initialise all of it: members behind
  * ctx are optional, and NULL where an initialiser leaves them out. read and writev may be called by two threads at once

@@ -19,20 +19,24 @@ int arg_bytes(PyObject *object, const char *what, Py_buffer *view) {
     return -1;
 }
 
-int arg_key(PyObject *object, uint8_t key[4]) {
+int arg_key(PyObject *object, const char *what, uint8_t key[4]) {
     Py_buffer view;
-    if (arg_bytes(object, "key", &view) < 0) return -1;
+    if (arg_bytes(object, what, &view) < 0) return -1;
     int is_right = view.len == 4;
     if (is_right) {
         memcpy(key, view.buf, 4);
     } else {
-        PyErr_Format(PyExc_ValueError, "key must be 4 bytes, not %zd", view.len);
+        PyErr_Format(PyExc_ValueError, "%s must be 4 bytes, not %zd", what, view.len);
     }
     PyBuffer_Release(&view);
     return is_right ? 0 : -1;
 }
 
 int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
+    if (!PyIndex_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be an integer, not %.200s", what, Py_TYPE(object)->tp_name);
+        return -1;
+    }
     PyObject *number = PyNumber_Index(object);
     if (!number) return -1;
     unsigned long long value = PyLong_AsUnsignedLongLong(number);
@@ -48,8 +52,12 @@ int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out
     return -1;
 }
 
-int arg_payload(PyObject *object, Py_buffer *view) {
-    if (!PyUnicode_Check(object)) return arg_bytes(object, "data", view);
+int arg_payload(PyObject *object, const char *what, Py_buffer *view) {
+    if (!PyUnicode_Check(object)) {
+        if (PyObject_CheckBuffer(object)) return arg_bytes(object, what, view);
+        PyErr_Format(PyExc_TypeError, "%s must be str or bytes-like, not %.200s", what, Py_TYPE(object)->tp_name);
+        return -1;
+    }
     if (PyUnicode_IS_COMPACT_ASCII(object)) {
         return PyBuffer_FillInfo(view, object, PyUnicode_DATA(object), PyUnicode_GET_LENGTH(object), 1, PyBUF_SIMPLE);
     }
@@ -134,9 +142,24 @@ int arg_sort(const char *function, PyObject *const *args, Py_ssize_t count, PyOb
     return 0;
 }
 
+int arg_one(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames, const char *name,
+            int is_required, PyObject **out) {
+    const char *const names[] = {name, NULL};
+    if (count == 1 && !kwnames) {
+        *out = args[0];
+        return 0;
+    }
+    return arg_sort(function, args, count, kwnames, names, is_required, 1, out);
+}
+
 int arg_seconds(PyObject *object, const char *what, int zero_ok, uint64_t max_ms, uint64_t *ms) {
     *ms = 0;
     if (object == Py_None) return 0;
+    if (!PyNumber_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be a number of seconds or None, not %.200s", what,
+                     Py_TYPE(object)->tp_name);
+        return -1;
+    }
     double seconds = PyFloat_AsDouble(object);
     if (seconds == -1.0 && PyErr_Occurred()) return -1;
     if (!isfinite(seconds) || seconds < 0 || (seconds == 0 && !zero_ok) || seconds * 1000.0 > (double)max_ms) {
@@ -157,7 +180,7 @@ static int set_ms(PyObject *object, const char *what, uint32_t *out) {
 }
 
 /* In C, 0 means no limit. In Python None does, and 0 would only be a mistake. */
-static int arg_limit(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
+int arg_limit(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
     *out = 0;
     if (object == Py_None) return 0;
     if (arg_unsigned(object, what, max, out) < 0) return -1;

@@ -7,17 +7,22 @@
 
 #include <fastws/conn.h>
 
+/* what names the argument in the message of every exception. */
+
 /* Four bytes. */
-int arg_key(PyObject *object, uint8_t key[4]);
+int arg_key(PyObject *object, const char *what, uint8_t key[4]);
 
 /* An integer from 0 to max. */
 int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out);
+
+/* A limit: an integer from 1 to max, or None for none, which is 0 in C. */
+int arg_limit(PyObject *object, const char *what, uint64_t max, uint64_t *out);
 
 /* Any readable, C-contiguous object. Release with PyBuffer_Release(). */
 int arg_bytes(PyObject *object, const char *what, Py_buffer *view);
 
 /* A payload: the UTF-8 of a str, or the bytes of a bytes-like object. Release with PyBuffer_Release(). */
-int arg_payload(PyObject *object, Py_buffer *view);
+int arg_payload(PyObject *object, const char *what, Py_buffer *view);
 
 /* TEXT or BINARY. */
 int arg_data_opcode(PyObject *object, int *opcode);
@@ -35,6 +40,11 @@ int arg_count(const char *function, Py_ssize_t given, Py_ssize_t least, Py_ssize
  * where none was given. The first least names must be given; at most positional of them by position. */
 int arg_sort(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
              const char *const *names, Py_ssize_t least, Py_ssize_t positional, PyObject **out);
+
+/* Takes the only argument of a METH_FASTCALL | METH_KEYWORDS function, by position or by its name. Without is_required,
+ * *out is NULL if it was not given. */
+int arg_one(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames, const char *name,
+            int is_required, PyObject **out);
 
 /* The options of a connection: keyword arguments of Connection and Stream. Unset ones are NULL. */
 struct options {

@@ -146,9 +146,11 @@ static PyObject *receive_bytes(struct connection *self, const char *src, size_t 
     return list;
 }
 
-static PyObject *connection_receive(PyObject *object, PyObject *data) {
+static PyObject *connection_receive(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct connection *self = (struct connection *)object;
+    PyObject *data;
     Py_buffer view;
+    if (arg_one("receive", args, count, kwnames, "data", 1, &data) < 0) return NULL;
     if (arg_bytes(data, "data", &view) < 0) return NULL;
     PyObject *list = check_may_receive(self) < 0 ? NULL : receive_bytes(self, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
@@ -163,18 +165,22 @@ static PyObject *connection_receive_eof(PyObject *object, PyObject *Py_UNUSED(ig
     return receive_bytes(self, NULL, 0);
 }
 
-static PyObject *connection_get_buffer(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *connection_get_buffer(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct connection *self = (struct connection *)object;
-    if (arg_count("get_buffer", count, 0, 1) < 0) return NULL;
-    if (count && (!PyLong_Check(args[0]))) return PyErr_Format(PyExc_TypeError, "sizehint must be int");
+    PyObject *hint;
+    if (arg_one("get_buffer", args, count, kwnames, "sizehint", 0, &hint) < 0) return NULL;
+    if (hint && !PyLong_Check(hint)) return PyErr_Format(PyExc_TypeError, "sizehint must be int");
     if (!self->buffer) self->buffer = PyByteArray_FromStringAndSize(NULL, BUFFER_LEN);
     return self->buffer ? PyMemoryView_FromObject(self->buffer) : NULL;
 }
 
-static PyObject *connection_buffer_updated(PyObject *object, PyObject *number) {
+static PyObject *connection_buffer_updated(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                           PyObject *kwnames) {
     struct connection *self = (struct connection *)object;
+    PyObject *number;
     Py_buffer view = {0};
     uint64_t len;
+    if (arg_one("buffer_updated", args, count, kwnames, "nbytes", 1, &number) < 0) return NULL;
     if (check_may_receive(self) < 0) return NULL;
     /* The bytearray can be reached, and resized, through the memoryview that was handed out. */
     if (self->buffer && PyObject_GetBuffer(self->buffer, &view, PyBUF_SIMPLE) < 0) return NULL;
@@ -203,19 +209,20 @@ static PyObject *connection_send(PyObject *object, PyObject *const *args, Py_ssi
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-static PyObject *send_control(PyObject *object, PyObject *const *args, Py_ssize_t count, int is_pong) {
+static PyObject *send_control(PyObject *object, PyObject *data, int is_pong) {
     struct connection *self = (struct connection *)object;
-    if (arg_count(is_pong ? "pong" : "ping", count, 0, 1) < 0) return NULL;
-    if (protocol_send_control(&self->protocol, self->state, is_pong, count ? args[0] : NULL) < 0) return NULL;
+    if (protocol_send_control(&self->protocol, self->state, is_pong, data) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *connection_ping(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    return send_control(self, args, count, 0);
+static PyObject *connection_ping(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
+    return arg_one("ping", args, count, kwnames, "data", 0, &data) < 0 ? NULL : send_control(self, data, 0);
 }
 
-static PyObject *connection_pong(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    return send_control(self, args, count, 1);
+static PyObject *connection_pong(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
+    return arg_one("pong", args, count, kwnames, "data", 0, &data) < 0 ? NULL : send_control(self, data, 1);
 }
 
 static PyObject *connection_close(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -248,12 +255,13 @@ static PyObject *connection_data_to_send(PyObject *object, PyObject *Py_UNUSED(i
 
 /* ---- Time and state ---- */
 
-static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct connection *self = (struct connection *)object;
-    if (arg_count("on_time", count, 0, 1) < 0) return NULL;
+    PyObject *time;
+    if (arg_one("on_time", args, count, kwnames, "now", 0, &time) < 0) return NULL;
     uint64_t now = protocol_touch(&self->protocol);
     /* Rounded up: a deadline that was read as seconds and handed back has passed. */
-    if (count && arg_seconds(args[0], "now", 1, INT64_MAX / 2, &now) < 0) return NULL;
+    if (time && time != Py_None && arg_seconds(time, "now", 1, INT64_MAX / 2, &now) < 0) return NULL;
     int result = fastws_conn_on_time(self->protocol.conn, now);
     if (result < 0) return error_raise(self->state, result);
     if (self->protocol.error || result == 0) return PyList_New(0);
@@ -289,8 +297,8 @@ static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
 
 static PyMethodDef connection_methods[] = {
-    {"receive", connection_receive, METH_O,
-     "receive($self, data, /)\n--\n\n"
+    {"receive", (PyCFunction)(void (*)(void))connection_receive, METH_FASTCALL | METH_KEYWORDS,
+     "receive($self, /, data)\n--\n\n"
      "Takes bytes that the peer sent, which are copied, and returns the events that they complete.\n\n"
      "Args:\n"
      "    data: any bytes-like object.\n\n"
@@ -302,11 +310,11 @@ static PyMethodDef connection_methods[] = {
     {"receive_eof", connection_receive_eof, METH_NOARGS,
      "receive_eof($self, /)\n--\n\n"
      "Says that the peer will send nothing more. Returns the last events: a Failure, if no close frame came."},
-    {"get_buffer", (PyCFunction)(void (*)(void))connection_get_buffer, METH_FASTCALL,
-     "get_buffer($self, sizehint=-1, /)\n--\n\n"
+    {"get_buffer", (PyCFunction)(void (*)(void))connection_get_buffer, METH_FASTCALL | METH_KEYWORDS,
+     "get_buffer($self, /, sizehint=-1)\n--\n\n"
      "Returns a memoryview to receive into, as asyncio.BufferedProtocol does."},
-    {"buffer_updated", connection_buffer_updated, METH_O,
-     "buffer_updated($self, nbytes, /)\n--\n\n"
+    {"buffer_updated", (PyCFunction)(void (*)(void))connection_buffer_updated, METH_FASTCALL | METH_KEYWORDS,
+     "buffer_updated($self, /, nbytes)\n--\n\n"
      "Says that nbytes were written to the start of get_buffer(). Like receive(), but for those bytes."},
     {"send", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS,
      "send($self, data, opcode=None)\n--\n\n"
@@ -317,10 +325,10 @@ static PyMethodDef connection_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: a close frame was queued, or the connection failed.\n"
      "    ValueError: opcode is neither, or text is not UTF-8."},
-    {"ping", (PyCFunction)(void (*)(void))connection_ping, METH_FASTCALL,
-     "ping($self, data=b'', /)\n--\n\nQueues a ping with at most 125 bytes. RFC 6455 5.5.2."},
-    {"pong", (PyCFunction)(void (*)(void))connection_pong, METH_FASTCALL,
-     "pong($self, data=b'', /)\n--\n\nQueues a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
+    {"ping", (PyCFunction)(void (*)(void))connection_ping, METH_FASTCALL | METH_KEYWORDS,
+     "ping($self, /, data=b'')\n--\n\nQueues a ping with at most 125 bytes. RFC 6455 5.5.2."},
+    {"pong", (PyCFunction)(void (*)(void))connection_pong, METH_FASTCALL | METH_KEYWORDS,
+     "pong($self, /, data=b'')\n--\n\nQueues a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
     {"close", (PyCFunction)(void (*)(void))connection_close, METH_FASTCALL | METH_KEYWORDS,
      "close($self, code=1000, reason='')\n--\n\n"
      "Queues a close frame: the last frame of this end. Does nothing after another, or a failure. RFC 6455 7.1.2.\n\n"
@@ -331,8 +339,8 @@ static PyMethodDef connection_methods[] = {
      "    ValueError: code may not be sent."},
     {"data_to_send", connection_data_to_send, METH_NOARGS,
      "data_to_send($self, /)\n--\n\nReturns all bytes that are to be sent, and forgets them."},
-    {"on_time", (PyCFunction)(void (*)(void))connection_on_time, METH_FASTCALL,
-     "on_time($self, now=None, /)\n--\n\n"
+    {"on_time", (PyCFunction)(void (*)(void))connection_on_time, METH_FASTCALL | METH_KEYWORDS,
+     "on_time($self, /, now=None)\n--\n\n"
      "Does what is due: queues a ping, or fails the connection. Call it when deadline has passed.\n\n"
      "Args:\n"
      "    now: seconds, as time.monotonic() counts; None for that clock.\n\n"
@@ -345,8 +353,7 @@ static PyMethodDef connection_methods[] = {
 };
 
 static PyGetSetDef connection_getset[] = {
-    {"deadline", get_deadline, NULL, "When on_time() wants to be called, in seconds of time.monotonic(); None: never.",
-     NULL},
+    {"deadline", get_deadline, NULL, "When to call on_time(), in seconds of time.monotonic(); None: never.", NULL},
     {"state", get_protocol, NULL, "'OPEN', 'CLOSING' or 'CLOSED'.", (void *)&state_getter},
     {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
      (void *)&code_getter},
@@ -364,8 +371,7 @@ static PyType_Slot connection_slots[] = {
     {Py_tp_doc,
      "Connection(role, *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, max_empty_fragments=1024, "
      "ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True)\n--\n\n"
-     "One WebSocket connection after its handshake, without I/O. RFC 6455.\n\n"
-     "Not for several threads at once.\n\n"
+     "One WebSocket connection after its handshake, without I/O; not for several threads at once. RFC 6455.\n\n"
      "Args:\n"
      "    role: 'server' or 'client'.\n"
      "    max_size: bytes of a message, None for no limit. Above: MessageTooBig, 1009.\n"

@@ -26,7 +26,7 @@ PyObject *header_new(struct state *state, const struct fastws_header *header) {
 
 const struct fastws_header *header_get(struct state *state, PyObject *object) {
     if (Py_IS_TYPE(object, state->header_type)) return fields(object);
-    PyErr_Format(PyExc_TypeError, "a Header is needed, not %.200s", Py_TYPE(object)->tp_name);
+    PyErr_Format(PyExc_TypeError, "header must be a Header, not %.200s", Py_TYPE(object)->tp_name);
     return NULL;
 }
 
@@ -54,7 +54,7 @@ static PyObject *header_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwa
         header.opcode = (uint8_t)value;
     }
     if (mask && mask != Py_None) {
-        if (arg_key(mask, header.key) < 0) return NULL;
+        if (arg_key(mask, "mask", header.key) < 0) return NULL;
         header.masked = 1;
     }
     if (length && arg_unsigned(length, "length", INT64_MAX, &header.length) < 0) return NULL;
@@ -67,10 +67,12 @@ static void header_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
-static PyObject *header_parse(PyObject *type, PyObject *data) {
+static PyObject *header_parse(PyObject *type, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct state *state = state_of_type((PyTypeObject *)type);
+    PyObject *data;
     Py_buffer view;
-    if (!state || arg_bytes(data, "data", &view) < 0) return NULL;
+    if (!state || arg_one("parse", args, count, kwnames, "data", 1, &data) < 0) return NULL;
+    if (arg_bytes(data, "data", &view) < 0) return NULL;
     struct fastws_header header;
     int result = fastws_header_parse(&header, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
@@ -85,8 +87,10 @@ static PyObject *header_encode(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     return len < 0 ? error_raise_value(len) : PyBytes_FromStringAndSize((const char *)bytes, len);
 }
 
-static PyObject *header_check(PyObject *self, PyObject *state_bits) {
+static PyObject *header_check(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *state_bits;
     uint64_t bits;
+    if (arg_one("check", args, count, kwnames, "state", 1, &state_bits) < 0) return NULL;
     if (arg_unsigned(state_bits, "state", 63, &bits) < 0) return NULL;
     int error = fastws_header_check(fields(self), (unsigned)bits);
     if (error == 0) Py_RETURN_NONE;
@@ -161,8 +165,8 @@ static PyObject *header_reduce(PyObject *self, PyObject *Py_UNUSED(ignored)) {
 }
 
 static PyMethodDef header_methods[] = {
-    {"parse", header_parse, METH_O | METH_CLASS,
-     "parse($type, data, /)\n--\n\n"
+    {"parse", (PyCFunction)(void (*)(void))header_parse, METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "parse($type, /, data)\n--\n\n"
      "Parses one frame header from the start of data. RFC 6455 5.2.\n\n"
      "Args:\n"
      "    data: bytes-like; at most 14 bytes are looked at.\n\n"
@@ -172,8 +176,8 @@ static PyMethodDef header_methods[] = {
      "    ProtocolError: the length is not in its shortest form, or 2**63 and more."},
     {"encode", header_encode, METH_NOARGS,
      "encode($self, /)\n--\n\nReturns the header as bytes (2 to 14), its length in the shortest form. RFC 6455 5.2."},
-    {"check", header_check, METH_O,
-     "check($self, state, /)\n--\n\n"
+    {"check", (PyCFunction)(void (*)(void))header_check, METH_FASTCALL | METH_KEYWORDS,
+     "check($self, /, state)\n--\n\n"
      "Judges a header that was received.\n\n"
      "Args:\n"
      "    state: State bits of the end that received it.\n\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* isa(), isas(), select_isa(): which instructions the kernels use; and discard_random() for forked children. */
-#include "state.h"
+#include "args.h"
 
 #include <string.h>
 
@@ -26,7 +26,9 @@ static PyObject *isas(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     return tuple;
 }
 
-static PyObject *select_isa(PyObject *module, PyObject *name) {
+static PyObject *select_isa(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *name;
+    if (arg_one("select_isa", args, count, kwnames, "name", 1, &name) < 0) return NULL;
     if (!PyUnicode_Check(name)) {
         return PyErr_Format(PyExc_TypeError, "name must be str, not %.200s", Py_TYPE(name)->tp_name);
     }
@@ -52,8 +54,8 @@ PyMethodDef isa_methods[] = {
      "isa($module, /)\n--\n\nReturns the name of the instruction set that the kernels use, such as 'avx2'."},
     {"isas", isas, METH_NOARGS,
      "isas($module, /)\n--\n\nReturns the names of the instruction sets that this machine can run, best first."},
-    {"select_isa", select_isa, METH_O,
-     "select_isa($module, name, /)\n--\n\n"
+    {"select_isa", (PyCFunction)(void (*)(void))select_isa, METH_FASTCALL | METH_KEYWORDS,
+     "select_isa($module, /, name)\n--\n\n"
      "Makes the kernels use an instruction set. Connections that exist keep theirs.\n\n"
      "Args:\n"
      "    name: one of isas(). The environment variable FASTWS_ISA chooses before the first use.\n\n"

@@ -23,7 +23,7 @@ static int parse(const char *function, PyObject *const *args, Py_ssize_t count, 
     if (arg_sort(function, args, count, kwnames, names, 2, 3, sorted) < 0) return -1;
     *data = sorted[0];
     *offset = 0;
-    if (arg_key(sorted[1], key) < 0) return -1;
+    if (arg_key(sorted[1], "key", key) < 0) return -1;
     return sorted[2] ? arg_unsigned(sorted[2], "offset", UINT64_MAX, offset) : 0;
 }
 

@@ -153,7 +153,7 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
 
 int protocol_send_control(struct protocol *protocol, struct state *state, int is_pong, PyObject *data) {
     Py_buffer view = {0};
-    if (data && arg_payload(data, &view) < 0) return -1;
+    if (data && arg_payload(data, "data", &view) < 0) return -1;
     protocol_touch(protocol);
     int error = (is_pong ? fastws_conn_pong : fastws_conn_ping)(protocol->conn, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
@@ -165,7 +165,7 @@ int protocol_send_control(struct protocol *protocol, struct state *state, int is
 int protocol_take_message(PyObject *data, PyObject *opcode, Py_buffer *view, int *opcode_out) {
     *opcode_out = PyUnicode_Check(data) ? FASTWS_OPCODE_TEXT : FASTWS_OPCODE_BINARY;
     if (opcode && opcode != Py_None && arg_data_opcode(opcode, opcode_out) < 0) return -1;
-    if (arg_payload(data, view) < 0) return -1;
+    if (arg_payload(data, "data", view) < 0) return -1;
     if (*opcode_out != FASTWS_OPCODE_TEXT || PyUnicode_Check(data)) return 0;
     if (fastws_utf8_is_valid(view->buf, (size_t)view->len)) return 0;
     PyBuffer_Release(view);

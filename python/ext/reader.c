@@ -19,6 +19,8 @@ struct reader {
     PyObject *message; /* bytes of the current message; NULL between messages */
     Py_ssize_t offset; /* how many of them have been read */
     int check_utf8;
+    int is_framed; /* next_frame() was called: reads stay inside its message, and fetch no other */
+    int is_closed;
 };
 
 static PyObject *reader_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -61,6 +63,12 @@ static int check_text(const struct reader *self, const struct fastws_event *even
     return -1;
 }
 
+static int check_open(const struct reader *self) {
+    if (!self->is_closed) return 0;
+    PyErr_SetString(PyExc_ValueError, "reader is closed");
+    return -1;
+}
+
 /* Waits for the next message; what is left of the current one is dropped. */
 static int fetch(struct reader *self, unsigned *opcode) {
     struct fastws_event event;
@@ -79,7 +87,8 @@ static int fetch(struct reader *self, unsigned *opcode) {
 static PyObject *reader_next_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
     unsigned opcode;
-    if (fetch(self, &opcode) < 0 || !self->message) return NULL;
+    if (check_open(self) < 0 || fetch(self, &opcode) < 0 || !self->message) return NULL;
+    self->is_framed = 1;
     struct fastws_header header = {.fin = 1, .opcode = (uint8_t)opcode,
                                    .length = (uint64_t)PyBytes_GET_SIZE(self->message)};
     return header_new(self->stream->state, &header);
@@ -87,10 +96,14 @@ static PyObject *reader_next_frame(PyObject *object, PyObject *Py_UNUSED(ignored
 
 static Py_ssize_t left(const struct reader *self) { return PyBytes_GET_SIZE(self->message) - self->offset; }
 
-/* Makes sure that there is a current message. */
+/* Finds the current message. Returns 1, 0 if the one of next_frame() has been read to its end, or -1 with an
+ * exception. */
 static int need_message(struct reader *self) {
     unsigned opcode;
-    return self->message ? 0 : fetch(self, &opcode);
+    if (check_open(self) < 0) return -1;
+    if (self->message) return 1;
+    if (self->is_framed) return 0;
+    return fetch(self, &opcode) < 0 ? -1 : 1;
 }
 
 /* Reads to the end, which is thereby reported. */
@@ -102,16 +115,20 @@ static PyObject *read_rest(struct reader *self) {
     return rest;
 }
 
-static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct reader *self = (struct reader *)object;
+    PyObject *number;
     Py_ssize_t len = -1;
-    if (arg_count("read", count, 0, 1) < 0) return NULL;
-    if (count && args[0] != Py_None) {
-        len = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
+    if (arg_one("read", args, count, kwnames, "n", 0, &number) < 0) return NULL;
+    if (number && number != Py_None) {
+        if (!PyIndex_Check(number)) {
+            return PyErr_Format(PyExc_TypeError, "n must be an integer or None, not %.200s", Py_TYPE(number)->tp_name);
+        }
+        len = PyNumber_AsSsize_t(number, PyExc_OverflowError);
         if (len == -1 && PyErr_Occurred()) return NULL;
     }
-    if (len == 0) return PyBytes_FromStringAndSize(NULL, 0);
-    if (need_message(self) < 0) return NULL;
+    int found = len == 0 ? check_open(self) : need_message(self);
+    if (found <= 0) return found < 0 ? NULL : PyBytes_FromStringAndSize(NULL, 0);
     if (len < 0) return read_rest(self);
     if (len > left(self)) len = left(self);
     PyObject *bytes = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self->message) + self->offset, len);
@@ -121,18 +138,21 @@ static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t
     return bytes;
 }
 
-static PyObject *reader_readinto(PyObject *object, PyObject *buffer) {
+static PyObject *reader_readinto(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct reader *self = (struct reader *)object;
+    PyObject *buffer;
     Py_buffer view;
+    if (arg_one("readinto", args, count, kwnames, "buffer", 1, &buffer) < 0) return NULL;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0) {
         PyErr_Clear();
         return PyErr_Format(PyExc_TypeError, "buffer must be a writable, C-contiguous bytes-like object, not %.200s",
                             Py_TYPE(buffer)->tp_name);
     }
     /* Last: the buffer may be an object whose Python code has used this reader. */
-    if (need_message(self) < 0) {
+    int found = need_message(self);
+    if (found <= 0) {
         PyBuffer_Release(&view);
-        return NULL;
+        return found < 0 ? NULL : PyLong_FromLong(0);
     }
     Py_ssize_t len = view.len < left(self) ? view.len : left(self);
     if (len) memcpy(view.buf, PyBytes_AS_STRING(self->message) + self->offset, (size_t)len);
@@ -140,6 +160,19 @@ static PyObject *reader_readinto(PyObject *object, PyObject *buffer) {
     if (len == 0 && view.len != 0) Py_CLEAR(self->message);
     PyBuffer_Release(&view);
     return PyLong_FromSsize_t(len);
+}
+
+static PyObject *reader_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct reader *self = (struct reader *)object;
+    self->is_closed = 1;
+    Py_CLEAR(self->message);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_flush(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) { Py_RETURN_NONE; }
+
+static PyObject *get_closed(PyObject *object, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(((struct reader *)object)->is_closed);
 }
 
 static PyObject *reader_readable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) { Py_RETURN_TRUE; }
@@ -151,28 +184,43 @@ static PyMemberDef reader_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef reader_getset[] = {
+    {"closed", get_closed, NULL, "True once close() was called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMethodDef reader_methods[] = {
     {"next_frame", reader_next_frame, METH_NOARGS,
      "next_frame($self, /)\n--\n\n"
      "Waits for the next message, and drops what was not read of the one before. Control frames are answered.\n\n"
+     "From then on the reader is a file of that message alone: at its end reads return b'' until the next call.\n\n"
      "Returns:\n"
      "    The Header of the message as if it came in one frame, not masked.\n\n"
      "Raises:\n"
-     "    ConnectionClosed: the connection has ended."},
-    {"read", (PyCFunction)(void (*)(void))reader_read, METH_FASTCALL,
-     "read($self, n=-1, /)\n--\n\n"
-     "Reads from the current message, or from the next one if there is none.\n\n"
-     "A read that reports the end of the message ends it: read() without a number, or b'' from read(n).\n\n"
+     "    ConnectionClosed: the connection has ended.\n"
+     "    ValueError: the reader is closed."},
+    {"read", (PyCFunction)(void (*)(void))reader_read, METH_FASTCALL | METH_KEYWORDS,
+     "read($self, /, n=-1)\n--\n\n"
+     "Reads from the message of next_frame(). At its end, and from then on, it returns b''.\n\n"
+     "Where next_frame() was never called, a read takes the next message by itself once the one before has ended:\n"
+     "by read() without a number, or by b'' from read(n). So json.load() may be called again and again.\n\n"
      "Args:\n"
      "    n: bytes to read at most; negative or None for all that is left of the message.\n\n"
      "Returns:\n"
      "    bytes, also of a text message; b'' at its end.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
+     "    ValueError: the reader is closed.\n"
      "    InvalidUTF8: the stream does not check text, check_utf8 is set, and the message is not UTF-8."},
-    {"readinto", reader_readinto, METH_O,
-     "readinto($self, buffer, /)\n--\n\n"
+    {"readinto", (PyCFunction)(void (*)(void))reader_readinto, METH_FASTCALL | METH_KEYWORDS,
+     "readinto($self, /, buffer)\n--\n\n"
      "Like read(), but into a writable buffer. Returns the number of bytes; 0 at the end of the message."},
+    {"close", reader_close, METH_NOARGS,
+     "close($self, /)\n--\n\n"
+     "Drops what was not read: the reader cannot be used any more. The stream stays open.\n\n"
+     "What wraps a reader, such as io.BufferedReader, closes it when it goes: take a new Reader for each message, or\n"
+     "detach() it."},
+    {"flush", reader_flush, METH_NOARGS, "flush($self, /)\n--\n\nDoes nothing: for what wraps a reader."},
     {"readable", reader_readable, METH_NOARGS, "readable($self, /)\n--\n\nReturns True."},
     {"writable", reader_no, METH_NOARGS, "writable($self, /)\n--\n\nReturns False."},
     {"seekable", reader_no, METH_NOARGS, "seekable($self, /)\n--\n\nReturns False."},
@@ -182,6 +230,7 @@ static PyMethodDef reader_methods[] = {
 static PyType_Slot reader_slots[] = {
     {Py_tp_doc, "Reader(stream, *, check_utf8=True)\n--\n\n"
                 "The messages of a Stream, one after another, as a file to read: for json.load(), shutil.copyfileobj().\n\n"
+                "After next_frame() it may be wrapped by io.BufferedReader or io.TextIOWrapper.\n\n"
                 "Args:\n"
                 "    stream: a Stream.\n"
                 "    check_utf8: refuse text that is not UTF-8 even if the stream lets it through."},
@@ -189,6 +238,7 @@ static PyType_Slot reader_slots[] = {
     SLOT(Py_tp_dealloc, reader_dealloc),
     SLOT(Py_tp_traverse, reader_traverse),
     {Py_tp_methods, reader_methods},
+    {Py_tp_getset, reader_getset},
     {Py_tp_members, reader_members},
     {0, NULL},
 };

@@ -160,14 +160,16 @@ static PyObject *stream_write_message(PyObject *object, PyObject *const *args, P
     return none_if(stream_send_message((struct stream *)object, sorted[1], sorted[0]));
 }
 
-static PyObject *stream_ping(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    if (arg_count("ping", count, 0, 1) < 0) return NULL;
-    return none_if(stream_send_control((struct stream *)object, 0, count ? args[0] : NULL));
+static PyObject *stream_ping(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
+    if (arg_one("ping", args, count, kwnames, "data", 0, &data) < 0) return NULL;
+    return none_if(stream_send_control((struct stream *)object, 0, data));
 }
 
-static PyObject *stream_pong(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    if (arg_count("pong", count, 0, 1) < 0) return NULL;
-    return none_if(stream_send_control((struct stream *)object, 1, count ? args[0] : NULL));
+static PyObject *stream_pong(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
+    if (arg_one("pong", args, count, kwnames, "data", 0, &data) < 0) return NULL;
+    return none_if(stream_send_control((struct stream *)object, 1, data));
 }
 
 static PyObject *stream_close_method(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -256,10 +258,10 @@ static PyMethodDef stream_methods[] = {
      "    ValueError: opcode is neither, or text is not UTF-8."},
     {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
      "write_message($self, opcode, data)\n--\n\nLike send(), with the opcode first."},
-    {"ping", (PyCFunction)(void (*)(void))stream_ping, METH_FASTCALL,
-     "ping($self, data=b'', /)\n--\n\nSends a ping with at most 125 bytes. RFC 6455 5.5.2."},
-    {"pong", (PyCFunction)(void (*)(void))stream_pong, METH_FASTCALL,
-     "pong($self, data=b'', /)\n--\n\nSends a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
+    {"ping", (PyCFunction)(void (*)(void))stream_ping, METH_FASTCALL | METH_KEYWORDS,
+     "ping($self, /, data=b'')\n--\n\nSends a ping with at most 125 bytes. RFC 6455 5.5.2."},
+    {"pong", (PyCFunction)(void (*)(void))stream_pong, METH_FASTCALL | METH_KEYWORDS,
+     "pong($self, /, data=b'')\n--\n\nSends a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
     {"close", (PyCFunction)(void (*)(void))stream_close_method, METH_FASTCALL | METH_KEYWORDS,
      "close($self, code=1000, reason='')\n--\n\n"
      "Closes the connection and io: sends a close frame, waits for that of the peer. RFC 6455 7.1.2.\n\n"
@@ -277,17 +279,18 @@ static PyMethodDef stream_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the stream ended, or the length is malformed.\n"
      "    RuntimeError: a message has been received in part."},
-    {"read_exactly", stream_read_exactly, METH_O,
-     "read_exactly($self, n, /)\n--\n\n"
+    {"read_exactly", (PyCFunction)(void (*)(void))stream_read_exactly, METH_FASTCALL | METH_KEYWORDS,
+     "read_exactly($self, /, n)\n--\n\n"
      "Reads n bytes as they are on the wire. Memory grows with what arrives."},
     {"read_frame", stream_read_frame, METH_NOARGS,
      "read_frame($self, /)\n--\n\n"
      "Reads one Frame; its payload stays masked if header.mask is set. At most max_frame_size bytes."},
-    {"write_header", stream_write_header, METH_O,
-     "write_header($self, header, /)\n--\n\nSends one Header; its payload is to follow by write()."},
-    {"write", stream_write, METH_O, "write($self, data, /)\n--\n\nSends bytes as they are."},
-    {"write_frame", stream_write_frame, METH_O,
-     "write_frame($self, frame, /)\n--\n\n"
+    {"write_header", (PyCFunction)(void (*)(void))stream_write_header, METH_FASTCALL | METH_KEYWORDS,
+     "write_header($self, /, header)\n--\n\nSends one Header; its payload is to follow by write()."},
+    {"write", (PyCFunction)(void (*)(void))stream_write, METH_FASTCALL | METH_KEYWORDS,
+     "write($self, /, data)\n--\n\nSends bytes as they are."},
+    {"write_frame", (PyCFunction)(void (*)(void))stream_write_frame, METH_FASTCALL | METH_KEYWORDS,
+     "write_frame($self, /, frame)\n--\n\n"
      "Sends a Frame, or a tuple (header, payload), as it is, with one write.\n\n"
      "Raises:\n"
      "    ValueError: header.length is not the length of the payload."},

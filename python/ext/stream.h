@@ -77,10 +77,10 @@ PyObject *stream_close(struct stream *self, PyObject *code, PyObject *reason);
 int stream_finish_close(struct stream *self);
 
 PyObject *stream_read_header(PyObject *self, PyObject *ignored);
-PyObject *stream_read_exactly(PyObject *self, PyObject *number);
+PyObject *stream_read_exactly(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *stream_read_frame(PyObject *self, PyObject *ignored);
-PyObject *stream_write_header(PyObject *self, PyObject *header);
-PyObject *stream_write(PyObject *self, PyObject *data);
-PyObject *stream_write_frame(PyObject *self, PyObject *frame);
+PyObject *stream_write_header(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *stream_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *stream_write_frame(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 
 #endif

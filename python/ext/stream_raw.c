@@ -88,9 +88,11 @@ PyObject *stream_read_header(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     return result < 0 ? NULL : header_new(self->state, &header);
 }
 
-PyObject *stream_read_exactly(PyObject *object, PyObject *number) {
+PyObject *stream_read_exactly(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct stream *self = (struct stream *)object;
+    PyObject *number;
     uint64_t len;
+    if (arg_one("read_exactly", args, count, kwnames, "n", 1, &number) < 0) return NULL;
     if (arg_unsigned(number, "n", PY_SSIZE_T_MAX, &len) < 0) return NULL;
     if (stream_begin_read(self) < 0) return NULL;
     PyObject *bytes = read_exactly(self, len);
@@ -128,22 +130,28 @@ static PyObject *write_pieces(struct stream *self, const struct fastws_header *h
                                    payload ? (size_t)payload->len : 0));
 }
 
-PyObject *stream_write_header(PyObject *object, PyObject *argument) {
+PyObject *stream_write_header(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct stream *self = (struct stream *)object;
+    PyObject *argument;
+    if (arg_one("write_header", args, count, kwnames, "header", 1, &argument) < 0) return NULL;
     const struct fastws_header *header = header_get(self->state, argument);
     return header ? write_pieces(self, header, NULL) : NULL;
 }
 
-PyObject *stream_write(PyObject *object, PyObject *data) {
+PyObject *stream_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
     Py_buffer view;
+    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
     if (arg_bytes(data, "data", &view) < 0) return NULL;
     int result = stream_send_raw((struct stream *)object, view.buf, (size_t)view.len, NULL, 0);
     PyBuffer_Release(&view);
     return none_if(result);
 }
 
-PyObject *stream_write_frame(PyObject *object, PyObject *frame) {
+PyObject *stream_write_frame(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct stream *self = (struct stream *)object;
+    PyObject *frame;
+    if (arg_one("write_frame", args, count, kwnames, "frame", 1, &frame) < 0) return NULL;
     if (!PyTuple_Check(frame) || PyTuple_GET_SIZE(frame) != 2) {
         return PyErr_Format(PyExc_TypeError, "frame must be a Frame or a tuple (header, payload), not %.200s",
                             Py_TYPE(frame)->tp_name);

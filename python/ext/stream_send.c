@@ -174,7 +174,7 @@ int stream_send_bytes(struct stream *self, int opcode, const void *payload, size
 
 int stream_send_control(struct stream *self, int is_pong, PyObject *data) {
     Py_buffer view = {0};
-    if (data && arg_payload(data, &view) < 0) return -1;
+    if (data && arg_payload(data, "data", &view) < 0) return -1;
     int result = lock_for_send(self);
     if (result == 0) {
         int (*queue)(struct fastws_conn *, const void *, size_t) = is_pong ? fastws_conn_pong : fastws_conn_ping;

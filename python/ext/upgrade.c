@@ -3,6 +3,7 @@
 #include "upgrade.h"
 
 #include <fastws/error.h>
+#include <fastws/http.h>
 
 #include "args.h"
 #include "errors.h"
@@ -44,14 +45,32 @@ static int take_protocols(struct upgrade *self, PyObject *names) {
 static int set_limits(struct upgrade *self, PyObject *max_head, PyObject *max_headers) {
     uint64_t value;
     if (max_head) {
-        if (arg_unsigned(max_head, "max_head_size", PY_SSIZE_T_MAX, &value) < 0) return -1;
+        if (arg_limit(max_head, "max_head_size", PY_SSIZE_T_MAX, &value) < 0) return -1;
         self->config.head_max = (size_t)value;
     }
     if (max_headers) {
-        if (arg_unsigned(max_headers, "max_headers", UINT32_MAX, &value) < 0) return -1;
+        if (arg_limit(max_headers, "max_headers", UINT32_MAX, &value) < 0) return -1;
         self->config.header_count_max = (unsigned)value;
     }
     return 0;
+}
+
+/* Says which header may not be written, and why: asks about one after another, in memory for an upgrade. */
+static void raise_header(const struct upgrade *self, void *memory) {
+    struct fastws_upgrade_config config = self->config;
+    const struct fastws_http_header *line = self->headers.lines;
+    for (size_t i = 0; i < self->headers.count; i++, line++) {
+        config.headers = (struct fastws_http_headers){line, 1};
+        if (fastws_upgrade_init(memory, &config, NULL) != FASTWS_ERR_HANDSHAKE_HEADER) continue;
+        int is_well_formed = fastws_http_is_token(line->name) && fastws_http_is_value(line->value);
+        PyObject *name = upgrade_decode(line->name);
+        if (!name) return;
+        PyErr_Format(PyExc_ValueError, is_well_formed ? "header %R: the handshake writes that one itself"
+                                                      : "header %R: its name or value may not be written (RFC 9110 5.5)",
+                     name);
+        Py_DECREF(name);
+        return;
+    }
 }
 
 static int start(struct upgrade *self) {
@@ -69,12 +88,12 @@ static int start(struct upgrade *self) {
         self->upgrade = memory;
         return 0;
     }
-    PyMem_Free(memory);
     if (error == FASTWS_ERR_ARGUMENT) {
         PyErr_SetString(PyExc_ValueError, "protocol is not a token");
     } else {
-        error_raise_value(error);
+        raise_header(self, memory);
     }
+    PyMem_Free(memory);
     return -1;
 }
 
@@ -202,9 +221,11 @@ static int check_not_feeding(struct upgrade *self) {
     return -1;
 }
 
-static PyObject *upgrade_feed(PyObject *object, PyObject *data) {
+static PyObject *upgrade_feed(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct upgrade *self = (struct upgrade *)object;
+    PyObject *data;
     Py_buffer view;
+    if (arg_one("feed", args, count, kwnames, "data", 1, &data) < 0) return NULL;
     if (arg_bytes(data, "data", &view) < 0) return NULL;
     PyObject *rest = check_not_feeding(self) < 0 ? NULL : feed(self, &view);
     PyBuffer_Release(&view);
@@ -238,8 +259,8 @@ static PyGetSetDef upgrade_getset[] = {
 };
 
 static PyMethodDef upgrade_methods[] = {
-    {"feed", upgrade_feed, METH_O,
-     "feed($self, data, /)\n--\n\n"
+    {"feed", (PyCFunction)(void (*)(void))upgrade_feed, METH_FASTCALL | METH_KEYWORDS,
+     "feed($self, /, data)\n--\n\n"
      "Takes the next bytes of the request. Afterwards response is what to send, refusals too.\n\n"
      "Returns:\n"
      "    None while the head is incomplete; once it is accepted the bytes of data that follow it.\n\n"
@@ -260,8 +281,8 @@ static PyType_Slot upgrade_slots[] = {
                 "header=None, max_head_size=16384, max_headers=128)\n--\n\n"
                 "The server's half of one opening handshake, without I/O. RFC 6455 section 4.2.\n\n"
                 "Args: as for Upgrader, and\n"
-                "    max_head_size: bytes of the request, 0 for no limit. Above: 431.\n"
-                "    max_headers: header lines, 0 for no limit. Above: 431.\n\n"
+                "    max_head_size: bytes of the request, None for no limit. Above: 431.\n"
+                "    max_headers: header lines, None for no limit. Above: 431.\n\n"
                 "Raises:\n"
                 "    ValueError: a header that may not be written, or a protocol that is not a token."},
     SLOT(Py_tp_new, upgrade_tp_new),

@@ -35,6 +35,14 @@ static PyObject *compile(const struct fastws_frame *frame, const uint8_t *key) {
     return error_raise_value(result);
 }
 
+/* RFC 6455 5.5.1: what parse_close() refuses is not sent. */
+static int check_close_body(const Py_buffer *body) {
+    uint16_t code;
+    const uint8_t *reason;
+    size_t len;
+    return fastws_close_parse(body->buf, (size_t)body->len, &code, &reason, &len);
+}
+
 static PyObject *compile_frame(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count,
                                PyObject *kwnames) {
     static const char *const names[] = {"opcode", "payload", "fin", "rsv", "mask", NULL};
@@ -47,11 +55,12 @@ static PyObject *compile_frame(PyObject *Py_UNUSED(module), PyObject *const *arg
     int is_masked = sorted[4] && sorted[4] != Py_None;
     if (fin < 0 || arg_opcode(sorted[0], &opcode) < 0) return NULL;
     if (sorted[3] && arg_unsigned(sorted[3], "rsv", 7, &rsv) < 0) return NULL;
-    if (is_masked && arg_key(sorted[4], key) < 0) return NULL;
+    if (is_masked && arg_key(sorted[4], "mask", key) < 0) return NULL;
     Py_buffer view;
-    if (arg_payload(sorted[1], &view) < 0) return NULL;
+    if (arg_payload(sorted[1], "payload", &view) < 0) return NULL;
     struct fastws_frame frame;
     int error = fastws_frame_init(&frame, opcode, fin, view.buf, (size_t)view.len);
+    if (error == 0 && opcode == FASTWS_OPCODE_CLOSE) error = check_close_body(&view);
     PyObject *out = NULL;
     if (error < 0) {
         error_raise_value(error);
@@ -78,8 +87,10 @@ static PyObject *close_body(PyObject *Py_UNUSED(module), PyObject *const *args, 
     return PyBytes_FromStringAndSize((const char *)body, body_len);
 }
 
-static PyObject *parse_close(PyObject *module, PyObject *body) {
+static PyObject *parse_close(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *body;
     Py_buffer view;
+    if (arg_one("parse_close", args, count, kwnames, "body", 1, &body) < 0) return NULL;
     if (arg_bytes(body, "body", &view) < 0) return NULL;
     uint16_t code;
     const uint8_t *reason;
@@ -96,17 +107,21 @@ static PyObject *parse_close(PyObject *module, PyObject *body) {
     return out;
 }
 
-static PyObject *is_utf8(PyObject *Py_UNUSED(module), PyObject *data) {
+static PyObject *is_utf8(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
     Py_buffer view;
+    if (arg_one("is_utf8", args, count, kwnames, "data", 1, &data) < 0) return NULL;
     if (arg_bytes(data, "data", &view) < 0) return NULL;
     int is_valid = fastws_utf8_is_valid(view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
     return PyBool_FromLong(is_valid);
 }
 
-static PyObject *accept_key(PyObject *Py_UNUSED(module), PyObject *key) {
+static PyObject *accept_key(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *key;
     Py_buffer view;
-    if (PyUnicode_Check(key) ? arg_payload(key, &view) : arg_bytes(key, "key", &view)) return NULL;
+    if (arg_one("accept_key", args, count, kwnames, "key", 1, &key) < 0) return NULL;
+    if (arg_payload(key, "key", &view) < 0) return NULL;
     char accept[FASTWS_ACCEPT_LEN + 1];
     int error = fastws_accept_key(accept, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
@@ -131,7 +146,8 @@ PyMethodDef wire_methods[] = {
      "    rsv: the reserved bits, 0 to 7.\n"
      "    mask: 4 bytes to mask the payload with, as a client must; None, as a server must.\n\n"
      "Raises:\n"
-     "    ValueError: reserved opcode; control frame of more than 125 bytes or without fin; wrong mask or rsv."},
+     "    ValueError: reserved opcode; control frame of more than 125 bytes or without fin; wrong mask or rsv;\n"
+     "        a close frame whose body parse_close() refuses."},
     {"new_key", new_key, METH_NOARGS,
      "new_key($module, /)\n--\n\n"
      "Returns 4 bytes that nobody can foresee, to mask one frame with. RFC 6455 5.3.\n\n"
@@ -145,18 +161,18 @@ PyMethodDef wire_methods[] = {
      "    reason: cut to 123 bytes of UTF-8 at the edge of a character.\n\n"
      "Raises:\n"
      "    ValueError: code may not stand in a close frame."},
-    {"parse_close", parse_close, METH_O,
-     "parse_close($module, body, /)\n--\n\n"
+    {"parse_close", (PyCFunction)(void (*)(void))parse_close, METH_FASTCALL | METH_KEYWORDS,
+     "parse_close($module, /, body)\n--\n\n"
      "Reads the unmasked body of a close frame. RFC 6455 5.5.1.\n\n"
      "Returns:\n"
      "    Close(code, reason); the code of an empty body is 1005.\n\n"
      "Raises:\n"
      "    ProtocolError: body of one byte or more than 125, or a code that may not stand there.\n"
      "    InvalidUTF8: the reason is not UTF-8."},
-    {"is_utf8", is_utf8, METH_O,
-     "is_utf8($module, data, /)\n--\n\nReturns True if the bytes-like data is valid UTF-8. RFC 3629."},
-    {"accept_key", accept_key, METH_O,
-     "accept_key($module, key, /)\n--\n\n"
+    {"is_utf8", (PyCFunction)(void (*)(void))is_utf8, METH_FASTCALL | METH_KEYWORDS,
+     "is_utf8($module, /, data)\n--\n\nReturns True if the bytes-like data is valid UTF-8. RFC 3629."},
+    {"accept_key", (PyCFunction)(void (*)(void))accept_key, METH_FASTCALL | METH_KEYWORDS,
+     "accept_key($module, /, key)\n--\n\n"
      "Returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key. RFC 6455 4.2.2.\n\n"
      "Args:\n"
      "    key: str or bytes, base64 of 16 bytes.\n\n"

@@ -78,10 +78,12 @@ static int reserve(struct writer *self, size_t more) {
     return 0;
 }
 
-static PyObject *writer_write(PyObject *object, PyObject *data) {
+static PyObject *writer_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct writer *self = (struct writer *)object;
+    PyObject *data;
     Py_buffer view;
-    if (arg_payload(data, &view) < 0) return NULL;
+    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
+    if (arg_payload(data, "data", &view) < 0) return NULL;
     int result = reserve(self, (size_t)view.len);
     if (result == 0) {
         if (view.len) memcpy(self->bytes + self->len, view.buf, (size_t)view.len);
@@ -89,9 +91,9 @@ static PyObject *writer_write(PyObject *object, PyObject *data) {
         self->is_begun = 1;
     }
     /* As files count: characters of text, bytes of anything else. */
-    Py_ssize_t count = PyUnicode_Check(data) ? PyUnicode_GET_LENGTH(data) : view.len;
+    Py_ssize_t written = PyUnicode_Check(data) ? PyUnicode_GET_LENGTH(data) : view.len;
     PyBuffer_Release(&view);
-    return result < 0 ? NULL : PyLong_FromSsize_t(count);
+    return result < 0 ? NULL : PyLong_FromSsize_t(written);
 }
 
 /* Forgets what was written. */
@@ -163,8 +165,8 @@ static PyMemberDef writer_members[] = {
 };
 
 static PyMethodDef writer_methods[] = {
-    {"write", writer_write, METH_O,
-     "write($self, data, /)\n--\n\n"
+    {"write", (PyCFunction)(void (*)(void))writer_write, METH_FASTCALL | METH_KEYWORDS,
+     "write($self, /, data)\n--\n\n"
      "Adds to the message.\n\n"
      "Args:\n"
      "    data: str, which is written as UTF-8, or bytes-like.\n\n"

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
-from ._core import Stream, Upgrade
+from ._core import Connection, Stream, Upgrade
 from .exceptions import HandshakeError, HeadersLike
 
 __all__ = ["Upgrader"]
 
 _READ_LEN = 16384
+_TIMEOUT_MAX = 4294967  # seconds, as of every other timeout: milliseconds in 32 bits
 
 
 class Upgrader:
@@ -30,10 +32,13 @@ class Upgrader:
             the client offers, in the client's order, until it returns true.
         header: headers of every response, refusals too: a mapping, or pairs of name and value.
         timeout: seconds for the whole handshake; None for no limit.
-        options: keyword arguments of the Stream that upgrade() returns.
+        max_head_size, max_headers: bytes and header lines of the request, None for no limit: see Upgrade.
+        max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
+            check_utf8: of the Stream that upgrade() returns: see Connection.
 
     Raises:
-        ValueError: a header that may not be written, or a protocol that is not a token.
+        TypeError: an argument of the wrong type.
+        ValueError: an argument out of range, a header that may not be written, a protocol that is not a token.
     """
 
     def __init__(
@@ -46,15 +51,24 @@ class Upgrader:
         protocol: Callable[[bytes], object] | Iterable[str] | None = None,
         header: HeadersLike | None = None,
         timeout: float | None = 10,
-        **options: Any,
+        max_head_size: int | None = 16384,
+        max_headers: int | None = 128,
+        max_size: int | None = 16777216,
+        max_frame_size: int | None = 16777216,
+        max_fragments: int | None = 262144,
+        max_empty_fragments: int | None = 1024,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        check_utf8: bool = True,
     ) -> None:
-        if timeout is not None and timeout <= 0:
-            raise ValueError("timeout must be above 0, or None")
+        _check_timeout(timeout)
         # An iterator would serve one handshake only.
         if protocol is not None and not callable(protocol):
             protocol = (protocol,) if isinstance(protocol, (str, bytes)) else tuple(protocol)
-        if header is not None and not isinstance(header, Mapping):
-            header = tuple(header)
+        if header is not None:
+            pairs: Iterable[Any] = header.items() if isinstance(header, Mapping) else header
+            header = tuple(pairs)
         self._arguments: dict[str, Any] = {
             "on_request": on_request,
             "on_host": on_host,
@@ -62,10 +76,23 @@ class Upgrader:
             "on_before_upgrade": on_before_upgrade,
             "protocol": protocol,
             "header": header,
+            "max_head_size": max_head_size,
+            "max_headers": max_headers,
         }
+        self._options: dict[str, Any] = {
+            "max_size": max_size,
+            "max_frame_size": max_frame_size,
+            "max_fragments": max_fragments,
+            "max_empty_fragments": max_empty_fragments,
+            "ping_interval": ping_interval,
+            "ping_timeout": ping_timeout,
+            "close_timeout": close_timeout,
+            "check_utf8": check_utf8,
+        }
+        # What is wrong is to be known now, not when a client has been answered 101.
         Upgrade(**self._arguments)
+        Connection("server", **self._options)
         self._timeout = timeout
-        self._options = options
 
     def upgrade(self, sock: Any) -> Stream:
         """Reads an upgrade request and answers it.
@@ -94,6 +121,15 @@ class Upgrader:
             finally:
                 settimeout(before)
         return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is None:
+        return
+    if not isinstance(timeout, Real):
+        raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
+    if not 0 < timeout <= _TIMEOUT_MAX:
+        raise ValueError(f"timeout must be a number of seconds above 0 and at most {_TIMEOUT_MAX}, or None")
 
 
 def _handshake(sock: Any, upgrade: Upgrade, deadline: float | None) -> bytes:

@@ -17,6 +17,14 @@ def connect(url, **options):
     return websockets.sync.client.connect(url, max_size=None, **options)
 
 
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture
 def raw(echo_url, request_bytes):
     """A socket that has been upgraded, for bytes that no client of others sends."""
@@ -126,3 +134,30 @@ def test_stops_cleanly(root, number):
         server.send_signal(number)
         assert server.wait(10) == 0
         assert server.stderr.read() == ""
+
+
+def echo_server(root, *arguments):
+    command = [sys.executable, "-X", "dev", str(root / "examples" / "echo.py"), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(("--port", "65536"), 2), (("--port", "-1"), 2), (("--port", "x"), 2), (("--host", "no.such.host.invalid"), 1),
+     (("--host", "a..b"), 1), (("--host", "203.0.113.1"), 1)],
+)
+def test_says_in_a_line_why_it_cannot_listen(root, arguments, status):
+    with echo_server(root, *arguments) as server:
+        out, err = server.communicate(timeout=60)
+    assert (server.returncode, out) == (status, "")
+    assert "Traceback" not in err and len([line for line in err.splitlines() if not line.startswith("usage:")]) == 1
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
+def test_listens_on_ipv6(root):
+    with echo_server(root, "--host", "::1", "--port", "0") as server:
+        url = server.stdout.readline().split()[-1]
+        assert url.startswith("ws://[::1]:")
+        assert_serves(url)
+        server.terminate()
+        assert server.wait(10) == 0

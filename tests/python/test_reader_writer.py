@@ -233,3 +233,69 @@ def test_a_closed_stream_writes_nothing(writer):
     writer.write("x")
     with pytest.raises(fastws.ConnectionClosed):
         writer.flush()
+
+
+@pytest.mark.parametrize("length", [0, -1, 1, 5, 6, 100])
+def test_copies_one_message_with_any_length(reader, length):
+    messages = reader((1, b"hello"), (2, b""), (1, b"world"))
+    for expected in (b"hello", b"", b"world"):
+        messages.next_frame()
+        out = io.BytesIO()
+        shutil.copyfileobj(messages, out, length)
+        assert out.getvalue() == expected
+
+
+@pytest.mark.parametrize("read", [lambda m: m.read(), lambda m: m.read(-1), lambda m: m.read(2), lambda m: m.read(100)])
+def test_after_next_frame_the_end_stays_the_end(reader, read):
+    messages = reader((1, b"one"), (1, b"two"))
+    for expected in (b"one", b"two"):
+        messages.next_frame()
+        got = b""
+        while part := read(messages):
+            got += part
+        assert got == expected
+        assert [messages.read(), messages.read(1), messages.readinto(bytearray(9)), read(messages)] == [b"", b"", 0, b""]
+    with pytest.raises(fastws.ConnectionClosed):
+        messages.next_frame()
+
+
+def test_without_next_frame_each_read_takes_a_message(reader):
+    messages = reader(*[(1, b"[%d]" % i) for i in range(3)])
+    assert [json.load(messages) for _ in range(3)] == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize("size", [1, 3, 8192])
+def test_can_be_buffered(reader, size):
+    messages = reader((2, b"one\ntwo\n\nthree"), (2, b"next"))
+    messages.next_frame()
+    file = io.BufferedReader(messages, size)
+    assert (file.readable(), file.writable(), file.seekable(), file.closed) == (True, False, False, False)
+    assert [file.readline(), file.peek(1)[:1], file.read(3), file.read()] == [b"one\n", b"t", b"two", b"\n\nthree"]
+    assert file.read() == file.read(1) == b""
+    assert file.detach() is messages
+    messages.next_frame()
+    assert io.BufferedReader(messages).read() == b"next"
+
+
+def test_can_be_read_as_text(reader):
+    for wrap in (lambda messages: messages, io.BufferedReader):
+        messages = reader((1, "ä\nö".encode()), (1, b"next"))
+        messages.next_frame()
+        with io.TextIOWrapper(wrap(messages), encoding="utf-8") as file:
+            assert list(file) == ["ä\n", "ö"]
+        assert messages.closed
+
+
+def test_a_closed_reader_reads_nothing_and_leaves_the_stream(reader):
+    messages = reader((1, b"one"), (1, b"two"))
+    messages.next_frame()
+    assert not messages.closed
+    for _ in range(2):
+        messages.close()
+    assert messages.closed
+    for act in (messages.read, lambda: messages.read(0), lambda: messages.readinto(bytearray(1)), messages.next_frame):
+        with pytest.raises(ValueError, match="closed"):
+            act()
+    messages.flush()
+    assert messages.stream.state == "OPEN"
+    assert Reader(messages.stream).read() == b"two"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The stubs say what the package is; the package and its example are typed strictly."""
 
+import importlib.util
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -9,26 +11,10 @@ import pytest
 
 import fastws
 
-pytest.importorskip("mypy")
+needs_mypy = pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="needs mypy")
+needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="needs basedpyright")
 
-
-def run(*command, cwd):
-    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=cwd, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_stubs_match_the_package(tmp_path):
-    run("mypy.stubtest", "fastws", cwd=tmp_path)
-
-
-def test_package_and_example_are_typed(root, tmp_path):
-    run("mypy", "--strict", "-p", "fastws", cwd=tmp_path)
-    run("mypy", "--strict", str(root / "examples" / "echo.py"), cwd=tmp_path)
-
-
-def test_users_get_the_types(tmp_path):
-    (tmp_path / "user.py").write_text(
-        """
+USER = """
 import json
 import shutil
 import socket
@@ -52,8 +38,38 @@ header = fastws.Header.parse(memoryview(b""))
 if header is not None:
     header.check(fastws.State.SERVER | fastws.State.FRAGMENTED)
 """
-    )
+
+
+def run(*command, cwd):
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_mypy
+def test_stubs_match_the_package(tmp_path):
+    run("mypy.stubtest", "fastws", cwd=tmp_path)
+
+
+@needs_mypy
+def test_package_and_example_are_typed(root, tmp_path):
+    run("mypy", "--strict", "-p", "fastws", cwd=tmp_path)
+    run("mypy", "--strict", str(root / "examples" / "echo.py"), cwd=tmp_path)
+
+
+@needs_mypy
+def test_users_get_the_types(tmp_path):
+    (tmp_path / "user.py").write_text(USER)
     run("mypy", "--strict", "user.py", cwd=tmp_path)
+
+
+@needs_pyright
+def test_pyright_finds_nothing(root, tmp_path):
+    """The package, in the mode that pyright has by default, and who uses it."""
+    (tmp_path / "user.py").write_text(USER)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard", "reportMissingModuleSource": false}')
+    shutil.copy(root / "examples" / "echo.py", tmp_path)
+    shutil.copytree(pathlib.Path(fastws.__file__).parent, tmp_path / "fastws", ignore=shutil.ignore_patterns("*.so"))
+    run("basedpyright", cwd=tmp_path)
 
 
 def test_everything_public_is_documented():

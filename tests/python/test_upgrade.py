@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Upgrade and Upgrader: the opening handshake, its callbacks and its refusals."""
 
+import inspect
 import io
 import socket
 import threading
@@ -317,3 +318,69 @@ def test_upgrades_files(request_bytes, masked_frame):
 def test_refuses_a_wrong_timeout(timeout):
     with pytest.raises(ValueError):
         Upgrader(timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "named"),
+    [({"bogus": 1}, TypeError, "bogus"), ({"role": "client"}, TypeError, "role"),
+     ({"handshake": 3}, TypeError, "handshake"), ({"negotiate": print}, TypeError, "negotiate"),
+     ({"max_size": "x"}, TypeError, "max_size"), ({"max_size": 0}, ValueError, "max_size"),
+     ({"max_frame_size": -1}, ValueError, "max_frame_size"), ({"max_fragments": 2**32}, ValueError, "max_fragments"),
+     ({"max_empty_fragments": 1.5}, TypeError, "max_empty_fragments"), ({"ping_interval": 0}, ValueError, "ping_interval"),
+     ({"ping_timeout": "x"}, TypeError, "ping_timeout"), ({"close_timeout": -1}, ValueError, "close_timeout"),
+     ({"timeout": float("nan")}, ValueError, "timeout"), ({"timeout": float("inf")}, ValueError, "timeout"),
+     ({"timeout": 1e30}, ValueError, "timeout"), ({"timeout": "x"}, TypeError, "timeout"),
+     ({"max_head_size": 0}, ValueError, "max_head_size"), ({"max_headers": "x"}, TypeError, "max_headers"),
+     ({"on_host": 5}, TypeError, "on_host")],
+)
+def test_what_is_wrong_is_known_before_any_client(options, error, named):
+    with pytest.raises(error, match=named):
+        Upgrader(**options)
+
+
+def test_passes_its_limits_on(sockets, request_bytes, masked_frame):
+    for options in ({"max_head_size": len(request_bytes) - 1}, {"max_headers": 6}):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(request_bytes)
+            with pytest.raises(fastws.HandshakeError) as info:
+                Upgrader(**options).upgrade(ours)
+            assert info.value.status == 431
+    large = request_bytes[:-2] + b"X: y\r\n" * 5000 + b"\r\n"
+    sockets[1].sendall(large + masked_frame(1, b"\xff"))
+    stream = Upgrader(max_head_size=None, max_headers=None, check_utf8=False).upgrade(sockets[0])
+    assert stream.recv() == "\udcff"
+
+
+def test_its_defaults_are_those_of_upgrade_and_stream():
+    ours = inspect.signature(Upgrader).parameters
+    for other in (Upgrade, Stream):
+        for name, parameter in inspect.signature(other).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY and name != "handshake":
+                assert ours[name].default == parameter.default, name
+
+
+def test_headers_are_kept_as_they_were(sockets, request_bytes):
+    headers = {"Server": "x"}
+    upgrader = Upgrader(header=headers)
+    headers["Bad"] = "\r\n"
+    sockets[1].sendall(request_bytes)
+    upgrader.upgrade(sockets[0])
+    assert b"Server: x\r\n" in sockets[1].recv(1000)
+
+
+@pytest.mark.parametrize("name", ["Connection", "upgrade", "Content-Length", "Sec-WebSocket-Accept"])
+def test_says_which_headers_the_handshake_writes_itself(name):
+    for cls in (Upgrade, Upgrader):
+        with pytest.raises(ValueError, match=f"'{name}': the handshake writes that one itself"):
+            cls(header=[("Server", "x"), (name, "y")])
+        with pytest.raises(ValueError, match="'X': its name or value may not be written"):
+            cls(header={"Server": "x", "X": "a\r\nb"})
+
+
+def test_no_limit_is_none(request_bytes):
+    large = request_bytes[:-2] + b"X: y\r\n" * 5000 + b"\r\n"
+    assert Upgrade(max_head_size=None, max_headers=None).feed(large) == b""
+    for name in ("max_head_size", "max_headers"):
+        with pytest.raises(ValueError, match="None"):
+            Upgrade(**{name: 0})

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """compile_frame(), close bodies, is_utf8(), accept_key()."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,3 +145,77 @@ def test_each_key_is_new():
     keys = {fastws.new_key() for _ in range(64)}
     assert len(keys) == 64 and {len(key) for key in keys} == {4}
     fastws.compile_frame(fastws.OpCode.TEXT, "x", mask=keys.pop())
+
+
+@pytest.mark.parametrize("body", [b"\x03", b"\x03\xe7", b"\x03\xed", b"\x13\x88", b"\x03\xe8\xff", "x"])
+def test_a_close_frame_has_a_body_that_may_be_sent(body):
+    with pytest.raises(ValueError):
+        fastws.compile_frame(OpCode.CLOSE, body)
+
+
+def test_good_close_frames():
+    for body in (b"", fastws.close_body(1000, "bye"), fastws.close_body(4999)):
+        assert fastws.compile_frame(OpCode.CLOSE, body) == bytes([0x88, len(body)]) + body
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [(lambda: fastws.compile_frame(1, b"", mask=b"abc"), ValueError, "mask must be 4 bytes"),
+     (lambda: fastws.compile_frame(1, b"", mask="abcd"), TypeError, "mask must be"),
+     (lambda: fastws.compile_frame(1, 5), TypeError, "payload must be str or bytes-like"),
+     (lambda: fastws.compile_frame("1", b""), TypeError, "opcode must be"),
+     (lambda: fastws.compile_frame(1, b"", rsv=8), ValueError, "rsv must be"),
+     (lambda: fastws.Header(mask=b"abc"), ValueError, "mask must be 4 bytes"),
+     (lambda: fastws.Header(length="5"), TypeError, "length must be"),
+     (lambda: fastws.masked(b"", b"abc"), ValueError, "key must be 4 bytes"),
+     (lambda: fastws.accept_key(5), TypeError, "key must be str or bytes-like"),
+     (lambda: fastws.parse_close("x"), TypeError, "body must be"),
+     (lambda: fastws.Connection("server").send(5), TypeError, "data must be str or bytes-like"),
+     (lambda: fastws.Connection("server", ping_interval="x"), TypeError, "ping_interval must be"),
+     (lambda: fastws.Connection("server", max_size="x"), TypeError, "max_size must be")],
+)
+def test_messages_name_the_argument(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize("name", ["accept_key", "is_utf8", "parse_close", "select_isa"])
+def test_functions_of_one_argument(name):
+    function = getattr(fastws, name)
+    good = {"accept_key": "dGhlIHNhbXBsZSBub25jZQ==", "is_utf8": b"", "parse_close": b"", "select_isa": fastws.isa()}[name]
+    parameter = {"accept_key": "key", "is_utf8": "data", "parse_close": "body", "select_isa": "name"}[name]
+    assert function(**{parameter: good}) == function(good)
+    for args, kwargs in (((), {}), ((good, good), {}), ((good,), {parameter: good}), ((), {"other": good})):
+        with pytest.raises(TypeError, match=name):
+            function(*args, **kwargs)
+
+
+def test_methods_take_keywords(Scripted, masked_frame, request_bytes):
+    header = fastws.Header.parse(data=b"\x81\x02")
+    header.check(state=fastws.State.CLIENT)
+    server = fastws.Connection("server")
+    frame = masked_frame(1, b"x")
+    assert server.receive(data=frame)[0].data == "x"
+    server.get_buffer(sizehint=10)[: len(frame)] = frame
+    assert server.buffer_updated(nbytes=len(frame))[0].data == "x"
+    assert server.on_time(now=None) == []
+    server.ping(data=b"a"), server.pong(data=b"b")
+    assert server.data_to_send() == b"\x89\x01a\x8a\x01b"
+    stream = fastws.Stream(Scripted(b"abc" + frame + frame))
+    assert stream.read_exactly(n=3) == b"abc"
+    stream.ping(data=b"a"), stream.pong(data=b"b"), stream.write_header(header=header), stream.write(data=b"Hi")
+    stream.write_frame(frame=(header, b"Ho"))
+    assert b"".join(stream.io.written) == b"\x89\x01a\x8a\x01b\x81\x02Hi\x81\x02Ho"
+    reader, buffer = fastws.Reader(stream), bytearray(9)
+    assert (reader.read(n=5), reader.read(), reader.readinto(buffer=buffer)) == (b"x", b"", 1)
+    assert fastws.Writer(stream).write(data="x") == 1
+    assert fastws.Upgrade().feed(data=request_bytes) == b""
+
+
+def test_the_clock_of_none_is_the_clock():
+    """on_time(None) asks the clock as on_time() does: a connection whose deadline has passed fails."""
+    for arguments in ((), (None,)):
+        client = fastws.Connection("client", ping_interval=0.001, ping_timeout=None)
+        time.sleep(0.01)
+        assert client.on_time(*arguments) == []
+        assert fastws.Header.parse(client.data_to_send()).opcode is OpCode.PING

@@ -4,9 +4,6 @@
 
 #include <fastws/mask.h>
 
-/* From here on, masking takes longer than handing the interpreter to another thread and back. */
-#define RELEASE_GIL_MIN 65536
-
 static void mask_bytes(void *dst, const void *src, Py_ssize_t len, const uint8_t key[4], uint64_t offset) {
     if (len < RELEASE_GIL_MIN) {
         fastws_mask(dst, src, (size_t)len, key, offset);

@@ -79,6 +79,7 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->header_type, &header_spec}, {&state->connection_type, &connection_spec},
         {&state->stream_type, &stream_spec}, {&state->reader_type, &reader_spec},
         {&state->writer_type, &writer_spec}, {&state->upgrade_type, &upgrade_spec},
+        {&state->utf8_validator_type, &utf8_validator_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
@@ -99,7 +100,7 @@ static int module_exec(PyObject *module) {
     state->pool = pool_new();
     if (!state->pool || add_types(module, state) < 0) return -1;
     if (PyModule_AddFunctions(module, mask_methods) < 0 || PyModule_AddFunctions(module, wire_methods) < 0 ||
-        PyModule_AddFunctions(module, isa_methods) < 0) {
+        PyModule_AddFunctions(module, isa_methods) < 0 || PyModule_AddFunctions(module, utf8_methods) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", fastws_version());

@@ -40,9 +40,13 @@ enum name {
     NAME_COUNT
 };
 
+/* From this many bytes on, a kernel takes longer than handing the interpreter to another thread and back. */
+#define RELEASE_GIL_MIN 65536
+
 /* Types of the module; the ones behind message_type are struct sequences, see events.c. */
 #define STATE_TYPES(X)                                                                                                 \
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type)                      \
+    X(utf8_validator_type)                                                                                             \
     X(message_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
 struct state {
@@ -72,6 +76,7 @@ static inline struct state *state_of_type(PyTypeObject *type) {
 extern PyMethodDef mask_methods[];
 extern PyMethodDef wire_methods[];
 extern PyMethodDef isa_methods[];
+extern PyMethodDef utf8_methods[];
 
 extern PyType_Spec header_spec;
 extern PyType_Spec connection_spec;
@@ -79,6 +84,7 @@ extern PyType_Spec stream_spec;
 extern PyType_Spec reader_spec;
 extern PyType_Spec writer_spec;
 extern PyType_Spec upgrade_spec;
+extern PyType_Spec utf8_validator_spec;
 
 /* Gets an attribute that may be missing. Returns 1 with *value, 0 if there is none, -1 with an exception. */
 static inline int get_optional(PyObject *object, PyObject *name, PyObject **value) {

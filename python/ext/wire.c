@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Functions on bytes of the wire: compile_frame(), close bodies, is_utf8(), accept_key(). */
+/* Functions on bytes of the wire: compile_frame(), close bodies, accept_key(). */
 #include "args.h"
 #include "errors.h"
 #include "events.h"
@@ -7,7 +7,6 @@
 #include <fastws/close.h>
 #include <fastws/frame.h>
 #include <fastws/handshake.h>
-#include <fastws/utf8.h>
 
 /* RFC 6455 5.4, 5.5: what a frame may be is asked before it is written, as an argument of the caller. */
 static PyObject *compile(const struct fastws_frame *frame, const uint8_t *key) {
@@ -107,16 +106,6 @@ static PyObject *parse_close(PyObject *module, PyObject *const *args, Py_ssize_t
     return out;
 }
 
-static PyObject *is_utf8(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    PyObject *data;
-    Py_buffer view;
-    if (arg_one("is_utf8", args, count, kwnames, "data", 1, &data) < 0) return NULL;
-    if (arg_bytes(data, "data", &view) < 0) return NULL;
-    int is_valid = fastws_utf8_is_valid(view.buf, (size_t)view.len);
-    PyBuffer_Release(&view);
-    return PyBool_FromLong(is_valid);
-}
-
 static PyObject *accept_key(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     PyObject *key;
     Py_buffer view;
@@ -169,8 +158,6 @@ PyMethodDef wire_methods[] = {
      "Raises:\n"
      "    ProtocolError: body of one byte or more than 125, or a code that may not stand there.\n"
      "    InvalidUTF8: the reason is not UTF-8."},
-    {"is_utf8", (PyCFunction)(void (*)(void))is_utf8, METH_FASTCALL | METH_KEYWORDS,
-     "is_utf8($module, /, data)\n--\n\nReturns True if the bytes-like data is valid UTF-8. RFC 3629."},
     {"accept_key", (PyCFunction)(void (*)(void))accept_key, METH_FASTCALL | METH_KEYWORDS,
      "accept_key($module, /, key)\n--\n\n"
      "Returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key. RFC 6455 4.2.2.\n\n"

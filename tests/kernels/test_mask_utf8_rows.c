@@ -155,7 +155,8 @@ static void finds_a_bad_byte_wherever_it_stands(void **unused) {
             make_text(plain, len, n & 1 ? 1 : UINT32_MAX, 0);
             for (size_t at = 0; at < len; at++) {
                 uint8_t whole = plain[at];
-                plain[at] = n & 1 ? plain[at] ^ (uint8_t)(1u << random_below(8)) : (uint8_t)(0x80 | random_below(128));
+                unsigned flipped = plain[at] ^ 1u << random_below(8), high = 0x80u | (unsigned)random_below(128);
+                plain[at] = (uint8_t)(n & 1 ? flipped : high);
                 uint8_t *place = buf + (at * 5 + n) % 70;
                 check(row, place, place, plain, len, at % 4, at & 4 ? FWS_SLOP : 0, "bad byte");
                 plain[at] = whole;

@@ -13,12 +13,6 @@
 #include "../simde_gap.h"
 #include "guard.h"
 
-static uint32_t random_state = 1;
-static uint32_t random_word(void) {
-    random_state = random_state * 1664525u + 1013904223u;
-    return random_state ^ random_state >> 15;
-}
-
 /* Loads that leave bytes out: what is left out is zero, and may lie behind a guard page. */
 static void loads_the_wanted_bytes_and_reads_no_other(void **unused) {
     (void)unused;
@@ -33,6 +27,19 @@ static void loads_the_wanted_bytes_and_reads_no_other(void **unused) {
 }
 
 #if FWS_X86
+static uint32_t random_state = 1;
+static uint32_t random_word(void) {
+    random_state = random_state * 1664525u + 1013904223u;
+    return random_state ^ random_state >> 15;
+}
+
+/* Whether the machine has what a test compares with; says so where it has not. */
+static int has(uint32_t bits, const char *name) {
+    if (fws_cpu_bits() & bits) return 1;
+    print_message("skipped: this machine has no %s\n", name);
+    return 0;
+}
+
 FWS_TARGET("avx512bw,avx512vl") static void load_natively(uint8_t dst[32], uint32_t wanted, const uint8_t *src) {
     _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_maskz_loadu_epi8(wanted, src));
 }
@@ -44,7 +51,7 @@ FWS_TARGET("sse4.1") static int has_none_natively(const uint8_t a[16], const uin
 
 static void loads_what_the_instruction_loads(void **unused) {
     (void)unused;
-    if (!(fws_cpu_bits() & FWS_CPU_AVX512)) skip();
+    if (!has(FWS_CPU_AVX512, "AVX-512")) return;
     uint8_t src[32], got[32], expected[32];
     for (size_t i = 0; i < 32; i++) src[i] = (uint8_t)(i + 1);
     for (int round = 0; round < 10000; round++) {
@@ -57,7 +64,7 @@ static void loads_what_the_instruction_loads(void **unused) {
 
 static void tests_what_the_instruction_tests(void **unused) {
     (void)unused;
-    if (!(fws_cpu_bits() & FWS_CPU_SSE4)) skip();
+    if (!has(FWS_CPU_SSE4, "SSE4")) return;
     for (unsigned n = 0; n < 129 * 129; n++) {
         uint8_t a[16] = {0}, b[16] = {0};
         if (n % 129 < 128) a[n % 129 / 8] = (uint8_t)(1u << n % 129 % 8);

@@ -87,8 +87,8 @@ static FWS_ALWAYS_INLINE int put_key(uint8_t *dst, int size, const struct fastws
 static FWS_ALWAYS_INLINE int put(uint8_t *dst, const struct fastws_header *header) {
     uint64_t length = header->length;
     /* A wider rsv would spill into FIN, a wider opcode into RSV3. */
-    if (FWS_UNLIKELY(header->rsv > RSV_BITS || header->opcode > OPCODE_BITS || length > length_max))
-        return FASTWS_ERR_ARGUMENT;
+    unsigned spill = (header->rsv & ~(unsigned)RSV_BITS) | (header->opcode & ~(unsigned)OPCODE_BITS);
+    if (FWS_UNLIKELY((spill | length >> 63) != 0)) return FASTWS_ERR_ARGUMENT;
     unsigned fin = header->fin ? FIN : 0;
     unsigned mask = header->masked ? MASK : 0;
     dst[0] = (uint8_t)(fin | (unsigned)header->rsv << RSV_SHIFT | header->opcode);

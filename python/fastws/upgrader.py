@@ -65,10 +65,10 @@ class Upgrader:
         _check_timeout(timeout)
         # An iterator would serve one handshake only.
         if protocol is not None and not callable(protocol):
-            protocol = (protocol,) if isinstance(protocol, (str, bytes)) else tuple(protocol)
+            protocol = (protocol,) if isinstance(protocol, (str, bytes)) else _tuple_of(protocol, "protocol")
         if header is not None:
             pairs: Iterable[Any] = header.items() if isinstance(header, Mapping) else header
-            header = tuple(pairs)
+            header = _tuple_of(pairs, "header")
         self._arguments: dict[str, Any] = {
             "on_request": on_request,
             "on_host": on_host,
@@ -123,10 +123,16 @@ class Upgrader:
         return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
 
 
+def _tuple_of(items: Iterable[Any], name: str) -> tuple[Any, ...]:
+    if not isinstance(items, Iterable):
+        raise TypeError(f"{name} must be iterable, not {type(items).__name__}")
+    return tuple(items)
+
+
 def _check_timeout(timeout: float | None) -> None:
     if timeout is None:
         return
-    if not isinstance(timeout, Real):
+    if not isinstance(timeout, Real) or isinstance(timeout, bool):
         raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
     if not 0 < timeout <= _TIMEOUT_MAX:
         raise ValueError(f"timeout must be a number of seconds above 0 and at most {_TIMEOUT_MAX}, or None")

@@ -384,3 +384,9 @@ def test_no_limit_is_none(request_bytes):
     for name in ("max_head_size", "max_headers"):
         with pytest.raises(ValueError, match="None"):
             Upgrade(**{name: 0})
+
+
+@pytest.mark.parametrize("options", [{"header": 5}, {"protocol": 5}, {"timeout": True}])
+def test_wrong_types_name_the_argument(options):
+    with pytest.raises(TypeError, match=next(iter(options))):
+        fastws.Upgrader(**options)

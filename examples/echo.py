@@ -56,7 +56,7 @@ def stop(*_: object) -> None:
 
 
 def port(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else -1
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError("must be from 0 to 65535")
     return number

@@ -20,6 +20,10 @@ int arg_bytes(PyObject *object, const char *what, Py_buffer *view) {
 }
 
 int arg_key(PyObject *object, const char *what, uint8_t key[4]) {
+    if (PyBytes_CheckExact(object) && PyBytes_GET_SIZE(object) == 4) { /* nearly always, and without a view */
+        memcpy(key, PyBytes_AS_STRING(object), 4);
+        return 0;
+    }
     Py_buffer view;
     if (arg_bytes(object, what, &view) < 0) return -1;
     int is_right = view.len == 4;

@@ -14,8 +14,14 @@ static void mask_bytes(void *dst, const void *src, Py_ssize_t len, const uint8_t
     Py_END_ALLOW_THREADS
 }
 
+/* Most calls give data and key by position: nothing to sort. */
 static int parse(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
                  const char *const *names, PyObject **data, uint8_t key[4], uint64_t *offset) {
+    if (!kwnames && count == 2) {
+        *data = args[0];
+        *offset = 0;
+        return arg_key(args[1], "key", key);
+    }
     PyObject *sorted[3];
     if (arg_sort(function, args, count, kwnames, names, 2, 3, sorted) < 0) return -1;
     *data = sorted[0];
@@ -30,6 +36,13 @@ static PyObject *mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
     uint8_t key[4];
     uint64_t offset;
     if (parse("mask", args, count, kwnames, names, &buf, key, &offset) < 0) return NULL;
+    /* While the GIL is held nobody resizes a bytearray, so it need not be locked by a view, which takes longer than
+     * masking a short payload. */
+    if (PyByteArray_CheckExact(buf) && PyByteArray_GET_SIZE(buf) < RELEASE_GIL_MIN) {
+        char *bytes = PyByteArray_AS_STRING(buf);
+        fastws_mask(bytes, bytes, (size_t)PyByteArray_GET_SIZE(buf), key, offset);
+        Py_RETURN_NONE;
+    }
     Py_buffer view;
     if (PyObject_GetBuffer(buf, &view, PyBUF_WRITABLE) < 0) {
         PyErr_Clear();
@@ -41,16 +54,23 @@ static PyObject *mask(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
     Py_RETURN_NONE;
 }
 
+static PyObject *masked_copy(const void *src, Py_ssize_t len, const uint8_t key[4], uint64_t offset) {
+    PyObject *out = PyBytes_FromStringAndSize(NULL, len);
+    if (out) mask_bytes(PyBytes_AS_STRING(out), src, len, key, offset);
+    return out;
+}
+
 static PyObject *masked(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"data", "key", "offset", NULL};
     PyObject *data;
     uint8_t key[4];
     uint64_t offset;
     if (parse("masked", args, count, kwnames, names, &data, key, &offset) < 0) return NULL;
+    /* Bytes never change or move, and the caller holds them. */
+    if (PyBytes_CheckExact(data)) return masked_copy(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), key, offset);
     Py_buffer view;
     if (arg_bytes(data, "data", &view) < 0) return NULL;
-    PyObject *out = PyBytes_FromStringAndSize(NULL, view.len);
-    if (out) mask_bytes(PyBytes_AS_STRING(out), view.buf, view.len, key, offset);
+    PyObject *out = masked_copy(view.buf, view.len, key, offset);
     PyBuffer_Release(&view);
     return out;
 }

@@ -79,9 +79,10 @@ struct machine {
 
 enum { UNKNOWN, CLAIMED, KNOWN };
 
+FWS_SHARED(const struct fws_kernels *) fws_kernels_chosen;
+
 static struct machine machine;
 static atomic_int machine_state;
-static _Atomic(const struct fws_kernels *) active;
 static atomic_int status;
 
 /* The cell of a column that a row uses on this machine: its own, or the next one below. */
@@ -130,18 +131,16 @@ static const struct machine *known_machine(void) {
     if (atomic_compare_exchange_strong(&machine_state, &expected, CLAIMED)) {
         machine = seen;
         atomic_store(&status, seen.first_status);
-        atomic_store(&active, &machine.usable[seen.first]);
+        FWS_SHARED_STORE(&fws_kernels_chosen, &machine.usable[seen.first]);
         atomic_store_explicit(&machine_state, KNOWN, memory_order_release);
     }
     while (atomic_load_explicit(&machine_state, memory_order_acquire) != KNOWN) {}
     return &machine;
 }
 
-const struct fws_kernels *fws_kernels_active(void) {
-    const struct fws_kernels *row = atomic_load_explicit(&active, memory_order_acquire);
-    if (FWS_LIKELY(row != NULL)) return row;
+const struct fws_kernels *fws_kernels_choose(void) {
     known_machine();
-    return atomic_load_explicit(&active, memory_order_acquire);
+    return FWS_SHARED_LOAD(&fws_kernels_chosen);
 }
 
 int fws_kernels_count(void) { return known_machine()->count; }
@@ -152,7 +151,7 @@ int fws_kernels_select(const char *name) {
     const struct machine *m = known_machine();
     int found = find(m, name);
     if (found < 0) return found;
-    atomic_store(&active, &m->usable[found]);
+    FWS_SHARED_STORE(&fws_kernels_chosen, &m->usable[found]);
     atomic_store(&status, 0);
     return 0;
 }

@@ -92,9 +92,18 @@ struct fws_kernels {
     int (*accept)(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 };
 
+/* The active row; NULL until it is asked for the first time. */
+FWS_PRIVATE extern FWS_SHARED(const struct fws_kernels *) fws_kernels_chosen;
+
+/* Chooses the active row, if nobody has yet. Returns it. */
+FWS_PRIVATE const struct fws_kernels *fws_kernels_choose(void);
+
 /* Returns the row to use: the best one, unless FASTWS_ISA or fws_kernels_select() chose another. Never NULL.
- * One atomic load after the first call. Thread-safe. */
-FWS_PRIVATE const struct fws_kernels *fws_kernels_active(void);
+ * One atomic load after the first call; inline, because a short payload takes no longer than a call. Thread-safe. */
+static inline const struct fws_kernels *fws_kernels_active(void) {
+    const struct fws_kernels *row = FWS_SHARED_LOAD(&fws_kernels_chosen);
+    return FWS_LIKELY(row != NULL) ? row : fws_kernels_choose();
+}
 
 /* Returns how many rows this machine can run, at least 1. Thread-safe. */
 FWS_PRIVATE int fws_kernels_count(void);

@@ -91,6 +91,19 @@
 #  define FWS_KEEP_VECTOR(vector) ((void)0)
 #endif
 
+/* A pointer that threads share: whoever loads it sees what was written before it was stored. The atomic types of C are
+ * none of C++, in which the benchmarks read the same headers. */
+#if defined(__GNUC__) || defined(__clang__)
+#  define FWS_SHARED(type) type
+#  define FWS_SHARED_LOAD(ptr) __atomic_load_n(ptr, __ATOMIC_ACQUIRE)
+#  define FWS_SHARED_STORE(ptr, value) __atomic_store_n(ptr, value, __ATOMIC_RELEASE)
+#else
+#  include <stdatomic.h>
+#  define FWS_SHARED(type) _Atomic(type)
+#  define FWS_SHARED_LOAD(ptr) atomic_load_explicit(ptr, memory_order_acquire)
+#  define FWS_SHARED_STORE(ptr, value) atomic_store_explicit(ptr, value, memory_order_release)
+#endif
+
 /* Passes a failure up: the only macro that hides control flow. */
 #define TRY(expr)                                                                                                      \
     do {                                                                                                               \

@@ -21,7 +21,7 @@ static FWS_ALWAYS_INLINE int is_ascii_neon(uint8x16_t v) {
 #define vector_load(src) vld1q_u8(src)
 #define vector_store(dst, v) vst1q_u8(dst, v)
 #define vector_store_aligned(dst, v) vst1q_u8(dst, v)
-#define vector_prefetch(src) ((void)0)
+#define vector_prefetch(src) ((void)(src))
 #define vector_xor(a, b) veorq_u8(a, b)
 #define vector_or(a, b) vorrq_u8(a, b)
 #define vector_is_ascii(v) is_ascii_neon(v)

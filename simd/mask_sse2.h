@@ -14,7 +14,7 @@
 #define vector_load(src) _mm_loadu_si128((const __m128i *)(const void *)(src))
 #define vector_store(dst, v) _mm_storeu_si128((__m128i *)(void *)(dst), v)
 #define vector_store_aligned(dst, v) _mm_store_si128((__m128i *)(void *)(dst), v)
-#define vector_prefetch(src) ((void)0)
+#define vector_prefetch(src) ((void)(src))
 #define vector_xor(a, b) _mm_xor_si128(a, b)
 #define vector_or(a, b) _mm_or_si128(a, b)
 #define vector_is_ascii(v) (_mm_movemask_epi8(v) == 0)

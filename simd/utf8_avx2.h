@@ -22,16 +22,7 @@ FWS_TARGET("avx2") static FWS_ALWAYS_INLINE void load_short_avx2(const uint8_t *
 }
 
 #define UTF8_TARGET FWS_TARGET("avx2")
-#define vector_zero() _mm256_setzero_si256()
-#define vector_byte(byte) _mm256_set1_epi8((int8_t)(byte))
-#define vector_and(a, b) _mm256_and_si256(a, b)
-#define vector_less(a, b) _mm256_subs_epu8(a, b)
-#define vector_low(v) _mm256_and_si256(v, vector_byte(0x0f))
-#define vector_high(v) vector_low(_mm256_srli_epi16(v, 4))
-#define vector_lookup(table, index) _mm256_shuffle_epi8(table, index)
-#define vector_before(before, here, n)                                                                                 \
-    _mm256_alignr_epi8(here, _mm256_permute2x128_si256(before, here, 0x21), 16 - (n))
-#define vector_is_zero(v) _mm256_testz_si256(v, v)
+#include "utf8_ymm.h"
 #define vector_all_3(a, b, c) vector_and(vector_and(a, b), c)
 #define vector_any_of_2(a, b, c) vector_and(vector_or(a, b), c)
 #define vector_add_different(a, b, c) vector_or(a, vector_xor(b, c))

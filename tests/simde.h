@@ -21,12 +21,24 @@
 #  include <simde/x86/avx512.h>
 #  include "simde_gap.h"
 
-#  undef _mm256_maskz_loadu_epi8
-#  define _mm256_maskz_loadu_epi8(wanted, src) simde_gap_maskz_loadu(wanted, src)
-static inline simde__m256i simde_gap_maskz_loadu(uint32_t wanted, const void *src) {
-    uint8_t bytes[32];
+#  undef _mm512_maskz_loadu_epi8
+#  define _mm512_maskz_loadu_epi8(wanted, src) simde_gap_maskz_loadu(wanted, src)
+static inline simde__m512i simde_gap_maskz_loadu(uint64_t wanted, const void *src) {
+    uint8_t bytes[64];
     gap_load_bytes(bytes, wanted, src);
-    return simde_mm256_loadu_si256((const simde__m256i *)(const void *)bytes);
+    return simde_mm512_loadu_si512(bytes);
+}
+
+#  undef _mm512_alignr_epi8
+#  define _mm512_alignr_epi8(high, low, n) simde_gap_alignr(high, low, 16, n)
+#  undef _mm512_alignr_epi32
+#  define _mm512_alignr_epi32(high, low, n) simde_gap_alignr(high, low, 64, 4 * (n))
+static inline simde__m512i simde_gap_alignr(simde__m512i high, simde__m512i low, unsigned lane_len, unsigned n) {
+    uint8_t high_bytes[64], low_bytes[64], bytes[64];
+    simde_mm512_storeu_si512(high_bytes, high);
+    simde_mm512_storeu_si512(low_bytes, low);
+    gap_align_lanes(bytes, high_bytes, low_bytes, lane_len, n);
+    return simde_mm512_loadu_si512(bytes);
 }
 
 #  undef _mm_testz_si128

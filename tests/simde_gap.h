@@ -8,10 +8,19 @@
 #include <string.h>
 
 /* Copies the bytes of src whose bit is set and clears the others, of which nothing is read. */
-static inline void gap_load_bytes(uint8_t dst[32], uint32_t wanted, const void *src) {
-    memset(dst, 0, 32);
-    for (int i = 0; i < 32; i++) {
+static inline void gap_load_bytes(uint8_t dst[64], uint64_t wanted, const void *src) {
+    memset(dst, 0, 64);
+    for (int i = 0; i < 64; i++) {
         if (wanted >> i & 1) memcpy(dst + i, (const uint8_t *)src + i, 1);
+    }
+}
+
+/* In each lane of lane_len bytes: those of low from the n-th on, then the first of high. */
+static inline void gap_align_lanes(uint8_t dst[64], const uint8_t high[64], const uint8_t low[64], unsigned lane_len,
+                                   unsigned n) {
+    for (unsigned lane = 0; lane < 64; lane += lane_len) {
+        memcpy(dst + lane, low + lane + n, lane_len - n);
+        memcpy(dst + lane + lane_len - n, high + lane, n);
     }
 }
 

@@ -16,12 +16,12 @@
 /* Loads that leave bytes out: what is left out is zero, and may lie behind a guard page. */
 static void loads_the_wanted_bytes_and_reads_no_other(void **unused) {
     (void)unused;
-    uint8_t *end = guard_alloc_end(64) + 64, got[32];
+    uint8_t *end = guard_alloc_end(64) + 64, got[64];
     for (int i = 1; i <= 64; i++) end[-i] = (uint8_t)(i * 3);
-    for (size_t len = 0; len <= 32; len++) {
-        uint32_t wanted = len < 32 ? (1u << len) - 1 : UINT32_MAX;
+    for (size_t len = 0; len <= 64; len++) {
+        uint64_t wanted = len < 64 ? (1ull << len) - 1 : UINT64_MAX;
         gap_load_bytes(got, wanted, end - len);
-        for (size_t i = 0; i < 32; i++) assert_int_equal(got[i], i < len ? (uint8_t)((len - i) * 3) : 0);
+        for (size_t i = 0; i < 64; i++) assert_int_equal(got[i], i < len ? (uint8_t)((len - i) * 3) : 0);
     }
     guard_free(end - 64, 64);
 }
@@ -40,8 +40,18 @@ static int has(uint32_t bits, const char *name) {
     return 0;
 }
 
-FWS_TARGET("avx512bw,avx512vl") static void load_natively(uint8_t dst[32], uint32_t wanted, const uint8_t *src) {
-    _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_maskz_loadu_epi8(wanted, src));
+FWS_TARGET("avx512bw") static void load_natively(uint8_t dst[64], uint64_t wanted, const uint8_t *src) {
+    _mm512_storeu_si512(dst, _mm512_maskz_loadu_epi8(wanted, src));
+}
+
+/* The shifts that the rows use: whole lanes of 16 bytes, and single bytes inside of each. */
+FWS_TARGET("avx512bw") static void align_natively(uint8_t dst[64], const uint8_t high[64], const uint8_t low[64],
+                                                  unsigned n) {
+    __m512i a = _mm512_loadu_si512(high), b = _mm512_loadu_si512(low);
+    if (n == 48) _mm512_storeu_si512(dst, _mm512_alignr_epi32(a, b, 12));
+    if (n == 15) _mm512_storeu_si512(dst, _mm512_alignr_epi8(a, b, 15));
+    if (n == 14) _mm512_storeu_si512(dst, _mm512_alignr_epi8(a, b, 14));
+    if (n == 13) _mm512_storeu_si512(dst, _mm512_alignr_epi8(a, b, 13));
 }
 
 FWS_TARGET("sse4.1") static int has_none_natively(const uint8_t a[16], const uint8_t b[16]) {
@@ -52,13 +62,26 @@ FWS_TARGET("sse4.1") static int has_none_natively(const uint8_t a[16], const uin
 static void loads_what_the_instruction_loads(void **unused) {
     (void)unused;
     if (!has(FWS_CPU_AVX512, "AVX-512")) return;
-    uint8_t src[32], got[32], expected[32];
-    for (size_t i = 0; i < 32; i++) src[i] = (uint8_t)(i + 1);
+    uint8_t src[64], got[64], expected[64];
+    for (size_t i = 0; i < 64; i++) src[i] = (uint8_t)(i + 1);
     for (int round = 0; round < 10000; round++) {
-        uint32_t wanted = random_word();
+        uint64_t wanted = (uint64_t)random_word() << 32 | random_word();
         gap_load_bytes(got, wanted, src);
         load_natively(expected, wanted, src);
-        assert_memory_equal(got, expected, 32);
+        assert_memory_equal(got, expected, 64);
+    }
+}
+
+static void aligns_what_the_instruction_aligns(void **unused) {
+    (void)unused;
+    if (!has(FWS_CPU_AVX512, "AVX-512")) return;
+    static const struct { unsigned lane_len, n; } shifts[] = {{64, 48}, {16, 15}, {16, 14}, {16, 13}};
+    uint8_t high[64], low[64], got[64], expected[64];
+    for (size_t i = 0; i < 64; i++) high[i] = (uint8_t)(100 + i), low[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof shifts / sizeof *shifts; i++) {
+        gap_align_lanes(got, high, low, shifts[i].lane_len, shifts[i].n);
+        align_natively(expected, high, low, shifts[i].n);
+        assert_memory_equal(got, expected, 64);
     }
 }
 
@@ -79,6 +102,7 @@ int main(void) {
         cmocka_unit_test(loads_the_wanted_bytes_and_reads_no_other),
 #if FWS_X86
         cmocka_unit_test(loads_what_the_instruction_loads),
+        cmocka_unit_test(aligns_what_the_instruction_aligns),
         cmocka_unit_test(tests_what_the_instruction_tests),
 #endif
     };

@@ -16,6 +16,7 @@ struct row {
     struct { uint32_t needs; void (*run)(uint8_t *, const uint8_t *, size_t, uint32_t); } mask;
     struct { uint32_t needs; int (*run)(struct fws_run *, struct fastws_event *, int); } frames;
     struct { uint32_t needs; size_t (*run)(struct fws_utf8_state *, const uint8_t *, size_t, size_t); } utf8;
+    struct { uint32_t needs; int (*run)(const uint8_t *, size_t); } is_utf8;
     struct {
         uint32_t needs;
         size_t (*run)(uint8_t *, const uint8_t *, size_t, uint32_t, struct fws_utf8_state *, size_t);
@@ -33,21 +34,25 @@ static const struct row rows[] = {
     {"avx512", FWS_CPU_AVX512, BORROW,
      {FWS_CPU_AVX512, fws_frames_avx512},
      {FWS_CPU_AVX512, fws_utf8_avx512},
+     {FWS_CPU_AVX512, fws_is_utf8_avx512},
      {FWS_CPU_AVX512, fws_mask_utf8_avx512},
      BORROW},
     {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2},
      {FWS_CPU_AVX2, fws_frames_avx2},
      {FWS_CPU_AVX2, fws_utf8_avx2},
+     {FWS_CPU_AVX2, fws_is_utf8_avx2},
      {FWS_CPU_AVX2, fws_mask_utf8_avx2},
      BORROW},
     {"sse4", FWS_CPU_SSE4, BORROW,
      {FWS_CPU_SSE4, fws_frames_sse4},
      {FWS_CPU_SSE4, fws_utf8_sse4},
+     {FWS_CPU_SSE4, fws_is_utf8_sse4},
      {FWS_CPU_SSE4, fws_mask_utf8_sse4},
      {FWS_CPU_SHA, fws_accept_sha}},
     /* SSE2 has no lookup in a table of bytes. */
     {"sse2", FWS_CPU_SSE2, {FWS_CPU_SSE2, fws_mask_sse2},
      {FWS_CPU_SSE2, fws_frames_sse2},
+     BORROW,
      BORROW,
      {FWS_CPU_SSE2, fws_mask_utf8_sse2},
      BORROW},
@@ -56,12 +61,14 @@ static const struct row rows[] = {
     {"neon", FWS_CPU_NEON, {FWS_CPU_NEON, fws_mask_neon},
      {FWS_CPU_NEON, fws_frames_neon},
      {FWS_CPU_NEON, fws_utf8_neon},
+     {FWS_CPU_NEON, fws_is_utf8_neon},
      {FWS_CPU_NEON, fws_mask_utf8_neon},
      {FWS_CPU_SHA, FWS_ARM_SHA ? fws_accept_armv8 : NULL}},
 #endif
     {"scalar", 0, {0, fws_mask_scalar},
      {0, fws_frames_scalar},
      {0, fws_utf8_scalar},
+     {0, fws_is_utf8_scalar},
      {0, fws_mask_utf8_scalar},
      {0, fws_accept_scalar}},
 };
@@ -97,6 +104,7 @@ static void fill_row(struct fws_kernels *out, const struct row *from, uint32_t b
     FILL(mask)
     FILL(frames)
     FILL(utf8)
+    FILL(is_utf8)
     FILL(mask_utf8)
     FILL(accept)
 }

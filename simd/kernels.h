@@ -79,6 +79,10 @@ struct fws_kernels {
      * the state is spent. */
     size_t (*utf8)(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
 
+    /* Says whether a text is whole and good: what utf8() finds out from a fresh state, for callers who keep none.
+     * Returns 1 or 0. */
+    int (*is_utf8)(const uint8_t *src, size_t len);
+
     /* Like mask(), but checks what it writes as utf8() does, in the same pass.
      *   dst    all len bytes are written, whatever the text
      *   slop   as for utf8(), behind src + len
@@ -133,10 +137,15 @@ FWS_PRIVATE int fws_frames_sse2(struct fws_run *run, struct fastws_event *events
 FWS_PRIVATE int fws_frames_neon(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE int fws_frames_scalar(struct fws_run *run, struct fastws_event *events, int cap);
 FWS_PRIVATE size_t fws_utf8_avx512(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE int fws_is_utf8_avx512(const uint8_t *src, size_t len);
 FWS_PRIVATE size_t fws_utf8_avx2(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE int fws_is_utf8_avx2(const uint8_t *src, size_t len);
 FWS_PRIVATE size_t fws_utf8_sse4(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE int fws_is_utf8_sse4(const uint8_t *src, size_t len);
 FWS_PRIVATE size_t fws_utf8_neon(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE int fws_is_utf8_neon(const uint8_t *src, size_t len);
 FWS_PRIVATE size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+FWS_PRIVATE int fws_is_utf8_scalar(const uint8_t *src, size_t len);
 FWS_PRIVATE size_t fws_mask_utf8_avx512(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
                                         struct fws_utf8_state *state, size_t slop);
 FWS_PRIVATE size_t fws_mask_utf8_avx2(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,

@@ -29,7 +29,4 @@ uint64_t fastws_utf8_error_offset(const struct fastws_utf8 *utf8) { return utf8-
 
 int fastws_utf8_is_ascii(const struct fastws_utf8 *utf8) { return !utf8->error && !utf8->non_ascii; }
 
-int fastws_utf8_is_valid(const void *src, size_t len) {
-    struct fws_utf8_state state = {0, 0};
-    return fws_kernels_active()->utf8(&state, src, len, 0) == len && state.dfa == 0;
-}
+int fastws_utf8_is_valid(const void *src, size_t len) { return fws_kernels_active()->is_utf8(src, len); }

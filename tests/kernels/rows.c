@@ -4,7 +4,8 @@
 
 #define SIMDE_MASK(isa) void simde_mask_##isa(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key);
 #define SIMDE_UTF8(isa)                                                                                                \
-    size_t simde_utf8_##isa(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+    size_t simde_utf8_##isa(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);                \
+    int simde_is_utf8_##isa(const uint8_t *src, size_t len);
 #define SIMDE_ROW(isa)                                                                                                 \
     int simde_frames_##isa(struct fws_run *run, struct fastws_event *events, int cap);                                 \
     size_t simde_mask_utf8_##isa(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,                           \
@@ -25,16 +26,16 @@ SIMDE_ROW(neon)
 
 /* A row borrows here what it borrows in the table of kernels.c. */
 static const struct fws_kernels simde_rows[] = {
-    {"avx512 through SIMDe", simde_mask_avx2, simde_frames_avx512, simde_utf8_avx512, simde_mask_utf8_avx512,
-     fws_accept_scalar},
-    {"avx2 through SIMDe", simde_mask_avx2, simde_frames_avx2, simde_utf8_avx2, simde_mask_utf8_avx2,
-     fws_accept_scalar},
-    {"sse4 through SIMDe", simde_mask_sse2, simde_frames_sse4, simde_utf8_sse4, simde_mask_utf8_sse4,
-     fws_accept_scalar},
-    {"sse2 through SIMDe", simde_mask_sse2, simde_frames_sse2, fws_utf8_scalar, simde_mask_utf8_sse2,
-     fws_accept_scalar},
-    {"neon through SIMDe", simde_mask_neon, simde_frames_neon, simde_utf8_neon, simde_mask_utf8_neon,
-     fws_accept_scalar},
+    {"avx512 through SIMDe", simde_mask_avx2, simde_frames_avx512, simde_utf8_avx512, simde_is_utf8_avx512,
+     simde_mask_utf8_avx512, fws_accept_scalar},
+    {"avx2 through SIMDe", simde_mask_avx2, simde_frames_avx2, simde_utf8_avx2, simde_is_utf8_avx2,
+     simde_mask_utf8_avx2, fws_accept_scalar},
+    {"sse4 through SIMDe", simde_mask_sse2, simde_frames_sse4, simde_utf8_sse4, simde_is_utf8_sse4,
+     simde_mask_utf8_sse4, fws_accept_scalar},
+    {"sse2 through SIMDe", simde_mask_sse2, simde_frames_sse2, fws_utf8_scalar, fws_is_utf8_scalar,
+     simde_mask_utf8_sse2, fws_accept_scalar},
+    {"neon through SIMDe", simde_mask_neon, simde_frames_neon, simde_utf8_neon, simde_is_utf8_neon,
+     simde_mask_utf8_neon, fws_accept_scalar},
 };
 
 const struct fws_kernels *test_row(int index) {

@@ -9,6 +9,7 @@
 
 #define fws_frames_sse4 simde_frames_sse4
 #define fws_mask_utf8_sse4 simde_mask_utf8_sse4
+#define fws_is_utf8_sse4 simde_is_utf8_sse4
 #define fws_utf8_sse4 simde_utf8_sse4
 #include "../../simd/frames_sse4.c"
 #include "../../simd/mask_utf8_sse4.c"

@@ -78,6 +78,8 @@ static void check_pieces(const struct fws_kernels *row, const uint8_t *text, siz
         if (i < ends[piece]) break;
     }
     if (i != expected) fail_msg("%s: byte %zu and not %zu of %zu (cut at %zu, %zu)", row->name, i, expected, len, a, b);
+    int is_good = expected == len && !open;
+    if (row->is_utf8(text, len) != is_good) fail_msg("%s: %zu bytes are not %d", row->name, len, !is_good);
     if (expected < len) return;
     assert_int_equal(state.dfa != 0, open);
     assert_int_equal(state.non_ascii != 0, has_high_bit(text, len));

@@ -21,7 +21,14 @@ SHARE_GOALS = {
     **{("mask_unaligned", size): 0.95 for size in (32768, 262144, 1048576, 16777216)},
 }
 MASK_CYCLE_GOALS = {7: 8, 64: 11, 125: 16}
-CYCLE_GOALS = {"header_parse": 11, "header_write": 10, "frames_masked/64": 22}
+CYCLE_GOALS = {"header_parse": 11, "header_write": 10, "frames_masked/64": 15, "frames_text/64": 18}
+
+# Checking a text of 64 bytes that has readable bytes behind it: most cycles for the best row.
+SHORT_TEXT_CYCLES_ASCII, SHORT_TEXT_CYCLES = 10, 16
+# Unmasking and checking in one pass, for the best row: least share of `mask` on ASCII by size, of `utf8` on other texts.
+FUSED_ASCII_GOALS = {4096: 0.85, 32768: 0.9, 1048576: 0.9}
+FUSED_TEXT_GOAL = 0.9
+FRAME_OVER_MASK = 1.5  # frames_masked/1024 takes at most so many times as long as the best mask/1024.
 ACCEPT_CYCLE_GOAL = 220  # With SHA instructions.
 SLOWER_THAN_ROW_BELOW = 1.05
 ROWS_COMPARED_UP_TO = 1048576
@@ -107,7 +114,32 @@ def goals(rows):
     if accept and accept.cycles:
         yield (accept.name, "%.1f cycles" % accept.cycles, "at most %d with SHA instructions" % ACCEPT_CYCLE_GOAL,
                accept.cycles <= ACCEPT_CYCLE_GOAL)
+    yield from text_goals(rows)
+    frame, alone = rows.get("frames_masked/1024"), best(rows, "mask", "1024")
+    if frame and alone:
+        yield (frame.name, "%.2f of the time of %s" % (frame.ns / alone.ns, alone.name), "at most %.2f" % FRAME_OVER_MASK,
+               frame.ns <= FRAME_OVER_MASK * alone.ns)
     yield from row_order(rows, isas)
+
+
+def best(rows, kernel, case):
+    """Returns the row KERNEL/ISA/CASE of the best ISA, which comes first, or None."""
+    return next((row for name, row in rows.items() if name.startswith(kernel + "/") and name.endswith("/" + case)), None)
+
+
+def text_goals(rows):
+    """Yields the goals of the UTF-8 kernels' best rows."""
+    for case in dict.fromkeys("/".join(name.split("/")[2:]) for name in rows if name.startswith("mask_utf8/")):
+        text, size = case.split("/")[0], int(case.split("/")[1])
+        short = best(rows, "utf8_slop", case) if size == 64 else None
+        goal = SHORT_TEXT_CYCLES_ASCII if text == "ascii" else SHORT_TEXT_CYCLES
+        if short and short.cycles:
+            yield short.name, "%.1f cycles" % short.cycles, "at most %d" % goal, short.cycles <= goal
+        alone = best(rows, "mask", str(size)) if text == "ascii" else best(rows, "utf8", case)
+        if alone and size in FUSED_ASCII_GOALS:
+            goal, fused = FUSED_ASCII_GOALS[size] if text == "ascii" else FUSED_TEXT_GOAL, best(rows, "mask_utf8", case)
+            share = alone.ns / fused.ns
+            yield fused.name, "%.2f of %s" % (share, alone.name), "at least %.2f" % goal, share >= goal
 
 
 def row_order(rows, isas):
@@ -147,7 +179,7 @@ def main(arguments):
     if found:
         print()
         for what, value, goal, met in found:
-            print("%-4s %-28s %s (goal: %s)" % ("ok" if met else "MISS", what, value, goal))
+            print("%-4s %-34s %s (goal: %s)" % ("ok" if met else "MISS", what, value, goal))
 
 
 if __name__ == "__main__":

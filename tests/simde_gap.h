@@ -10,8 +10,8 @@
 /* Copies the bytes of src whose bit is set and clears the others, of which nothing is read. */
 static inline void gap_load_bytes(uint8_t dst[64], uint64_t wanted, const void *src) {
     memset(dst, 0, 64);
-    for (int i = 0; i < 64; i++) {
-        if (wanted >> i & 1) memcpy(dst + i, (const uint8_t *)src + i, 1);
+    for (int i = 0; wanted; i++, wanted >>= 1) {
+        if (wanted & 1) memcpy(dst + i, (const uint8_t *)src + i, 1);
     }
 }
 

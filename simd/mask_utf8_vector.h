@@ -9,9 +9,9 @@
 #ifndef FWS_MASK_UTF8_VECTOR_H
 #define FWS_MASK_UTF8_VECTOR_H
 
-/* The check stays so far behind the mask that no load waits for a store: at 256 bytes it takes half as long
- * again on Zen 4, at 512 a few percent more. */
-#define FOLLOW_AT 512
+/* The check stays so far behind the mask that no load waits for a store: at 384 bytes it takes a quarter longer on Zen
+ * 4, at 256 half as long again; at 768 a text of 4 KiB takes a few percent longer, as more is left for its end. */
+#define FOLLOW_AT 640
 
 /* One step of mask and check. */
 #define STEP_LEN (4 * VECTOR_LEN)
@@ -32,27 +32,6 @@ UTF8_INLINE int mask_step(uint8_t *dst, const uint8_t *src, VECTOR key) {
     vector_store_aligned(dst + 2 * VECTOR_LEN, c);
     vector_store_aligned(dst + 3 * VECTOR_LEN, d);
     return vector_is_ascii(vector_or(vector_or(a, b), vector_or(c, d)));
-}
-
-/* Begins: up to the first aligned address of dst, then one step. Afterwards good is 3 or more, unless the checker found
- * a mistake right away. */
-UTF8_INLINE void mask_begin(struct follower *f, uint8_t *dst, const uint8_t *src, uint32_t key) {
-    size_t i = VECTOR_LEN - (size_t)((uintptr_t)dst % VECTOR_LEN);
-    VECTOR head = MASK_AT(0, vector_splat(key)), key_here = vector_splat(fws_rotate_key(key, i));
-    VECTOR a = MASK_AT(i, key_here), b = MASK_AT(i + VECTOR_LEN, key_here);
-    VECTOR c = MASK_AT(i + 2 * VECTOR_LEN, key_here), d = MASK_AT(i + 3 * VECTOR_LEN, key_here);
-    vector_store(dst, head);
-    vector_store_aligned(dst + i, a);
-    vector_store_aligned(dst + i + VECTOR_LEN, b);
-    vector_store_aligned(dst + i + 2 * VECTOR_LEN, c);
-    vector_store_aligned(dst + i + 3 * VECTOR_LEN, d);
-    f->masked = f->good = i + STEP_LEN;
-    f->text_end = 0;
-    f->checker = begin_check();
-    if (vector_is_ascii(vector_or(head, vector_or(vector_or(a, b), vector_or(c, d))))) return;
-    f->text_end = f->masked;
-    check_behind(&f->checker, vector_zero(), head);
-    f->good = i < 3 ? VECTOR_LEN : i;
 }
 
 UTF8_INLINE void check_step(struct checker *c, const uint8_t *text) {
@@ -109,14 +88,13 @@ UTF8_INLINE int mask_text_steps(struct follower *f, uint8_t *dst, const uint8_t 
     return 1;
 }
 
-/* More than 8 vectors. */
-UTF8_TARGET static FWS_NOINLINE size_t mask_check_long(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
-                                                       struct fws_utf8_state *state) {
-    struct follower f;
+/* Goes on from the first step that is not ASCII, which ends at masked: it follows from good on. */
+UTF8_TARGET static FWS_NOINLINE size_t mask_and_follow(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                       struct fws_utf8_state *state, size_t masked, size_t good) {
+    struct follower f = {begin_check(), masked, good, masked};
+    VECTOR key_here = vector_splat(fws_rotate_key(key, masked));
     int is_ascii;
-    mask_begin(&f, dst, src, key);
-    if (FWS_UNLIKELY(!vector_is_zero(f.checker.mistakes))) return give_up(dst, src, len, key, state, f.masked, 0);
-    VECTOR key_here = vector_splat(fws_rotate_key(key, f.masked));
+    state->non_ascii = 1;
     while (len - f.masked >= STEP_LEN + VECTOR_LEN) {
         if (f.good == f.masked) {
             f.masked = mask_ascii_steps(dst, src, f.masked, len, key_here, &is_ascii);
@@ -132,9 +110,45 @@ UTF8_TARGET static FWS_NOINLINE size_t mask_check_long(uint8_t *dst, const uint8
         return give_up(dst, src, len, key, state, f.masked, f.good);
     }
     is_ascii = mask_end(dst, src, len, key, f.masked);
-    if (f.text_end > 0) state->non_ascii = 1;
     if (is_ascii && f.good == f.masked) return len;
-    return check_on(&f.checker, state, dst, f.good, len, f.good >= VECTOR_LEN);
+    return check_on(&f.checker, state, dst, f.good, len, 1);
+}
+
+/* A text whose first byte that is not ASCII lies behind i. */
+UTF8_TARGET static FWS_NOINLINE size_t check_end_of_ascii(struct fws_utf8_state *state, const uint8_t *text, size_t i,
+                                                          size_t len) {
+    struct checker c = begin_check();
+    return check_on(&c, state, text, i, len, 0);
+}
+
+UTF8_INLINE int is_good_start(VECTOR v) {
+    struct checker c = begin_check();
+    check_behind(&c, vector_zero(), v);
+    return vector_is_zero(c.mistakes);
+}
+
+/* More than 8 vectors: up to the first aligned address of dst, then step by step. As long as there is ASCII only, there
+ * is nothing here but the mask, and no register is taken for more. */
+UTF8_TARGET static FWS_NOINLINE size_t mask_check_long(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                                       struct fws_utf8_state *state) {
+    size_t i = VECTOR_LEN - (size_t)((uintptr_t)dst % VECTOR_LEN), masked = i + STEP_LEN, good = i < 3 ? VECTOR_LEN : i;
+    VECTOR head = MASK_AT(0, vector_splat(key)), key_here = vector_splat(fws_rotate_key(key, i));
+    VECTOR a = MASK_AT(i, key_here), b = MASK_AT(i + VECTOR_LEN, key_here);
+    VECTOR c = MASK_AT(i + 2 * VECTOR_LEN, key_here), d = MASK_AT(i + 3 * VECTOR_LEN, key_here);
+    vector_store(dst, head);
+    vector_store_aligned(dst + i, a);
+    vector_store_aligned(dst + i + VECTOR_LEN, b);
+    vector_store_aligned(dst + i + 2 * VECTOR_LEN, c);
+    vector_store_aligned(dst + i + 3 * VECTOR_LEN, d);
+    int is_ascii = vector_is_ascii(vector_or(head, vector_or(vector_or(a, b), vector_or(c, d))));
+    if (!is_ascii) {
+        if (!is_good_start(head)) return give_up(dst, src, len, key, state, masked, 0);
+    } else if (len - masked >= STEP_LEN + VECTOR_LEN) {
+        masked = mask_ascii_steps(dst, src, masked, len, key_here, &is_ascii);
+        good = masked - STEP_LEN;
+    }
+    if (!is_ascii) return mask_and_follow(dst, src, len, key, state, masked, good);
+    return mask_end(dst, src, len, key, masked) ? len : check_end_of_ascii(state, dst, masked, len);
 }
 
 /* With slop, what is to be checked is loaded before the mask stores it: loaded after that, it would wait. */

@@ -9,9 +9,4 @@ FWS_ENTRY FWS_TARGET("avx2")
 size_t fws_utf8_avx2(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
     return utf8_vector(state, src, len, slop);
 }
-
-FWS_ENTRY FWS_TARGET("avx2")
-int fws_is_utf8_avx2(const uint8_t *src, size_t len) {
-    return is_utf8_vector(src, len);
-}
 #endif

@@ -9,9 +9,4 @@ FWS_ENTRY FWS_TARGET("avx512f,avx512bw,avx512vl")
 size_t fws_utf8_avx512(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
     return utf8_vector(state, src, len, slop);
 }
-
-FWS_ENTRY FWS_TARGET("avx512f,avx512bw,avx512vl")
-int fws_is_utf8_avx512(const uint8_t *src, size_t len) {
-    return is_utf8_vector(src, len);
-}
 #endif

@@ -61,7 +61,7 @@ SHORT_INLINE int short_is_ascii(__m512i text) { return _mm512_movepi8_mask(text)
 SHORT_INLINE __m512i short_high(__m512i v, __m512i low_4) { return _mm512_and_si512(_mm512_srli_epi16(v, 4), low_4); }
 
 /* Checks as check_behind() of utf8_vector.h does. In the zeros, and at the end of the vector, an open character counts
- * as a mistake, which the scalar row then puts right. The tables lie where the compiler cannot know them: gcc would make
+ * as a mistake, which the scalar row then puts right. The compiler is not to know what the tables hold: gcc would make
  * most of them in general registers, by three instructions each instead of none. */
 SHORT_INLINE int short_is_good(__m512i text) {
     const struct short_tables *tables = &short_tables;

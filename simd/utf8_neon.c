@@ -9,9 +9,4 @@ FWS_ENTRY
 size_t fws_utf8_neon(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
     return utf8_vector(state, src, len, slop);
 }
-
-FWS_ENTRY
-int fws_is_utf8_neon(const uint8_t *src, size_t len) {
-    return is_utf8_vector(src, len);
-}
 #endif

@@ -61,8 +61,3 @@ size_t fws_utf8_scalar(struct fws_utf8_state *state, const uint8_t *src, size_t 
     state->dfa = dfa;
     return i;
 }
-
-int fws_is_utf8_scalar(const uint8_t *src, size_t len) {
-    struct fws_utf8_state state = {0, 0};
-    return fws_utf8_scalar(&state, src, len, 0) == len && state.dfa == 0;
-}

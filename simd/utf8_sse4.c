@@ -9,9 +9,4 @@ FWS_ENTRY FWS_TARGET("sse4.1")
 size_t fws_utf8_sse4(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop) {
     return utf8_vector(state, src, len, slop);
 }
-
-FWS_ENTRY FWS_TARGET("sse4.1")
-int fws_is_utf8_sse4(const uint8_t *src, size_t len) {
-    return is_utf8_vector(src, len);
-}
 #endif

@@ -14,5 +14,6 @@
 #define fws_utf8_avx2 simde_utf8_avx2
 #include "../../simd/frames_avx2.c"
 #include "../../simd/mask_avx2.c"
+#include "../../simd/is_utf8_avx2.c"
 #include "../../simd/mask_utf8_avx2.c"
 #include "../../simd/utf8_avx2.c"

@@ -12,5 +12,6 @@
 #define fws_is_utf8_avx512 simde_is_utf8_avx512
 #define fws_utf8_avx512 simde_utf8_avx512
 #include "../../simd/frames_avx512.c"
+#include "../../simd/is_utf8_avx512.c"
 #include "../../simd/mask_utf8_avx512.c"
 #include "../../simd/utf8_avx512.c"

@@ -15,5 +15,6 @@
 #define fws_utf8_neon simde_utf8_neon
 #include "../../simd/frames_neon.c"
 #include "../../simd/mask_neon.c"
+#include "../../simd/is_utf8_neon.c"
 #include "../../simd/mask_utf8_neon.c"
 #include "../../simd/utf8_neon.c"

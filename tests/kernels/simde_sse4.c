@@ -12,5 +12,6 @@
 #define fws_is_utf8_sse4 simde_is_utf8_sse4
 #define fws_utf8_sse4 simde_utf8_sse4
 #include "../../simd/frames_sse4.c"
+#include "../../simd/is_utf8_sse4.c"
 #include "../../simd/mask_utf8_sse4.c"
 #include "../../simd/utf8_sse4.c"

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Is it UTF-8? With AVX-512. */
+#include "kernels.h"
+
+#if FWS_X86
+#  include "utf8_avx512.h"
+
+FWS_ENTRY FWS_TARGET("avx512f,avx512bw,avx512vl")
+int fws_is_utf8_avx512(const uint8_t *src, size_t len) {
+    return is_utf8_vector(src, len, fws_utf8_avx512);
+}
+#endif

@@ -18,6 +18,7 @@
 #include <fastws/limits.h>
 #include <fastws/mask.h>
 #include <fastws/pool.h>
+#include <fastws/prepared.h>
 #include <fastws/random.h>
 #include <fastws/stream.h>
 #include <fastws/upgrade.h>

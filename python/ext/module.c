@@ -60,6 +60,18 @@ static int load_opcodes(struct state *state) {
     return result;
 }
 
+/* A method that sockets inherit from C may be called without looking it up. */
+static int load_fileno(struct state *state) {
+    PyObject *method = PyObject_GetAttr(state->socket_type, state->names[NAME_FILENO]);
+    if (!method) return -1;
+    if (Py_IS_TYPE(method, &PyMethodDescr_Type)) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)method)->d_method;
+        if (definition->ml_flags == METH_NOARGS) state->socket_fileno = definition->ml_meth;
+    }
+    Py_DECREF(method);
+    return 0;
+}
+
 static int load_names(struct state *state) {
     for (int i = 0; i < EXC_COUNT; i++) {
         if (import_attribute("fastws.exceptions", exception_names[i], &state->exceptions[i]) < 0) return -1;
@@ -68,7 +80,7 @@ static int load_names(struct state *state) {
         state->names[i] = PyUnicode_InternFromString(method_names[i]);
         if (!state->names[i]) return -1;
     }
-    return import_attribute("socket", "socket", &state->socket_type);
+    return import_attribute("socket", "socket", &state->socket_type) < 0 ? -1 : load_fileno(state);
 }
 
 static int add_types(PyObject *module, struct state *state) {

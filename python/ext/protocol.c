@@ -28,10 +28,6 @@ PyObject *pool_new(void) {
     return capsule;
 }
 
-static struct fastws_pool *pool_of(const struct protocol *protocol) {
-    return PyCapsule_GetPointer(protocol->pool, POOL_NAME);
-}
-
 static uint64_t now_us(void) {
 #if PY_VERSION_HEX >= 0x030D0000
     PyTime_t now;
@@ -46,7 +42,7 @@ uint64_t protocol_now_ms(void) { return now_us() / 1000u; }
 
 uint64_t protocol_touch(struct protocol *protocol) {
     uint64_t now = now_us();
-    fastws_pool_set_now(pool_of(protocol), now);
+    fastws_pool_set_now(protocol->pool, now);
     return now / 1000u;
 }
 
@@ -56,9 +52,10 @@ int protocol_open(struct protocol *protocol, struct state *state) {
         PyErr_NoMemory();
         return -1;
     }
-    protocol->pool = Py_NewRef(state->pool);
+    protocol->pool_owner = Py_NewRef(state->pool);
+    protocol->pool = PyCapsule_GetPointer(state->pool, POOL_NAME);
     protocol_touch(protocol);
-    int error = fastws_conn_init(memory, &protocol->config, pool_of(protocol));
+    int error = fastws_conn_init(memory, &protocol->config, protocol->pool);
     if (error < 0) {
         PyMem_Free(memory);
         error_raise(state, error);
@@ -74,7 +71,7 @@ void protocol_close(struct protocol *protocol) {
     protocol->conn = NULL;
     Py_CLEAR(protocol->sent_reason);
     Py_CLEAR(protocol->rcvd_reason);
-    Py_CLEAR(protocol->pool);
+    Py_CLEAR(protocol->pool_owner);
 }
 
 /* Copies what is queued to dst until it is full. A client lists its large payloads piece by piece. */

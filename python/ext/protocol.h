@@ -13,7 +13,8 @@
 struct protocol {
     struct fastws_conn_config config;
     struct fastws_conn *conn;
-    PyObject *pool; /* the capsule, so that it outlives the connection */
+    struct fastws_pool *pool;
+    PyObject *pool_owner; /* the capsule of pool, so that it outlives the connection */
     PyObject *sent_reason; /* of our close frame: a str, or NULL */
     PyObject *rcvd_reason; /* of the peer's */
     int error; /* what stopped the connection, 0 while it runs */

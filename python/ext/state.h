@@ -55,6 +55,7 @@ struct state {
     PyObject *opcodes[16];      /* members of OpCode; NULL where an opcode is reserved */
     PyObject *pool;             /* a capsule: the struct fastws_pool of this interpreter, freed by its last user */
     PyObject *socket_type;      /* socket.socket */
+    PyCFunction socket_fileno;  /* its fileno(), to be called without the interpreter; NULL if it is no C function */
 #define FIELD(name) PyTypeObject *name;
     STATE_TYPES(FIELD)
 #undef FIELD

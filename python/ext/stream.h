@@ -18,6 +18,7 @@ struct stream {
     PyThread_type_lock send_lock; /* held from the first byte of a send to its last */
     unsigned long sender;         /* the thread that holds it; 0: nobody */
     int is_reading;               /* a thread is reading */
+    int is_dry;                   /* the last read found nothing: the next one waits first */
     int is_eof;                   /* the byte stream has ended */
     int is_broken;                /* a write failed: nothing can be sent any more */
     int is_close_wanted;          /* close() was called while another thread was reading: that one closes */

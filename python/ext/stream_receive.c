@@ -106,8 +106,11 @@ static size_t read_initial(struct stream *self, void *dst, size_t cap) {
 }
 
 int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
-    int result = self->initial ? 1 : wait_for_bytes(self, until_ms, is_raw);
-    if (result <= 0) return result;
+    /* A read of a plain socket is tried at once; only then, with no slab in its hands, the stream waits. */
+    if (!self->initial && (self->is_dry || self->transport.kind != TRANSPORT_SOCKET)) {
+        int result = wait_for_bytes(self, until_ms, is_raw);
+        if (result <= 0) return result;
+    }
     void *ptr;
     size_t cap;
     int error = fastws_conn_space(self->protocol.conn, &ptr, &cap);
@@ -118,6 +121,7 @@ int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
     if (cap == 0) return drain_flood(self);
     Py_ssize_t len = self->initial ? (Py_ssize_t)read_initial(self, ptr, cap)
                                    : transport_read(&self->transport, self->state, ptr, cap);
+    self->is_dry = len == -2;
     if (len == -2) return 0;
     if (len < 0) return fail_read(self);
     if (len == 0) {

@@ -9,7 +9,7 @@
 #include "args.h"
 #include "errors.h"
 
-/* A server's payload from here on is written from where the caller has it; below, one copy is cheaper. */
+/* A server's payload from here on is written while other threads run. */
 #define BORROW_MIN 65536
 #define PIECES 16
 
@@ -83,6 +83,25 @@ static int write_borrowed(struct stream *self, const Py_buffer *payload) {
     return result < 0 ? -1 : 0;
 }
 
+/* Writes from the memory of the pool, which nobody else uses while the interpreter lock is held: no other send can come
+ * between listing and writing. Once it is gone for a while, everything is listed anew. */
+static int write_queued(struct stream *self) {
+    struct fastws_iovec listed[PIECES];
+    struct iovec pieces[PIECES];
+    int count = fastws_conn_pending(self->protocol.conn, listed, PIECES);
+    if (count < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (int i = 0; i < count; i++) pieces[i] = (struct iovec){(void *)(uintptr_t)listed[i].base, listed[i].len};
+    Py_ssize_t written = transport_write_some(&self->transport, self->state, pieces, count);
+    if (written == -2) return transport_wait_writable(&self->transport, self->state, idle_limit_ms(self));
+    if (written < 0) return -1;
+    int result = fastws_conn_sent(self->protocol.conn, (size_t)written);
+    if (result < 0) error_raise(self->state, result);
+    return result;
+}
+
 static int write_copied(struct stream *self) {
     PyObject *bytes = protocol_drain(&self->protocol);
     if (!bytes) return -1;
@@ -92,10 +111,13 @@ static int write_copied(struct stream *self) {
 }
 
 static int flush(struct stream *self, const Py_buffer *payload) {
-    int can_borrow = payload && payload->len >= BORROW_MIN && self->transport.kind == TRANSPORT_SOCKET &&
+    int is_socket = self->transport.kind == TRANSPORT_SOCKET;
+    int can_borrow = payload && payload->len >= BORROW_MIN && is_socket &&
                      self->protocol.config.role == FASTWS_ROLE_SERVER;
     while (fastws_conn_pending_len(self->protocol.conn)) {
-        int result = can_borrow ? write_borrowed(self, payload) : write_copied(self);
+        int result = can_borrow  ? write_borrowed(self, payload)
+                     : is_socket ? write_queued(self)
+                                 : write_copied(self);
         if (result < 0) return -1;
     }
     return 0;

@@ -198,6 +198,14 @@ int transport_write(struct transport *transport, struct state *state, struct iov
     return result;
 }
 
+Py_ssize_t transport_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count) {
+    return check_open(transport) < 0 ? -1 : transport_fd_write_some(transport, state, pieces, count);
+}
+
+int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
+    return check_open(transport) < 0 ? -1 : transport_fd_wait_writable(transport, state, until_idle_ms);
+}
+
 void transport_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
     if (transport->io && transport->kind == TRANSPORT_SOCKET) transport_fd_linger(transport, state, until_ms);
 }

@@ -21,7 +21,7 @@ struct transport {
     enum name write_name; /* sendall or write */
 };
 
-/* Every function below returns -1 with an exception when it fails, and lets go of the interpreter lock while it blocks. */
+/* Every function below returns -1 with an exception when it fails, and lets go of the interpreter lock while it waits. */
 
 /* Looks at what io can do. TypeError if it cannot read or write. */
 int transport_open(struct transport *transport, struct state *state, PyObject *io);
@@ -42,6 +42,11 @@ Py_ssize_t transport_read(struct transport *transport, struct state *state, void
  * Returns 0. */
 int transport_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
                     uint64_t until_idle_ms);
+
+/* For sockets only: writes what the system takes at once, and keeps the interpreter lock. Returns the number of bytes, or
+ * -2 if there was no room: then wait for it, until until_idle_ms (as above) are over, which returns 0. */
+Py_ssize_t transport_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count);
+int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms);
 
 /* Like transport_write(), but for one bytes object, which methods of io get as it is. */
 int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms);

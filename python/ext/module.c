@@ -19,6 +19,7 @@ static const char *const exception_names[EXC_COUNT] = {
 /* In the order of enum name. */
 static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
+    "read", "recv",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */
@@ -92,6 +93,9 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->stream_type, &stream_spec}, {&state->reader_type, &reader_spec},
         {&state->writer_type, &writer_spec}, {&state->upgrade_type, &upgrade_spec},
         {&state->utf8_validator_type, &utf8_validator_spec},
+        {&state->cipher_reader_type, &cipher_reader_spec},
+        {&state->cipher_writer_type, &cipher_writer_spec},
+        {&state->utf8_reader_type, &utf8_reader_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);

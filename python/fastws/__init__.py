@@ -4,6 +4,8 @@
 import os as _os
 
 from ._core import (
+    CipherReader,
+    CipherWriter,
     Close,
     Connection,
     Failure,
@@ -16,6 +18,7 @@ from ._core import (
     Reader,
     Stream,
     Upgrade,
+    Utf8Reader,
     Utf8Validator,
     Writer,
     __version__,
@@ -53,6 +56,8 @@ from .upgrader import Upgrader
 
 __all__ = [
     "CONTROL_MAX",
+    "CipherReader",
+    "CipherWriter",
     "Close",
     "CloseCode",
     "CloseRange",
@@ -87,6 +92,7 @@ __all__ = [
     "Stream",
     "Upgrade",
     "Upgrader",
+    "Utf8Reader",
     "Utf8Validator",
     "Writer",
     "__version__",

@@ -36,7 +36,7 @@
 #include <fastws/allocator.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
-#include <fastws/header.h>
+#include <fastws/extension.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>
 #include <fastws/pool.h>
@@ -49,31 +49,6 @@ struct fastws_conn;
 enum fastws_role {
     FASTWS_ROLE_SERVER = 1, /* peers mask, we do not */
     FASTWS_ROLE_CLIENT = 2  /* we mask, peers do not. RFC 6455 5.1 */
-};
-
-/* How messages are handed out. A message may be switched to another way until its first event: see
- * fastws_conn_set_delivery(). Control frames are handed out where they come in every way, also inside of a message.
- * Limits, header rules and the check of text are the same for all of them. */
-enum fastws_delivery {
-    FASTWS_DELIVER_MESSAGES = 0,  /* a MESSAGE event for each message, its fragments joined in one piece */
-    FASTWS_DELIVER_FRAGMENTS = 1, /* a CHUNK event for each frame, with its whole payload, be it empty */
-    FASTWS_DELIVER_STREAM = 2     /* CHUNK events as payload arrives: at least one for each frame, the first of them as
-                                     soon as the header is there, even before any payload is. Nothing is gathered, so
-                                     a message may be larger than memory: set limits.max_message and max_frame to 0 */
-};
-
-/* An extension that uses RSV bits: called for each text, binary and continuation frame with its header, in the order of
- * the list. RFC 6455 9. Payload is not its business. Both functions may be NULL, and must not call the connection.
- *   receive   judges a header that came. It may clear the RSV bits that it claims; bits that nobody has cleared in the
- *             end fail the connection with FASTWS_ERR_RSV. Changes of other fields are not taken over
- *   send      may set RSV bits of a header that is about to be queued. Other changes are not taken over
- *   context   handed to both
- * They return 0, or a negative enum fastws_error to refuse: receive fails the connection with it (with
- * FASTWS_ERR_EXTENSION where it has no close code), and the call that sends returns it and queues nothing. */
-struct fastws_extension {
-    int (*receive)(void *context, struct fastws_header *header);
-    int (*send)(void *context, struct fastws_header *header);
-    void *context;
 };
 
 /* How a connection behaves. Fill it with fastws_conn_config_init(), then change what differs. The struct is shared: it
@@ -194,9 +169,9 @@ struct fastws_taken {
 /* Keeps the payload of an event beyond its view.
  *   event   handed out by the last fastws_conn_next(), with its view alive
  *   out     written only on success; fastws_taken_release() gives it back, on the thread of the pool
- * The block of a message that did not fit a slab changes hands without a copy: the view stays where it is, and the
- * connection writes there no more. What lies in a slab or in a buffer that was fed is copied. A payload can be taken
- * once; a second time gives a copy of it.
+ * The block of a message that did not fit a slab changes hands without a copy, made as small as its payload, and the
+ * connection writes there no more; what lies in a slab, or in a buffer that was fed, is copied. Either way the view of
+ * the event ends: the payload is out->ptr.
  * Returns 0 or FASTWS_ERR_NOMEM. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_take(struct fastws_conn *conn,
                                                                          const struct fastws_event *event,

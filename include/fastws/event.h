@@ -20,6 +20,16 @@ enum fastws_event_kind {
     FASTWS_EVENT_ERROR = 6    /* the connection failed; a close frame is queued where one may be sent. Nothing follows it */
 };
 
+/* How messages are handed out. Control frames are handed out where they come in every way, also inside of a message.
+ * Limits, header rules and the check of text are the same for all of them. */
+enum fastws_delivery {
+    FASTWS_DELIVER_MESSAGES = 0,  /* a MESSAGE event for each message, its fragments joined in one piece */
+    FASTWS_DELIVER_FRAGMENTS = 1, /* a CHUNK event for each frame, with its whole payload, be it empty */
+    FASTWS_DELIVER_STREAM = 2     /* CHUNK events as payload arrives: at least one for each frame, the first of them as
+                                     soon as the header is there, even before any payload is. Nothing is gathered, so
+                                     a message may be larger than memory: set limits.max_message and max_frame to 0 */
+};
+
 /* Flags of an event. */
 #define FASTWS_EVENT_FIRST (1u << 0)      /* first part of its message; always set on a whole one */
 #define FASTWS_EVENT_LAST (1u << 1)       /* last part of its message; always set on a whole one */

@@ -10,6 +10,7 @@
 #include <fastws/error.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
+#include <fastws/extension.h>
 #include <fastws/frame.h>
 #include <fastws/handshake.h>
 #include <fastws/header.h>

@@ -107,17 +107,28 @@ void fastws_conn_free(struct fastws_conn *conn) {
 
 /* ---- In ---- */
 
+static struct fws_reader_rules rules_of(const struct fastws_conn_config *config) {
+    return (struct fws_reader_rules){.limits = &config->limits,
+                                     .extensions = config->extensions,
+                                     .extension_count = config->extension_count,
+                                     .role = config->role,
+                                     .is_utf8_checked = config->is_utf8_checked,
+                                     .is_header_checked = config->is_header_checked};
+}
+
+int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_config *config) {
+    TRY(check_config(config));
+    if (config->role != conn->config->role) return FASTWS_ERR_ARGUMENT;
+    conn->config = config;
+    if (conn->reader) conn->reader->rules = rules_of(config);
+    return 0;
+}
+
 static int borrow_reader(struct fastws_conn *conn) {
     if (conn->reader) return 0;
     struct fws_reader *reader = fws_pool_lend_desk(conn->writer.pool);
     if (!reader) return FASTWS_ERR_NOMEM;
-    const struct fastws_conn_config *config = conn->config;
-    const struct fws_reader_rules rules = {.limits = &config->limits,
-                                           .extensions = config->extensions,
-                                           .extension_count = config->extension_count,
-                                           .role = config->role,
-                                           .is_utf8_checked = config->is_utf8_checked,
-                                           .is_header_checked = config->is_header_checked};
+    const struct fws_reader_rules rules = rules_of(conn->config);
     fws_reader_init(reader, conn->writer.pool, &rules, conn->delivery);
     conn->reader = reader;
     return 0;

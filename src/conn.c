@@ -53,7 +53,9 @@ int fastws_conn_init(void *memory, const struct fastws_conn_config *config, stru
                                  .rtt_us = UINT32_MAX,
                                  .fragment_len = config->fragment_len,
                                  .state = FASTWS_CONN_OPEN,
-                                 .delivery = config->delivery};
+                                 .delivery = config->delivery,
+                                 .is_client = config->role == FASTWS_ROLE_CLIENT,
+                                 .is_extended = config->extension_count > 0};
     fws_writer_init(&conn->writer, pool);
     return 0;
 }

@@ -35,6 +35,8 @@ struct fastws_conn {
     uint8_t is_flooded;   /* control replies have passed their limit: reading has stopped */
     uint8_t is_full;      /* more than queue_high was queued, and more than queue_low still is */
     uint8_t is_allocated; /* by fastws_conn_new() */
+    uint8_t is_client;
+    uint8_t is_extended; /* extensions judge and mark headers */
 };
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");

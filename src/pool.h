@@ -44,6 +44,8 @@ enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
  * another writer that wants the cork has the holder's bytes copied to the holder's own block first. */
 struct fws_cork {
     struct fws_writer *holder; /* NULL: nobody, and everything below is empty */
+    struct fws_writer *plain;  /* the holder, if all that it has queued is bytes [off, len), with no chunk; else NULL */
+    size_t off;                /* plain: bytes of it that were sent */
     size_t len;                /* bytes written, sent ones included */
     unsigned first;            /* chunks[first..count) are queued */
     unsigned count;

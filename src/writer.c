@@ -26,8 +26,8 @@ void fws_writer_clear(struct fws_writer *writer) {
 }
 
 int fws_writer_own(struct fws_writer *writer) {
-    if (!fws_writer_holds_cork(writer)) return 0;
     const struct fws_cork *cork = &writer->pool->cork;
+    if (cork->holder != writer) return 0;
     for (unsigned i = cork->first; i < cork->count; i++) {
         if (cork->chunks[i].kind >= FWS_CHUNK_BORROWED) return fws_cork_empty(writer->pool);
     }
@@ -45,7 +45,9 @@ static uint8_t *reserve(struct fws_writer *writer, size_t len) {
 
 /* Where blocks are queued behind everything. */
 static struct fws_buf *last_buf(struct fws_writer *writer) {
-    return fws_writer_holds_cork(writer) ? &writer->back : &writer->front;
+    if (!fws_writer_holds_cork(writer)) return &writer->front;
+    fws_cork_leave_plain(&writer->pool->cork);
+    return &writer->back;
 }
 
 static uint32_t key_of(const struct fastws_header *header) {
@@ -192,7 +194,7 @@ size_t fws_writer_replies(const struct fws_writer *writer) {
 
 static void forget_replies(struct fws_writer *writer) {
     struct fws_replies *replies = &writer->replies;
-    if (replies->old_len == 0 || writer->sent < replies->old_end) return;
+    if (writer->sent < replies->old_end) return;
     replies->old_len = replies->new_len;
     replies->old_end = replies->new_end;
     replies->new_len = 0;
@@ -200,14 +202,6 @@ static void forget_replies(struct fws_writer *writer) {
 }
 
 /* ---- Listing and sending ---- */
-
-/* Small messages that go out with one write: all that is queued is one chunk of the cork. */
-static int is_one_corked_chunk(const struct fws_writer *writer) {
-    const struct fws_cork *cork = &writer->pool->cork;
-    return cork->holder == writer && cork->count - cork->first == 1 &&
-           cork->chunks[cork->first].kind == FWS_CHUNK_CORKED && !writer->prepared && !writer->front.last &&
-           !writer->back.last;
-}
 
 static int list_buf(const struct fws_buf *buf, struct fastws_iovec *pieces, int cap) {
     int n = 0;
@@ -236,12 +230,7 @@ static int list_all(struct fws_writer *writer, struct fastws_iovec *pieces, int 
 }
 
 int fws_writer_list(struct fws_writer *writer, struct fastws_iovec *pieces, int cap) {
-    if (FWS_LIKELY(is_one_corked_chunk(writer))) {
-        const struct fws_cork *cork = &writer->pool->cork;
-        pieces[0] = (struct fastws_iovec){cork->chunks[cork->first].ptr, cork->chunks[cork->first].len};
-        writer->listed = pieces[0].len;
-        return 1;
-    }
+    if (fws_writer_list_plain(writer, pieces)) return 1;
     int n = list_all(writer, pieces, cap);
     writer->listed = 0;
     for (int i = 0; i < n; i++) writer->listed += pieces[i].len;
@@ -272,17 +261,18 @@ static void send_all(struct fws_writer *writer, uint64_t len) {
 }
 
 void fws_writer_sent(struct fws_writer *writer, uint64_t len) {
-    int is_all = len == writer->queued;
+    if (fws_writer_sent_plain(writer, len)) return;
+    struct fws_cork *cork = &writer->pool->cork;
     writer->queued -= len;
     writer->listed -= len;
     writer->sent += len;
-    forget_replies(writer);
-    if (FWS_LIKELY(is_all && is_one_corked_chunk(writer))) {
-        struct fws_cork *cork = &writer->pool->cork;
-        cork->holder = NULL;
-        cork->len = 0;
-        cork->first = 0;
-        cork->count = 0;
+    if (writer->replies.old_len > 0) forget_replies(writer);
+    if (cork->plain == writer && writer->queued > 0) {
+        cork->off += (size_t)len;
+        return;
+    }
+    if (cork->plain == writer) {
+        fws_cork_leave(cork);
         return;
     }
     send_all(writer, len);

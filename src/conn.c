@@ -57,6 +57,7 @@ int fastws_conn_init(void *memory, const struct fastws_conn_config *config, stru
                                  .is_client = config->role == FASTWS_ROLE_CLIENT,
                                  .is_extended = config->extension_count > 0};
     fws_writer_init(&conn->writer, pool);
+    fws_conn_choose_way(conn);
     return 0;
 }
 
@@ -216,6 +217,7 @@ static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int err
     conn->is_stopped = 1;
     conn->since_ms = fws_conn_now_ms(conn);
     fws_conn_drop_draft(conn);
+    fws_conn_choose_way(conn);
 }
 
 /* Tells the peer why, once, and stops. RFC 6455 7.1.7. */

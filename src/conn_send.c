@@ -72,13 +72,32 @@ static FWS_ALWAYS_INLINE uint8_t *write_short_header(uint8_t *dst, unsigned opco
     return dst + 4;
 }
 
+/* Two copies of count bytes, count a constant: the first and the last ones of len, at most twice count. */
+#define COPY_ENDS(dst, src, len, count)                                                                                \
+    do {                                                                                                               \
+        uint8_t first_[count], last_[count];                                                                           \
+        memcpy(first_, (src), (count));                                                                                \
+        memcpy(last_, (src) + (len) - (count), (count));                                                               \
+        memcpy((dst), first_, (count));                                                                                \
+        memcpy((dst) + (len) - (count), last_, (count));                                                               \
+    } while (0)
+
+/* memcpy() for payloads that are mostly short: for those the call takes as long as all the rest of a send. */
+static FWS_ALWAYS_INLINE void copy_payload(uint8_t *dst, const uint8_t *src, size_t len) {
+    if (FWS_LIKELY(len - 32 <= 32)) {
+        COPY_ENDS(dst, src, len, 32);
+    } else if (len - 16 < 16) {
+        COPY_ENDS(dst, src, len, 16);
+    } else if (len > 0) {
+        memcpy(dst, src, len);
+    }
+}
+
 /* Queues a message of less than FWS_BORROW_MIN bytes the short way. Returns 1, or 0 if it has to go the long way. */
 static FWS_ALWAYS_INLINE int queue_short(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
     uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 2u : 4u) + len);
     if (FWS_UNLIKELY(!dst)) return 0;
-    fws_conn_note_queued(conn);
-    dst = write_short_header(dst, opcode, 0, len);
-    if (len > 0) memcpy(dst, payload, len);
+    copy_payload(write_short_header(dst, opcode, 0, len), payload, len);
     return 1;
 }
 
@@ -90,7 +109,6 @@ static FWS_ALWAYS_INLINE int queue_short_masked(struct fastws_conn *conn, unsign
     TRY(fws_random_fill(&pool->random, &key, sizeof key));
     uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 6u : 8u) + len);
     if (FWS_UNLIKELY(!dst)) return 0;
-    fws_conn_note_queued(conn);
     dst = write_short_header(dst, opcode, 0x80, len);
     fws_store_u32(dst, key);
     pool->kernels->mask(dst + 4, payload, len, key);
@@ -109,11 +127,11 @@ static FWS_NOINLINE int send_short_masked(struct fastws_conn *conn, int opcode, 
 }
 
 int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
-    int is_short = (unsigned)opcode - FASTWS_OPCODE_TEXT <= FASTWS_OPCODE_BINARY - FASTWS_OPCODE_TEXT &&
-                   len < FWS_BORROW_MIN && conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended;
-    if (FWS_UNLIKELY(!is_short)) return send_long(conn, opcode, payload, len);
-    if (conn->is_client) return send_short_masked(conn, opcode, payload, len);
-    if (FWS_LIKELY(queue_short(conn, (unsigned)opcode, payload, len))) return 0;
+    int is_data = (unsigned)opcode - FASTWS_OPCODE_TEXT <= FASTWS_OPCODE_BINARY - FASTWS_OPCODE_TEXT;
+    if (FWS_LIKELY(is_data && len < FWS_BORROW_MIN && conn->send_way != FWS_SEND_LONG)) {
+        if (conn->send_way == FWS_SEND_SHORT_MASKED) return send_short_masked(conn, opcode, payload, len);
+        if (FWS_LIKELY(queue_short(conn, (unsigned)opcode, payload, len))) return 0;
+    }
     return send_long(conn, opcode, payload, len);
 }
 
@@ -148,6 +166,7 @@ int fastws_conn_close(struct fastws_conn *conn, uint16_t code, const char *reaso
     if (conn->close_sent) return FASTWS_ERR_CLOSED;
     TRY(fws_conn_queue_close(conn, code, reason, len));
     if (conn->state == FASTWS_CONN_OPEN) conn->state = FASTWS_CONN_CLOSING;
+    fws_conn_choose_way(conn);
     return 0;
 }
 
@@ -167,7 +186,9 @@ static void end_flood(struct fastws_conn *conn) {
 
 int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
     if (len > conn->writer.listed) return FASTWS_ERR_ARGUMENT;
-    if (FWS_UNLIKELY(!fws_writer_sent_plain(&conn->writer, len))) fws_writer_sent(&conn->writer, len);
+    /* Neither full nor flooded was what went the short way. */
+    if (FWS_LIKELY(fws_writer_sent_plain(&conn->writer, len))) return 0;
+    fws_writer_sent(&conn->writer, len);
     if (conn->is_full && conn->writer.queued <= conn->config->queue_low) conn->is_full = 0;
     if (!conn->is_flooded) return 0;
     if (fws_writer_replies(&conn->writer) <= conn->config->limits.max_control_pending) end_flood(conn);

@@ -219,13 +219,13 @@ static int list_all(struct fws_writer *writer, struct fastws_iovec *pieces, int 
         size_t off = writer->prepared_off;
         pieces[n++] = (struct fastws_iovec){prepared->frame + off, prepared->frame_len - off};
     }
-    n += list_buf(&writer->front, pieces + n, cap - n);
+    if (writer->front.last) n += list_buf(&writer->front, pieces + n, cap - n);
     if (fws_writer_holds_cork(writer)) {
         int listed = fws_cork_list(writer->pool, pieces + n, cap - n, &is_whole);
         if (listed < 0) return listed;
         n += listed;
     }
-    if (is_whole) n += list_buf(&writer->back, pieces + n, cap - n);
+    if (writer->back.last && is_whole) n += list_buf(&writer->back, pieces + n, cap - n);
     return n;
 }
 
@@ -247,7 +247,7 @@ static uint64_t send_prepared(struct fws_writer *writer, uint64_t len) {
     return len - left;
 }
 
-static void send_all(struct fws_writer *writer, uint64_t len) {
+static void send_in_order(struct fws_writer *writer, uint64_t len) {
     struct fastws_pool *pool = writer->pool;
     if (writer->prepared) len = send_prepared(writer, len);
     if (writer->front.last) len -= fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
@@ -256,24 +256,26 @@ static void send_all(struct fws_writer *writer, uint64_t len) {
         if (pool->cork.first < pool->cork.count) return;
         fws_cork_release(pool);
     }
+    if (!writer->back.last) return;
     fws_buf_join(&writer->front, &writer->back);
     fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
 }
 
+static int is_all_in_cork(const struct fws_writer *writer) {
+    return fws_writer_holds_cork(writer) && !writer->prepared && !writer->front.last && !writer->back.last;
+}
+
 void fws_writer_sent(struct fws_writer *writer, uint64_t len) {
-    if (fws_writer_sent_plain(writer, len)) return;
     struct fws_cork *cork = &writer->pool->cork;
     writer->queued -= len;
     writer->listed -= len;
     writer->sent += len;
     if (writer->replies.old_len > 0) forget_replies(writer);
-    if (cork->plain == writer && writer->queued > 0) {
+    if (writer->queued == 0 && is_all_in_cork(writer)) {
+        fws_cork_release(writer->pool);
+    } else if (cork->plain == writer) {
         cork->off += (size_t)len;
-        return;
+    } else {
+        send_in_order(writer, len);
     }
-    if (cork->plain == writer) {
-        fws_cork_leave(cork);
-        return;
-    }
-    send_all(writer, len);
 }

@@ -22,7 +22,7 @@ static void release_owner(struct fastws_pool *pool, struct fws_chunk *chunk) {
 
 void fws_cork_release(struct fastws_pool *pool) {
     struct fws_cork *cork = &pool->cork;
-    drop_piece(pool);
+    if (cork->piece) drop_piece(pool);
     for (unsigned i = cork->first; i < cork->count; i++) release_owner(pool, &cork->chunks[i]);
     fws_cork_leave(cork);
 }

@@ -38,7 +38,7 @@ static struct fastws_stream *open_over(struct script *script, int has_wait) {
 
 /* Adds a masked frame to in. first: FIN RSV1-3 opcode. */
 static size_t add(size_t len, unsigned first, const char *payload) {
-    return len + put_frame(in + len, first, payload, strlen(payload), key);
+    return len + script_frame(in + len, first, payload, strlen(payload), key);
 }
 
 /* A text of three frames with control frames between them, a binary message, a close. */
@@ -163,8 +163,8 @@ static void a_message_is_a_file_however_input_and_output_are_cut(void **state) {
 
 static void a_client_reads_files_too(void **state) {
     (void)state;
-    size_t in_len = put_frame(in, 0x01, "un", 2, NULL);
-    in_len += put_frame(in + in_len, 0x80, "masked", 6, NULL);
+    size_t in_len = script_frame(in, 0x01, "un", 2, NULL);
+    in_len += script_frame(in + in_len, 0x80, "masked", 6, NULL);
     fastws_conn_config_init(&config, FASTWS_ROLE_CLIENT);
     struct script script = {.in = in, .in_len = in_len, .slice = 3};
     struct fastws_stream *stream = open_over(&script, 1);
@@ -632,7 +632,7 @@ static void a_payload_that_was_taken_outlives_the_stream(void **state) {
     static const size_t lens[] = {0, 1, 1000, sizeof payload};
     struct fastws_taken taken[4];
     size_t in_len = 0;
-    for (size_t i = 0; i < 4; i++) in_len += put_frame(in + in_len, 0x82, payload, lens[i], key);
+    for (size_t i = 0; i < 4; i++) in_len += script_frame(in + in_len, 0x82, payload, lens[i], key);
     struct script script = {.in = in, .in_len = in_len};
     struct fastws_stream *stream = open_over(&script, 1);
     for (size_t i = 0; i < 4; i++) {

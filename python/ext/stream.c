@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "events.h"
 #include "header.h"
+#include "payload.h"
 
 /* ---- Life ---- */
 
@@ -51,13 +52,14 @@ static int stream_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->transport.io);
     Py_VISIT(self->handshake);
-    return 0;
+    return hooks_traverse(&self->protocol.hooks, visit, arg);
 }
 
 static int stream_clear(PyObject *object) {
     struct stream *self = (struct stream *)object;
     Py_CLEAR(self->transport.io);
     Py_CLEAR(self->handshake);
+    hooks_clear(&self->protocol.hooks);
     return 0;
 }
 
@@ -81,18 +83,18 @@ static void stream_dealloc(PyObject *object) {
 static PyObject *read_message(struct stream *self, uint64_t until_ms,
                               PyObject *(*convert)(struct stream *, const struct fastws_event *)) {
     struct fastws_event event;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     PyObject *result = stream_next_message(self, &event, until_ms) < 0 ? NULL : convert(self, &event);
     stream_end_read(self);
     return result;
 }
 
-static PyObject *to_data(struct stream *Py_UNUSED(self), const struct fastws_event *event) {
-    return event_data(event);
+static PyObject *to_data(struct stream *self, const struct fastws_event *event) {
+    return event_data(self->protocol.conn, event);
 }
 
 static PyObject *to_pair(struct stream *self, const struct fastws_event *event) {
-    PyObject *data = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event) : event_bytes(event);
+    PyObject *data = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event) : payload_bytes(self->protocol.conn, event);
     PyObject *pair = data ? PyTuple_New(2) : NULL;
     if (!pair) {
         Py_XDECREF(data);
@@ -130,7 +132,7 @@ static PyObject *stream_read_data(PyObject *object, PyObject *Py_UNUSED(ignored)
 static PyObject *stream_read_message(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct stream *self = (struct stream *)object;
     struct fastws_event event;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     PyObject *pair = stream_next_event(self, &event, UINT64_MAX) < 0 ? NULL : to_pair(self, &event);
     stream_end_read(self);
     return pair;
@@ -201,6 +203,7 @@ static PyObject *get_protocol(PyObject *object, void *getter) {
 static PyObject *(*const state_getter)(const struct protocol *) = protocol_state;
 static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_code;
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
+static PyObject *(*const latency_getter)(const struct protocol *) = protocol_latency;
 
 static PyObject *get_role(PyObject *object, void *Py_UNUSED(closure)) {
     struct stream *self = (struct stream *)object;
@@ -219,6 +222,8 @@ static PyGetSetDef stream_getset[] = {
     {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
      (void *)&code_getter},
     {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
+    {"latency", get_protocol, NULL, "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.",
+     (void *)&latency_getter},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

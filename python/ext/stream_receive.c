@@ -8,13 +8,24 @@
 
 #include "errors.h"
 
-int stream_begin_read(struct stream *self) {
+int stream_begin_read(struct stream *self, const void *reader) {
     if (self->is_reading) {
         error_raise(self->state, FASTWS_ERR_READER_BUSY);
         return -1;
     }
+    if (self->inside && self->inside != reader) {
+        PyErr_SetString(PyExc_RuntimeError, "a Reader is inside of a message: read it to its end, or discard() it");
+        return -1;
+    }
     self->is_reading = 1;
     return 0;
+}
+
+void stream_drop_message(struct stream *self) {
+    /* It fails where all of the message has been handed out, or the connection has ended: then nothing is left. */
+    int error = fastws_conn_discard(self->protocol.conn);
+    (void)error;
+    self->inside = NULL;
 }
 
 void stream_end_read(struct stream *self) {
@@ -110,6 +121,7 @@ int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
     if (!self->initial && (self->is_dry || self->transport.kind != TRANSPORT_SOCKET)) {
         int result = wait_for_bytes(self, until_ms, is_raw);
         if (result <= 0) return result;
+        if (hooks_wait(&self->protocol.hooks) < 0) return -1;
     }
     void *ptr;
     size_t cap;
@@ -142,6 +154,7 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
             protocol_closed_raise(&self->protocol, self->state);
             return -1;
         }
+        if (hooks_wait(&self->protocol.hooks) < 0) return -1;
         int count = fastws_conn_next(self->protocol.conn, event, 1);
         if (count < 0) {
             error_raise(self->state, count);

@@ -378,6 +378,7 @@ static PyObject *connection_close(PyObject *object, PyObject *const *args, Py_ss
 
 static PyObject *connection_data_to_send(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct connection *self = (struct connection *)object;
+    if (hooks_wait(&self->protocol.hooks) < 0) return NULL;
     self->is_flooded = 0;
     if (!self->outbox) return protocol_drain(&self->protocol);
     if (spill(self) < 0) return NULL;
@@ -402,6 +403,7 @@ static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_
     struct connection *self = (struct connection *)object;
     PyObject *time;
     if (arg_one("on_time", args, count, kwnames, "now", 0, &time) < 0) return NULL;
+    if (hooks_wait(&self->protocol.hooks) < 0) return NULL;
     uint64_t now = protocol_touch(&self->protocol);
     /* Rounded up: a deadline that was read as seconds and handed back has passed. */
     if (time && time != Py_None && arg_seconds(time, "now", 1, INT64_MAX / 2, &now) < 0) return NULL;

@@ -149,7 +149,7 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
     uint16_t number;
     const char *text;
     Py_ssize_t len;
-    if (arg_close(code, reason, &number, &text, &len) < 0) return -1;
+    if (arg_close(code, reason, &number, &text, &len) < 0 || hooks_wait(&protocol->hooks) < 0) return -1;
     protocol_touch(protocol);
     if (protocol->error || fastws_conn_close_sent(protocol->conn)) return 0;
     int error = fastws_conn_close(protocol->conn, number, text, (size_t)len);
@@ -167,7 +167,7 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
 
 int protocol_send_control(struct protocol *protocol, struct state *state, int is_pong, PyObject *data) {
     Py_buffer view = {0};
-    if (data && arg_payload(data, "data", &view) < 0) return -1;
+    if (hooks_wait(&protocol->hooks) < 0 || (data && arg_payload(data, "data", &view) < 0)) return -1;
     protocol_touch(protocol);
     int error = (is_pong ? fastws_conn_pong : fastws_conn_ping)(protocol->conn, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);

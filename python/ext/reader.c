@@ -37,6 +37,7 @@ struct reader {
     int is_open;        /* a message has begun, and its end was not reported */
     int is_complete;    /* all of it has arrived */
     int is_framed;      /* next_frame() was called: reads stay inside its message, and fetch no other */
+    int is_lost;        /* the message broke off: there is no more to read */
     int is_in_callback; /* on_continuation is running: reads stay inside its frame */
     int is_closed;
 };
@@ -251,6 +252,7 @@ static int next_chunk(struct reader *self, struct fastws_event *event) {
 static int check_inside(struct reader *self) {
     if (self->stream->inside == self || self->is_complete) return 0;
     leave(self);
+    self->is_lost = 1;
     protocol_closed_raise(&self->stream->protocol, self->stream->state);
     return -1;
 }
@@ -270,6 +272,7 @@ static int need_bytes(struct reader *self) {
         if (check_inside(self) < 0) return -1;
         if (next_chunk(self, &event) < 0) {
             if (self->stream->protocol.error) leave(self);
+            self->is_lost = self->stream->protocol.error != 0;
             return -1;
         }
         step(self, 0);
@@ -298,7 +301,7 @@ static int need_message(struct reader *self) {
     struct fastws_event event;
     if (check_open(self) < 0) return -1;
     if (self->is_open) return 1;
-    if (self->is_framed) return 0;
+    if (self->is_framed && !self->is_lost) return 0;
     return begin(self, &event) < 0 ? -1 : 1;
 }
 
@@ -415,7 +418,7 @@ static PyObject *reader_reset(PyObject *object, PyObject *const *args, Py_ssize_
         return PyErr_Format(PyExc_TypeError, "stream must be a Stream, not %.200s", Py_TYPE(stream)->tp_name);
     }
     leave(self);
-    self->is_closed = self->is_framed = 0;
+    self->is_closed = self->is_framed = self->is_lost = 0;
     if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
     Py_RETURN_NONE;
 }

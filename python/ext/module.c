@@ -19,7 +19,7 @@ static const char *const exception_names[EXC_COUNT] = {
 /* In the order of enum name. */
 static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
-    "read", "recv", "unset_bits", "set_bits",
+    "read", "recv", "send", "settimeout", "unset_bits", "set_bits",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */

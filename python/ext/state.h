@@ -39,6 +39,8 @@ enum name {
     NAME_PENDING,
     NAME_READ,
     NAME_RECV,
+    NAME_SEND,
+    NAME_SETTIMEOUT,
     NAME_UNSET_BITS,
     NAME_SET_BITS,
     NAME_COUNT

@@ -69,7 +69,7 @@ static void stream_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     if (self->weakrefs) PyObject_ClearWeakRefs(object);
     stream_clear(object);
-    Py_CLEAR(self->transport.scratch);
+    transport_free(&self->transport);
     Py_CLEAR(self->initial);
     protocol_close(&self->protocol);
     if (self->send_lock) PyThread_free_lock(self->send_lock);
@@ -310,8 +310,9 @@ static PyType_Slot stream_slots[] = {
      "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, "
      "handshake=None)\n--\n\n"
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
-     "A stream owns its read-ahead: use io through it alone. One thread may read while another sends; pings are\n"
-     "answered, and the deadlines below kept, while a thread reads. Over an ssl.SSLSocket one thread does both.\n\n"
+     "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are answered,\n"
+     "and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so that two\n"
+     "threads may share it; its timeout is kept as if it were not.\n\n"
      "Args:\n"
      "    io: a socket, or any object with recv_into() or readinto(), and sendall() or write(), that block. Deadlines\n"
      "        are kept over sockets only.\n"

@@ -117,8 +117,8 @@ static size_t read_initial(struct stream *self, void *dst, size_t cap) {
 }
 
 int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
-    /* A read of a plain socket is tried at once; only then, with no slab in its hands, the stream waits. */
-    if (!self->initial && (self->is_dry || self->transport.kind != TRANSPORT_SOCKET)) {
+    /* A read that does not block is tried at once; only then, with no slab in its hands, the stream waits. */
+    if (!self->initial && (self->is_dry || !transport_can_try(&self->transport))) {
         int result = wait_for_bytes(self, until_ms, is_raw);
         if (result <= 0) return result;
         if (hooks_wait(&self->protocol.hooks) < 0) return -1;

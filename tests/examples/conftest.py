@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Starts the servers of examples/ that are written in C, once for all tests of a file."""
+"""Starts the servers of examples/, once for all tests of a file."""
 
 import os
 import pathlib
 import signal
 import subprocess
+import sys
 import urllib.parse
 
 import pytest
@@ -14,7 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def find_example(name):
-    """The program: in FASTWS_EXAMPLES, or in what this checkout built last."""
+    """The command of NAME.py, or of a program in C: in FASTWS_EXAMPLES, or in what this checkout built last."""
+    if name.endswith(".py"):
+        return [sys.executable, ROOT / "examples" / name]
     folders = [ROOT / "build" / "examples", ROOT / "build" / "clang" / "examples"]
     if os.environ.get("FASTWS_EXAMPLES"):
         folders = [pathlib.Path(os.environ["FASTWS_EXAMPLES"])]
@@ -22,7 +25,13 @@ def find_example(name):
     if not built and name == "json" and any((folder / "echo").exists() for folder in folders):
         pytest.skip("examples/json was not built: cJSON is missing (libcjson-dev)")
     assert built, f"no program {name}: build first (cmake -S . -B build && cmake --build build), or set FASTWS_EXAMPLES"
-    return max(built, key=lambda path: path.stat().st_mtime)
+    return [max(built, key=lambda path: path.stat().st_mtime)]
+
+
+@pytest.fixture(scope="session")
+def command_of():
+    """The function that finds an example."""
+    return find_example
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +40,7 @@ def start():
     servers = []
 
     def start_server(name):
-        command = [find_example(name), "--port", "0"]
+        command = [*find_example(name), "--port", "0"]
         servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         line = servers[-1].stdout.readline()
         assert line.startswith("listening on ws://127.0.0.1:"), line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""examples/json.c, asked by a client of the websockets package."""
+"""examples/json.c and json_server.py, asked by a client of the websockets package."""
 
 import json
 
@@ -7,9 +7,9 @@ import pytest
 import websockets.exceptions
 
 
-@pytest.fixture(scope="module")
-def url(start):
-    return start("json")
+@pytest.fixture(scope="module", params=["json", "json_server.py"])
+def url(start, request):
+    return start(request.param)
 
 
 @pytest.mark.parametrize(

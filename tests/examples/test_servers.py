@@ -12,7 +12,7 @@ import websockets.exceptions
 KEY = b"\x37\xfa\x21\x3d"
 
 
-@pytest.fixture(scope="module", params=["echo", "echo_stream", "raw"])
+@pytest.fixture(scope="module", params=["echo", "echo_stream", "raw", "echo.py", "echo_stream.py", "raw.py"])
 def name(request):
     return request.param
 
@@ -129,7 +129,7 @@ def test_survives_clients_that_vanish(url, upgraded, connect):
         assert client.recv(timeout=20) == "next"
 
 
-@pytest.mark.parametrize("name", ["echo_stream", "raw"], indirect=True, scope="module")
+@pytest.mark.parametrize("name", ["echo_stream", "raw", "echo_stream.py", "raw.py"], indirect=True, scope="module")
 def test_a_streamed_message_comes_back_before_its_end(upgraded):
     upgraded.sendall(frame(0x02, b"x" * 100) + frame(0x00, b"y" * 100) * 100)
     assert upgraded.recv(1)[0] == 0x02
@@ -137,8 +137,8 @@ def test_a_streamed_message_comes_back_before_its_end(upgraded):
     assert read_to_end(upgraded).endswith(b"end\x88\x02\x03\xe8")
 
 
-def test_the_raw_server_judges_cookies(start, connect):
-    url = start("raw")
+@pytest.mark.parametrize("name", ["raw", "raw.py"], indirect=True, scope="module")
+def test_the_raw_server_judges_cookies(url, connect):
     with connect(url, additional_headers={"Cookie": "a=b"}) as client:
         assert client.response.headers["Server"] == "raw"
     with pytest.raises(websockets.exceptions.InvalidStatus) as refused:

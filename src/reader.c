@@ -38,7 +38,7 @@ void fws_reader_set_delivery(struct fws_reader *reader, unsigned delivery) {
 }
 
 int fws_reader_discard(struct fws_reader *reader) {
-    if (!reader->is_open) return FASTWS_ERR_STATE;
+    if (!reader->is_open || reader->is_discarding) return FASTWS_ERR_STATE;
     fws_reader_drop_gathered(reader);
     reader->is_discarding = 1;
     return 0;
@@ -284,7 +284,7 @@ static int end_frame(struct fws_reader *reader, struct fastws_event *event) {
 static int take_payload(struct fws_reader *reader, struct fastws_event *event) {
     size_t len = input_len(reader);
     if (len > reader->frame_remaining) len = (size_t)reader->frame_remaining;
-    if (reader->is_discarding) {
+    if (len > 0 && reader->is_discarding) {
         drop_part(reader, len);
     } else if (len > 0) {
         int error = take_part(reader, len);

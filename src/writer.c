@@ -111,7 +111,8 @@ static int queue_prepared(struct fws_writer *writer, struct fastws_prepared *pre
         fws_prepared_retain(prepared);
         return 0;
     }
-    uint8_t *dst = fws_writer_holds_cork(writer) ? reserve(writer, len) : fws_buf_append(&writer->front, allocator, len);
+    uint8_t *dst =
+        fws_writer_holds_cork(writer) ? reserve(writer, len) : fws_buf_append(&writer->front, allocator, len);
     if (!dst) return FASTWS_ERR_NOMEM;
     memcpy(dst, prepared->frame, len);
     return 0;

@@ -223,7 +223,8 @@ static void what_cannot_be_answered_is_refused_all_the_same(void **state) {
 
 static void an_error_names_the_frame_that_was_refused(void **state) {
     (void)state;
-    const struct frame bad[] = {{0x83, "", 0}, {0xc1, "x", 1}, {0x80, "x", 1}, {0x88, "\x03", 1}, {0x88, "\x03\xec", 2}};
+    const struct frame bad[] = {
+        {0x83, "", 0}, {0xc1, "x", 1}, {0x80, "x", 1}, {0x88, "\x03", 1}, {0x88, "\x03\xec", 2}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         for (size_t step = 1; step < 40; step++) {
             struct end end;

@@ -230,7 +230,7 @@ static void messages_that_fit_a_slab_allocate_once(void **state) {
             for (int i = 0; i < 10; i++) {
                 write_in_steps(&end, payload, 65536 - 14, 1000);
                 end_drain(&end, SIZE_MAX);
-                /* Fragments of a page and more that are queued at once wait in slabs, or behind a full cork in blocks. */
+                /* Fragments that are queued at once may wait in blocks behind a full cork. */
                 if (i == 0) calls = end.memory.calls;
                 if (fragment_len == 0) assert_int_equal(end.memory.calls, calls);
                 end.sent.len = 0;

@@ -162,8 +162,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_set_delivery(struc
 /* Drops the rest of the message that is open behind the last event handed out, as it arrives: it gives no event any
  * more, not even a last chunk, and is neither gathered nor checked for UTF-8. Limits and header rules hold; control
  * frames are handed out; an end of the stream inside it is FASTWS_ERR_UNEXPECTED_EOF.
- * Returns 0, or FASTWS_ERR_STATE (no message is open: all that came of it has been handed out), or the error that
- * stopped the connection. Invalidates views. */
+ * Returns 0, or FASTWS_ERR_STATE (no message is open, as far as has been received and parsed, or it is being discarded
+ * already), or the error that stopped the connection. Invalidates views. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_discard(struct fastws_conn *conn);
 
 /* A payload that its user keeps: memory of the pool's payload allocator, which begins with the payload. */

@@ -59,7 +59,7 @@ def read_ahead(sock: socket.socket, response: http.client.HTTPResponse) -> bytes
     """Returns what came behind the response: frames that must not be lost."""
     sock.settimeout(0)
     try:
-        return response.fp.peek()  # type: ignore[attr-defined,no-any-return]
+        return response.fp.peek()
     except OSError:  # TLS has nothing yet
         return b""
 

@@ -129,6 +129,23 @@ static PyObject *stream_read_data(PyObject *object, PyObject *Py_UNUSED(ignored)
     return read_message((struct stream *)object, UINT64_MAX, to_pair);
 }
 
+static PyObject *read_kind(PyObject *object, unsigned opcode) {
+    struct stream *self = (struct stream *)object;
+    struct fastws_event event;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
+    PyObject *data = stream_next_of_kind(self, &event, opcode) < 0 ? NULL : event_data(self->protocol.conn, &event);
+    stream_end_read(self);
+    return data;
+}
+
+static PyObject *stream_read_text(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return read_kind(object, FASTWS_OPCODE_TEXT);
+}
+
+static PyObject *stream_read_binary(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return read_kind(object, FASTWS_OPCODE_BINARY);
+}
+
 static PyObject *stream_read_message(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct stream *self = (struct stream *)object;
     struct fastws_event event;
@@ -245,21 +262,28 @@ static PyMethodDef stream_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended; its cause says what was wrong.\n"
      "    TimeoutError: no message came in time. recv() may be called again.\n"
-     "    ConcurrencyError: another thread is reading."},
+     "    ConcurrencyError: another thread is reading.\n"
+     "    RuntimeError: a Reader is inside of a message."},
     {"read_data", stream_read_data, METH_NOARGS,
      "read_data($self, /)\n--\n\n"
      "Like recv(), but returns (opcode, payload), with the payload of text as bytes of UTF-8 too."},
     {"read_message", stream_read_message, METH_NOARGS,
      "read_message($self, /)\n--\n\n"
      "Like read_data(), but returns pings, pongs and the close frame as well; they have been answered."},
+    {"read_text", stream_read_text, METH_NOARGS,
+     "read_text($self, /)\n--\n\n"
+     "Like recv(), but for text alone: returns a str. A binary message fails the connection with 1003. RFC 6455 7.4.1."},
+    {"read_binary", stream_read_binary, METH_NOARGS,
+     "read_binary($self, /)\n--\n\nLike read_text(), but for binary messages: returns bytes."},
     {"send", (PyCFunction)(void (*)(void))stream_send, METH_FASTCALL | METH_KEYWORDS,
      "send($self, data, opcode=None)\n--\n\n"
      "Sends one message with one write, and waits until it is written.\n\n"
      "Args:\n"
-     "    data: str for a text message, bytes-like for a binary one.\n"
+     "    data: str for a text message, bytes-like for a binary one, or a PreparedMessage.\n"
      "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
+     "    RuntimeError: a Writer has begun a message and not finished it.\n"
      "    ValueError: opcode is neither, or text is not UTF-8."},
     {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
      "write_message($self, opcode, data)\n--\n\nLike send(), with the opcode first."},

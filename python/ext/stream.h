@@ -75,6 +75,9 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
 /* Waits for the next message. ConnectionClosed when the peer closes. Returns 0. */
 int stream_next_message(struct stream *self, struct fastws_event *event, uint64_t until_ms);
 
+/* Waits for the next message, and refuses it with 1003 if it is of another kind. RFC 6455 7.4.1. Returns 0. */
+int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode);
+
 /* Makes the current exception, if it is an OSError of the byte stream, the cause of a ConnectionClosedError. -1. */
 int stream_wrap_error(struct stream *self);
 

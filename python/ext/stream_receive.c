@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <fastws/close.h>
 #include <fastws/error.h>
 
 #include "errors.h"
@@ -180,4 +181,17 @@ int stream_next_message(struct stream *self, struct fastws_event *event, uint64_
         }
     } while (event->kind != FASTWS_EVENT_MESSAGE);
     return 0;
+}
+
+int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode) {
+    if (stream_next_message(self, event, UINT64_MAX) < 0) return -1;
+    if (event->opcode == opcode) return 0;
+    int error = fastws_conn_close(self->protocol.conn, FASTWS_CLOSE_UNSUPPORTED_DATA, NULL, 0);
+    /* Where a close frame was sent before, the peer is told nothing more. */
+    if (error == 0 && stream_flush_replies(self) < 0) return -1;
+    self->protocol.error = FASTWS_ERR_MESSAGE_KIND;
+    self->protocol.error_code = FASTWS_CLOSE_UNSUPPORTED_DATA;
+    self->protocol.error_offset = -1;
+    protocol_closed_raise(&self->protocol, self->state);
+    return -1;
 }

@@ -371,3 +371,20 @@ def test_refuses_what_cannot_read_and_write(arguments, error):
 def test_refuses_wrong_options(sockets, keywords, error):
     with pytest.raises(error):
         Stream(sockets[0], **keywords)
+
+
+@pytest.mark.parametrize("is_text", [True, False])
+def test_the_other_kind_of_message_is_refused(streams, is_text):
+    server, client = streams
+    good, other = ("text", b"binary") if is_text else (b"binary", "text")
+    read = server.read_text if is_text else server.read_binary
+    client.send(good)
+    client.send(other)
+    assert read() == good
+    for _ in range(2):
+        with pytest.raises(fastws.ConnectionClosedError) as info:
+            read()
+        assert (info.value.code, info.value.__cause__.name) == (1003, "FASTWS_ERR_MESSAGE_KIND")
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        client.recv()
+    assert info.value.rcvd.code == 1003

@@ -79,7 +79,23 @@ static void return_reader(struct fastws_conn *conn) {
     conn->reader = NULL;
 }
 
+static struct fws_tray *tray_of(const struct fastws_conn *conn) {
+    return &conn->writer.pool->tray;
+}
+
+static int holds_tray(const struct fastws_conn *conn) {
+    return tray_of(conn)->holder == conn;
+}
+
+static void drop_tray(struct fastws_conn *conn) {
+    struct fws_tray *tray = tray_of(conn);
+    if (tray->slab) fws_pool_return(conn->writer.pool, tray->slab);
+    *tray = (struct fws_tray){0};
+}
+
+/* Whatever was received and not handed out. */
 static void drop_reader(struct fastws_conn *conn) {
+    if (holds_tray(conn)) drop_tray(conn);
     if (!conn->reader) return;
     fws_reader_stop(conn->reader, 0);
     return_reader(conn);
@@ -137,20 +153,60 @@ static int borrow_reader(struct fastws_conn *conn) {
     return 0;
 }
 
+/* Whether messages that are whole may be handed out without a reader. */
+static int may_take_tray(const struct fastws_conn *conn) {
+    return !conn->reader && !tray_of(conn)->holder && conn->delivery == FASTWS_DELIVER_MESSAGES && !conn->is_extended;
+}
+
+/* Has a reader go on with what is on the tray. */
+static int leave_tray(struct fastws_conn *conn) {
+    if (!holds_tray(conn)) return 0;
+    TRY(borrow_reader(conn));
+    struct fws_tray *tray = tray_of(conn);
+    fws_reader_adopt(conn->reader, tray->slab, tray->head, tray->tail);
+    *tray = (struct fws_tray){0};
+    return 0;
+}
+
+static int take_tray_with_slab(struct fastws_conn *conn) {
+    struct fastws_slab *slab = fws_pool_lend(conn->writer.pool);
+    if (!slab) return FASTWS_ERR_NOMEM;
+    *tray_of(conn) = (struct fws_tray){.holder = conn, .slab = slab, .head = slab->bytes, .tail = slab->bytes};
+    return 0;
+}
+
 int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
     if (conn->is_stopped) return conn->error;
     *ptr = NULL;
     *cap = 0;
     if (conn->is_flooded) return 0;
+    if (may_take_tray(conn)) {
+        TRY(take_tray_with_slab(conn));
+        *ptr = tray_of(conn)->tail;
+        *cap = conn->writer.pool->slab_len;
+        return 0;
+    }
+    TRY(leave_tray(conn));
     TRY(borrow_reader(conn));
     return fws_reader_space(conn->reader, ptr, cap);
+}
+
+static int fill_tray(struct fws_tray *tray, size_t slab_len, size_t len) {
+    if (!tray->slab || len > (size_t)(tray->slab->bytes + slab_len - tray->tail)) return FASTWS_ERR_ARGUMENT;
+    tray->tail += len;
+    return 0;
 }
 
 int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
     if (conn->is_stopped) return conn->error;
     if (len == 0) return 0;
-    if (conn->is_flooded || !conn->reader) return FASTWS_ERR_ARGUMENT; /* there was no space */
-    TRY(fws_reader_filled(conn->reader, len));
+    if (conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
+    if (holds_tray(conn)) {
+        TRY(fill_tray(tray_of(conn), conn->writer.pool->slab_len, len));
+    } else {
+        if (!conn->reader) return FASTWS_ERR_ARGUMENT;
+        TRY(fws_reader_filled(conn->reader, len));
+    }
     fws_conn_note_life(conn, len);
     return 0;
 }
@@ -158,14 +214,21 @@ int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
 int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len) {
     if (conn->is_stopped) return conn->error;
     if (conn->is_flooded) return FASTWS_ERR_STATE;
-    TRY(borrow_reader(conn));
-    TRY(fws_reader_feed(conn->reader, buf, len));
+    if (may_take_tray(conn)) {
+        uint8_t *bytes = buf;
+        *tray_of(conn) = (struct fws_tray){.holder = conn, .head = bytes, .tail = len ? bytes + len : bytes};
+    } else {
+        TRY(leave_tray(conn));
+        TRY(borrow_reader(conn));
+        TRY(fws_reader_feed(conn->reader, buf, len));
+    }
     fws_conn_note_life(conn, len);
     return 0;
 }
 
 ptrdiff_t fastws_conn_read_raw(struct fastws_conn *conn, void *dst, size_t len) {
     if (conn->is_stopped) return conn->error;
+    TRY(leave_tray(conn));
     return conn->reader ? fws_reader_raw(conn->reader, dst, len) : 0;
 }
 
@@ -205,6 +268,8 @@ void fastws_conn_eof(struct fastws_conn *conn) {
 }
 
 uint64_t fastws_conn_offset(const struct fastws_conn *conn) {
+    const struct fws_tray *tray = tray_of(conn);
+    if (holds_tray(conn)) return conn->received - (uint64_t)(tray->tail - tray->head);
     return conn->received - (conn->reader ? fws_reader_unparsed(conn->reader) : 0);
 }
 
@@ -292,17 +357,51 @@ static int rest(struct fastws_conn *conn, struct fastws_event *event) {
     return 0;
 }
 
-int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+/* Takes whole small messages off the tray. Returns their number; 0 with an empty tray, or none: then a reader goes on. A
+ * text that is refused is masked again: it is the reader's to say so. */
+static int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+    struct fws_tray *tray = tray_of(conn);
+    const struct fastws_conn_config *config = conn->config;
+    uint64_t max_frame = config->limits.max_frame, max_message = config->limits.max_message;
+    uint64_t max = max_frame - 1 < max_message - 1 ? max_frame : max_message; /* 0, none, is the largest */
+    struct fws_run run = {.head = tray->head,
+                          .tail = tray->tail,
+                          .payload_max = max ? max : UINT64_MAX,
+                          .mask_bit = conn->is_client ? 0 : 0x80,
+                          .is_text_checked = config->is_utf8_checked};
+    int n = conn->writer.pool->kernels->frames(&run, events, cap);
+    tray->head = run.head;
+    if (FWS_UNLIKELY(run.error)) fws_run_undo(&run, conn->writer.pool->kernels);
+    return n;
+}
+
+static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event *events, int cap) {
     if (conn->is_stopped) {
         conn->received = fastws_conn_offset(conn);
         drop_reader(conn);
         return conn->error;
     }
+    if (leave_tray(conn) < 0) return fail(conn, events, FASTWS_ERR_NOMEM);
     int n = conn->reader ? fws_reader_next(conn->reader, events, cap) : 0;
     if (n == 0) return rest(conn, events);
     /* A control frame ends its batch. */
     if (events[n - 1].kind > FASTWS_EVENT_CHUNK) note_control(conn, &events[n - 1]);
     return n;
+}
+
+int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+    const struct fws_tray *tray = tray_of(conn);
+    if (FWS_LIKELY(tray->holder == conn && conn->delivery == FASTWS_DELIVER_MESSAGES)) {
+        if (tray->head < tray->tail) {
+            int n = take_from_tray(conn, events, cap);
+            if (FWS_LIKELY(n > 0)) return n;
+        }
+        if (tray->head == tray->tail) {
+            drop_tray(conn);
+            return conn->due || conn->is_eof ? rest(conn, events) : 0;
+        }
+    }
+    return next_long(conn, events, cap);
 }
 
 /* ---- State ---- */

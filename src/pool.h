@@ -56,6 +56,15 @@ struct fws_cork {
     uint8_t bytes[FWS_CORK_CAP];
 };
 
+/* What one connection has received while nothing of it is incomplete: whole small messages need no reader. Another that
+ * receives meanwhile has a reader. */
+struct fws_tray {
+    const void *holder;       /* the connection; NULL: nobody */
+    struct fastws_slab *slab; /* that the bytes are in; NULL: they are the caller's */
+    uint8_t *head;            /* first byte that is not parsed */
+    uint8_t *tail;            /* one past the last byte received */
+};
+
 struct fastws_pool {
     const struct fastws_allocator *allocator;         /* never NULL */
     const struct fastws_allocator *payload_allocator; /* never NULL */
@@ -67,6 +76,7 @@ struct fastws_pool {
     unsigned desk_count;        /* of them */
     struct fastws_pool_stats stats;
     uint64_t now_us;
+    struct fws_tray tray;
     struct fws_random random;
     struct fws_cork cork;
 };

@@ -2,8 +2,9 @@
 /* Measures whole messages through connections in memory:
  *
  *   message_write/<server|client>/<payload>   queued, listed and sent, one at a time: what a send costs but the write
- *   message_echo/<payload>                    a client sends, a server reads and answers, the client reads: what is
- *                                             listed by one is copied into the space of the other, as sockets do
+ *   message_echo/<payload>                    a client sends 64, a server reads and answers them, the client reads: what
+ *                                             is listed by one is copied into the space of the other, as sockets do
+ *   message_echo_single/<payload>             the same, one message at a time
  *   broadcast/<peers>                         a prepared message of 64 bytes queued on each of that many connections
  *
  * The counter allocations says how often memory was asked for, per item. */
@@ -22,6 +23,7 @@
 namespace {
 
 constexpr int piece_cap = 16;
+constexpr int event_cap = 64;
 
 /* malloc() that counts. */
 struct Memory {
@@ -139,45 +141,49 @@ void carry(fastws_conn *from, fastws_conn *to) {
     if (fastws_conn_sent(from, sent) < 0) std::abort();
 }
 
-/* Takes the message that is being carried, which has to come in the end; its view lives until the next call. */
-fastws_event fetch(fastws_conn *from, fastws_conn *to) {
-    fastws_event event;
-    int n;
+/* Carries until nothing is pending, and hands every message that comes to take. */
+template <typename Take> void exchange(fastws_conn *from, fastws_conn *to, Take take) {
+    fastws_event events[event_cap];
     do {
         carry(from, to);
-        n = fastws_conn_next(to, &event, 1);
-    } while (n == 0 && fastws_conn_pending_len(from) > 0);
-    if (n != 1) std::abort();
-    return event;
+        int n;
+        while ((n = fastws_conn_next(to, events, event_cap)) > 0) {
+            for (int i = 0; i < n; i++) take(events[i]);
+        }
+        if (n < 0) std::abort();
+    } while (fastws_conn_pending_len(from) > 0);
 }
 
-void rest(fastws_conn *conn) {
-    fastws_event event;
-    if (fastws_conn_next(conn, &event, 1) != 0) std::abort();
-}
-
-void message_echo(benchmark::State &state) {
+/* count messages are on their way at once, as when one receive brings many, and one write answers them. */
+void echo(benchmark::State &state, int count) {
     const auto len = static_cast<size_t>(state.range(0));
     std::vector<uint8_t> payload(len, 'x');
     Pool client_pool, server_pool;
     Connection client(client_pool, FASTWS_ROLE_CLIENT), server(server_pool, FASTWS_ROLE_SERVER);
     uint64_t seen = 0;
-    auto echo = [&] {
-        if (fastws_conn_send(client.conn, FASTWS_OPCODE_TEXT, payload.data(), len) < 0) std::abort();
-        fastws_event event = fetch(client.conn, server.conn);
-        if (fastws_conn_send(server.conn, event.opcode, event.ptr, static_cast<size_t>(event.len)) < 0) std::abort();
-        seen += fetch(server.conn, client.conn).len;
-        rest(server.conn);
-        rest(client.conn);
+    auto round = [&] {
+        for (int i = 0; i < count; i++) {
+            if (fastws_conn_send(client.conn, FASTWS_OPCODE_TEXT, payload.data(), len) < 0) std::abort();
+        }
+        exchange(client.conn, server.conn, [&](const fastws_event &event) {
+            if (fastws_conn_send(server.conn, event.opcode, event.ptr, static_cast<size_t>(event.len)) < 0)
+                std::abort();
+        });
+        exchange(server.conn, client.conn, [&](const fastws_event &event) { seen += event.len; });
     };
-    echo();
+    round();
     Allocations allocations(state, {&client_pool.memory, &server_pool.memory});
-    for (auto _ : state) echo();
-    if (seen != (static_cast<uint64_t>(state.iterations()) + 1) * len) state.SkipWithError("a message was lost");
-    allocations.report(static_cast<int64_t>(state.iterations()));
-    state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
-    state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(2 * len));
+    for (auto _ : state) round();
+    const auto items = static_cast<int64_t>(state.iterations()) * count;
+    if (seen != static_cast<uint64_t>(items + count) * len) state.SkipWithError("a message was lost");
+    allocations.report(items);
+    state.SetItemsProcessed(items);
+    state.SetBytesProcessed(items * static_cast<int64_t>(2 * len));
 }
+
+void message_echo(benchmark::State &state) { echo(state, 64); }
+
+void message_echo_single(benchmark::State &state) { echo(state, 1); }
 
 /* Draining is left out of what is timed: it is what message_write measures. */
 void broadcast(benchmark::State &state) {
@@ -217,8 +223,9 @@ void register_writes(const char *name, fastws_role role) {
 int main(int argc, char **argv) {
     register_writes("message_write/server", FASTWS_ROLE_SERVER);
     register_writes("message_write/client", FASTWS_ROLE_CLIENT);
-    for (int64_t len : {0, 64, 1024, 65536, 1048576}) {
-        benchmark::RegisterBenchmark("message_echo", message_echo)->Arg(len);
+    for (int64_t len : {0, 64, 125, 1024}) benchmark::RegisterBenchmark("message_echo", message_echo)->Arg(len);
+    for (int64_t len : {0, 64, 125, 1024}) {
+        benchmark::RegisterBenchmark("message_echo_single", message_echo_single)->Arg(len);
     }
     for (int64_t peers : {1, 1000, 10000}) benchmark::RegisterBenchmark("broadcast", broadcast)->Arg(peers);
     benchmark::Initialize(&argc, argv);

@@ -115,9 +115,24 @@ static FWS_ALWAYS_INLINE int queue_short_masked(struct fastws_conn *conn, unsign
     return 1;
 }
 
+/* The same for a server's payload that is borrowed. */
+static int queue_borrowed(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
+    int is_long = len > UINT16_MAX;
+    uint8_t *dst = fws_writer_borrow(&conn->writer, is_long ? 10 : 4, payload, len);
+    if (FWS_UNLIKELY(!dst)) return 0;
+    dst[0] = (uint8_t)(0x80u | opcode);
+    dst[1] = is_long ? 127 : 126;
+    if (is_long) fws_store_be64(dst + 2, len);
+    if (!is_long) fws_store_be16(dst + 2, (uint16_t)len);
+    fws_conn_note_queued(conn);
+    return 1;
+}
+
 static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     TRY(check_may_begin(conn));
+    int is_borrowed = conn->send_way == FWS_SEND_SHORT && len >= FWS_BORROW_MIN && len <= (uint64_t)INT64_MAX;
+    if (is_borrowed && queue_borrowed(conn, (unsigned)opcode, payload, len)) return 0;
     return queue_frame(conn, (unsigned)opcode, payload, len);
 }
 

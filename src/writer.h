@@ -139,6 +139,20 @@ static inline void fws_cork_leave_plain(struct fws_cork *cork) {
     cork->plain = NULL;
 }
 
+/* Queues a frame whose payload is borrowed where nothing is queued and nobody has the cork. Returns room for the header,
+ * or NULL: go the long way. */
+static inline uint8_t *fws_writer_borrow(struct fws_writer *writer, size_t header_len, const void *payload, size_t len) {
+    struct fws_cork *cork = &writer->pool->cork;
+    if (cork->holder || writer->queued > 0) return NULL;
+    cork->holder = writer;
+    cork->chunks[0] = (struct fws_chunk){.ptr = cork->bytes, .len = header_len, .kind = FWS_CHUNK_CORKED};
+    cork->chunks[1] = (struct fws_chunk){.ptr = payload, .len = len, .kind = FWS_CHUNK_BORROWED};
+    cork->count = 2;
+    cork->len = header_len;
+    writer->queued = header_len + len;
+    return cork->bytes;
+}
+
 /* Returns room for len bytes behind what is queued, which all went this way. NULL: go the long way. */
 static FWS_ALWAYS_INLINE uint8_t *fws_writer_lengthen(struct fws_writer *writer, size_t len) {
     struct fws_cork *cork = &writer->pool->cork;

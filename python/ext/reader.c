@@ -6,7 +6,7 @@
 #include "file.h"
 #include "header.h"
 #include "payload.h"
-#include "stream.h"
+#include "reader.h"
 
 #include <structmember.h>
 
@@ -15,32 +15,6 @@
 #include <fastws/error.h>
 
 #define FIRST_BLOCK 65536 /* bytes of memory for what is read to its end, before more has arrived */
-
-struct reader {
-    PyObject_HEAD
-    struct stream *stream;
-    PyObject *on_intermediate; /* NULL: none */
-    PyObject *on_continuation;
-    PyObject *unset_bits; /* a tuple of functions, or NULL */
-    struct fastws_conn_config config; /* the stream's with the rules of this reader, while it reads */
-    uint64_t max_frame;
-    uint64_t max_message;
-    const uint8_t *ptr; /* what has arrived and was not read: a view of the connection's memory */
-    size_t len;
-    uint64_t frame_left; /* bytes of the frame that have not arrived */
-    unsigned opcode;     /* of the message; 0 before the first */
-    int has_max_frame;
-    int has_max_message;
-    int check_utf8;
-    int skip_header_check;
-    int has_entered;    /* config is in the place of the stream's */
-    int is_open;        /* a message has begun, and its end was not reported */
-    int is_complete;    /* all of it has arrived */
-    int is_framed;      /* next_frame() was called: reads stay inside its message, and fetch no other */
-    int is_lost;        /* the message broke off: there is no more to read */
-    int is_in_callback; /* on_continuation is running: reads stay inside its frame */
-    int is_closed;
-};
 
 /* ---- Life ---- */
 
@@ -98,18 +72,9 @@ static int reader_traverse(PyObject *object, visitproc visit, void *arg) {
     return 0;
 }
 
-/* Drops what is left of the message. */
-static void leave(struct reader *self) {
-    if (self->stream && self->stream->inside == self) stream_drop_message(self->stream);
-    self->is_open = 0;
-    self->is_complete = 0;
-    self->len = 0;
-    self->frame_left = 0;
-}
-
 static int reader_clear(PyObject *object) {
     struct reader *self = (struct reader *)object;
-    leave(self);
+    reader_leave(self);
     Py_CLEAR(self->stream);
     Py_CLEAR(self->on_intermediate);
     Py_CLEAR(self->on_continuation);
@@ -131,170 +96,6 @@ static int check_open(const struct reader *self) {
     return -1;
 }
 
-/* ---- The rules of this reader, while it reads ---- */
-
-static int has_own_rules(const struct reader *self) {
-    return self->has_max_frame || self->has_max_message || self->skip_header_check || self->unset_bits ||
-           (self->check_utf8 && !self->stream->protocol.config.is_utf8_checked);
-}
-
-/* Puts them in the place of the stream's. Returns 0, or -1 with an exception. */
-static int enter_rules(struct reader *self) {
-    struct protocol *protocol = &self->stream->protocol;
-    if (!has_own_rules(self)) return 0;
-    if (self->unset_bits && protocol_use_hooks(protocol, self->stream->state) < 0) return -1;
-    self->config = protocol->config;
-    if (self->has_max_frame) self->config.limits.max_frame = self->max_frame;
-    if (self->has_max_message) self->config.limits.max_message = self->max_message;
-    if (self->skip_header_check) self->config.is_header_checked = 0;
-    if (self->check_utf8) self->config.is_utf8_checked = 1;
-    int error = fastws_conn_set_config(protocol->conn, &self->config);
-    if (error < 0) {
-        error_raise(self->stream->state, error);
-        return -1;
-    }
-    Py_XSETREF(protocol->hooks.unset_bits, Py_XNewRef(self->unset_bits));
-    self->has_entered = 1;
-    return 0;
-}
-
-static void leave_rules(struct reader *self) {
-    struct protocol *protocol = &self->stream->protocol;
-    if (!self->has_entered) return;
-    self->has_entered = 0;
-    /* It was taken before, so it is taken again. */
-    int error = fastws_conn_set_config(protocol->conn, &protocol->config);
-    (void)error;
-    Py_CLEAR(protocol->hooks.unset_bits);
-}
-
-/* Waits for the next event in one way of delivery, by the rules of this reader. Returns 0, or -1 with an exception. */
-static int next_event(struct reader *self, int delivery, struct fastws_event *event) {
-    struct stream *stream = self->stream;
-    if (stream_begin_read(stream, self) < 0) return -1;
-    int result = hooks_wait(&stream->protocol.hooks) < 0 ? -1 : enter_rules(self);
-    if (result == 0) {
-        int error = fastws_conn_set_delivery(stream->protocol.conn, delivery);
-        result = error < 0 ? -1 : stream_next_event(stream, event, UINT64_MAX);
-        error = fastws_conn_set_delivery(stream->protocol.conn, FASTWS_DELIVER_MESSAGES);
-        (void)error;
-    }
-    leave_rules(self);
-    stream_end_read(stream);
-    return result;
-}
-
-/* ---- Events ---- */
-
-/* Tells of a control frame, which has been answered. Returns 0, or -1 with an exception. */
-static int tell_control(struct reader *self, const struct fastws_event *event) {
-    if (!self->on_intermediate) return 0;
-    PyObject *payload = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event)
-                                                           : payload_bytes(self->stream->protocol.conn, event);
-    if (!payload) return -1;
-    struct fastws_header frame = {.fin = 1, .opcode = event->opcode, .length = (uint64_t)PyBytes_GET_SIZE(payload)};
-    PyObject *header = stream_flush_replies(self->stream) < 0 ? NULL : header_new(self->stream->state, &frame);
-    PyObject *callback = Py_NewRef(self->on_intermediate);
-    PyObject *result = header ? PyObject_CallFunctionObjArgs(callback, header, payload, NULL) : NULL;
-    Py_DECREF(callback);
-    Py_XDECREF(header);
-    Py_DECREF(payload);
-    Py_XDECREF(result);
-    return result ? 0 : -1;
-}
-
-static PyObject *frame_header(struct reader *self, const struct fastws_event *event) {
-    const struct protocol *protocol = &self->stream->protocol;
-    int is_first = event->flags & FASTWS_EVENT_FIRST;
-    struct fastws_header header = {
-        .fin = (event->flags & FASTWS_EVENT_FIN) != 0,
-        .rsv = (uint8_t)(self->unset_bits ? protocol->hooks.rsv : event->rsv),
-        .opcode = (uint8_t)(is_first ? event->opcode : FASTWS_OPCODE_CONTINUATION),
-        .length = event->len + event->remaining,
-    };
-    return header_new(self->stream->state, &header);
-}
-
-/* Tells of a further frame; what the callback reads of it is not read again. Returns 0, or -1 with an exception. */
-static int tell_continuation(struct reader *self, const struct fastws_event *event) {
-    PyObject *header = frame_header(self, event);
-    PyObject *callback = Py_NewRef(self->on_continuation);
-    self->is_in_callback = 1;
-    PyObject *result = header ? PyObject_CallFunctionObjArgs(callback, header, (PyObject *)self, NULL) : NULL;
-    self->is_in_callback = 0;
-    Py_DECREF(callback);
-    Py_XDECREF(header);
-    Py_XDECREF(result);
-    return result ? 0 : -1;
-}
-
-/* Waits for the next chunk of a message, which becomes what can be read. Returns 0, or -1 with an exception. */
-static int next_chunk(struct reader *self, struct fastws_event *event) {
-    do {
-        if (next_event(self, FASTWS_DELIVER_STREAM, event) < 0) return -1;
-        if (event->kind != FASTWS_EVENT_CHUNK && tell_control(self, event) < 0) return -1;
-        if (event->kind == FASTWS_EVENT_CLOSE) {
-            protocol_closed_raise(&self->stream->protocol, self->stream->state);
-            return -1;
-        }
-    } while (event->kind != FASTWS_EVENT_CHUNK);
-    self->stream->inside = self;
-    self->is_open = 1;
-    self->is_complete = (event->flags & FASTWS_EVENT_LAST) != 0;
-    self->opcode = event->opcode;
-    self->ptr = event->ptr;
-    self->len = (size_t)event->len;
-    self->frame_left = event->remaining;
-    return 0;
-}
-
-/* The view of what can be read is gone when the stream was closed, or another has begun to read. */
-static int check_inside(struct reader *self) {
-    if (self->stream->inside == self || self->is_complete) return 0;
-    leave(self);
-    self->is_lost = 1;
-    protocol_closed_raise(&self->stream->protocol, self->stream->state);
-    return -1;
-}
-
-/* Steps over bytes that were read. The stream is free for others once all of a message is. */
-static void step(struct reader *self, size_t len) {
-    self->ptr += len;
-    self->len -= len;
-    if (self->len == 0 && self->is_complete && self->stream->inside == self) self->stream->inside = NULL;
-}
-
-/* Waits until bytes of the message can be read. Returns 1, 0 at its end, or -1 with an exception. */
-static int need_bytes(struct reader *self) {
-    while (self->is_open && self->len == 0) {
-        struct fastws_event event;
-        if (self->is_complete || (self->is_in_callback && self->frame_left == 0)) return 0;
-        if (check_inside(self) < 0) return -1;
-        if (next_chunk(self, &event) < 0) {
-            if (self->stream->protocol.error) leave(self);
-            self->is_lost = self->stream->protocol.error != 0;
-            return -1;
-        }
-        step(self, 0);
-        int is_further = (event.flags & FASTWS_EVENT_FRAME) && !(event.flags & FASTWS_EVENT_FIRST);
-        if (is_further && self->on_continuation && tell_continuation(self, &event) < 0) return -1;
-    }
-    if (self->is_open && check_inside(self) < 0) return -1;
-    return self->is_open;
-}
-
-/* Begins the next message. Returns 0, or -1 with an exception. */
-static int begin(struct reader *self, struct fastws_event *event) {
-    if (self->is_in_callback) {
-        PyErr_SetString(PyExc_RuntimeError, "the message has not ended");
-        return -1;
-    }
-    leave(self);
-    if (next_chunk(self, event) < 0) return -1;
-    step(self, 0);
-    return 0;
-}
-
 /* Finds the message to read. Returns 1, 0 if the one of next_frame() has been read to its end, or -1 with an
  * exception. */
 static int need_message(struct reader *self) {
@@ -302,15 +103,15 @@ static int need_message(struct reader *self) {
     if (check_open(self) < 0) return -1;
     if (self->is_open) return 1;
     if (self->is_framed && !self->is_lost) return 0;
-    return begin(self, &event) < 0 ? -1 : 1;
+    return reader_begin(self, &event) < 0 ? -1 : 1;
 }
 
 static PyObject *reader_next_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
     struct fastws_event event;
-    if (check_open(self) < 0 || begin(self, &event) < 0) return NULL;
+    if (check_open(self) < 0 || reader_begin(self, &event) < 0) return NULL;
     self->is_framed = 1;
-    return frame_header(self, &event);
+    return reader_frame_header(self, &event);
 }
 
 /* Ends where the iteration over a Stream does. */
@@ -327,8 +128,8 @@ static PyObject *reader_iternext(PyObject *object) {
 static PyObject *read_message(struct reader *self) {
     struct fastws_event event;
     do {
-        if (next_event(self, FASTWS_DELIVER_MESSAGES, &event) < 0) return NULL;
-        if (event.kind != FASTWS_EVENT_MESSAGE && tell_control(self, &event) < 0) return NULL;
+        if (reader_next_event(self, FASTWS_DELIVER_MESSAGES, &event) < 0) return NULL;
+        if (event.kind != FASTWS_EVENT_MESSAGE && reader_tell_control(self, &event) < 0) return NULL;
         if (event.kind == FASTWS_EVENT_CLOSE) {
             return protocol_closed_raise(&self->stream->protocol, self->stream->state);
         }
@@ -342,7 +143,7 @@ static PyObject *read_rest(struct reader *self) {
     PyObject *bytes = NULL;
     Py_ssize_t filled = 0;
     int found;
-    while ((found = need_bytes(self)) > 0) {
+    while ((found = reader_need_bytes(self)) > 0) {
         Py_ssize_t len = (Py_ssize_t)self->len;
         Py_ssize_t cap = bytes ? PyBytes_GET_SIZE(bytes) : 0;
         if (!bytes) {
@@ -353,13 +154,13 @@ static PyObject *read_rest(struct reader *self) {
         }
         memcpy(PyBytes_AS_STRING(bytes) + filled, self->ptr, (size_t)len);
         filled += len;
-        step(self, (size_t)len);
+        reader_step(self, (size_t)len);
     }
     if (found < 0) {
         Py_XDECREF(bytes);
         return NULL;
     }
-    if (!self->is_in_callback) leave(self);
+    if (!self->is_in_callback) reader_leave(self);
     if (!bytes) return PyBytes_FromStringAndSize(NULL, 0);
     if (filled != PyBytes_GET_SIZE(bytes) && _PyBytes_Resize(&bytes, filled) < 0) return NULL;
     return bytes;
@@ -374,13 +175,13 @@ static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t
     int found = need_message(self);
     if (found <= 0) return found < 0 ? NULL : PyBytes_FromStringAndSize(NULL, 0);
     if (len < 0) return read_rest(self);
-    found = need_bytes(self);
+    found = reader_need_bytes(self);
     if (found < 0) return NULL;
     if ((size_t)len > self->len) len = (Py_ssize_t)self->len;
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)self->ptr, len);
     if (!bytes) return NULL;
-    step(self, (size_t)len);
-    if (len == 0 && !self->is_in_callback) leave(self);
+    reader_step(self, (size_t)len);
+    if (len == 0 && !self->is_in_callback) reader_leave(self);
     return bytes;
 }
 
@@ -390,14 +191,14 @@ static PyObject *reader_readinto(PyObject *object, PyObject *const *args, Py_ssi
     Py_buffer view;
     if (file_arg_readinto(args, count, kwnames, &buffer, &view) < 0) return NULL;
     int found = view.len == 0 ? check_open(self) : need_message(self);
-    if (found > 0) found = need_bytes(self);
+    if (found > 0) found = reader_need_bytes(self);
     size_t len = 0;
     if (found > 0) {
         len = (size_t)view.len < self->len ? (size_t)view.len : self->len;
         memcpy(view.buf, self->ptr, len);
-        step(self, len);
+        reader_step(self, len);
     } else if (found == 0 && view.len && !self->is_in_callback) {
-        leave(self);
+        reader_leave(self);
     }
     PyBuffer_Release(&view);
     return found < 0 ? NULL : PyLong_FromSize_t(len);
@@ -406,7 +207,7 @@ static PyObject *reader_readinto(PyObject *object, PyObject *const *args, Py_ssi
 static PyObject *reader_discard(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
     if (check_open(self) < 0) return NULL;
-    leave(self);
+    reader_leave(self);
     Py_RETURN_NONE;
 }
 
@@ -417,7 +218,7 @@ static PyObject *reader_reset(PyObject *object, PyObject *const *args, Py_ssize_
     if (stream && stream != Py_None && !PyObject_TypeCheck(stream, self->stream->state->stream_type)) {
         return PyErr_Format(PyExc_TypeError, "stream must be a Stream, not %.200s", Py_TYPE(stream)->tp_name);
     }
-    leave(self);
+    reader_leave(self);
     self->is_closed = self->is_framed = self->is_lost = 0;
     if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
     Py_RETURN_NONE;
@@ -426,7 +227,7 @@ static PyObject *reader_reset(PyObject *object, PyObject *const *args, Py_ssize_
 static PyObject *reader_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
     self->is_closed = 1;
-    leave(self);
+    reader_leave(self);
     Py_RETURN_NONE;
 }
 

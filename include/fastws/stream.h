@@ -207,7 +207,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_stream_discard(struct f
 struct fastws_body; /* the payload of the frame that on_continuation is called for */
 
 /* What read calls tell of on their way. Both functions may be NULL. They run on the thread that reads and may send, and
- * call fastws_stream_close(), which only sends the close frame then; not read otherwise, reset or free.
+ * call fastws_stream_close(), which only sends the close frame then; not read otherwise, reset or free. What they send
+ * waits for the peer as every send does, and reading waits with it.
  *   on_control        called for each ping, pong and close frame that a read call passes over instead of returning it:
  *                     in _read_data, _read_text, _read_binary, _next_frame, _read and _discard, between messages and
  *                     inside of them. The event and its view live until it returns. With is_pong_automatic and

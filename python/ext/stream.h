@@ -19,6 +19,7 @@ struct stream {
     unsigned long sender;         /* the thread that holds it; 0: nobody */
     const void *inside;           /* the Reader whose message has begun and not ended, or NULL */
     int is_reading;               /* a thread is reading */
+    int has_received;             /* this read has received something, or waited for it */
     int is_dry;                   /* the last read found nothing: the next one waits first */
     int is_eof;                   /* the byte stream has ended */
     int is_broken;                /* a write failed: nothing can be sent any more */

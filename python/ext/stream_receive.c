@@ -19,6 +19,7 @@ int stream_begin_read(struct stream *self, const void *reader) {
         return -1;
     }
     self->is_reading = 1;
+    self->has_received = 0;
     return 0;
 }
 
@@ -149,6 +150,20 @@ int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
     return -1;
 }
 
+/* Keeps the deadlines while bytes come without a pause and make no event. Returns 0, or -1 with an exception. */
+static int check_time(struct stream *self, uint64_t until_ms) {
+    uint64_t now = protocol_now_ms();
+    if (now >= until_ms) {
+        PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
+        return -1;
+    }
+    if (!transport_has_clock(&self->transport) || now < fastws_conn_deadline_ms(self->protocol.conn)) return 0;
+    int result = fastws_conn_on_time(self->protocol.conn, now);
+    if (result >= 0) return 0;
+    error_raise(self->state, result);
+    return -1;
+}
+
 int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms) {
     for (;;) {
         if (self->protocol.error) {
@@ -162,7 +177,9 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
             return -1;
         }
         if (count == 0) {
+            if (self->has_received && !self->is_dry && check_time(self, until_ms) < 0) return -1;
             if (stream_flush_replies(self) < 0 || stream_receive(self, until_ms, 0) < 0) return -1;
+            self->has_received = 1;
             continue;
         }
         protocol_note_event(&self->protocol, event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The head of an HTTP/1.1 request: lines, tokens, lists. RFC 9110, RFC 9112. */
+/* The heads of HTTP/1.1: lines, tokens, lists. RFC 9110, RFC 9112. */
 #include <fastws/http.h>
 
 #include <fastws/error.h>
@@ -47,6 +47,10 @@ static int is_all(struct fastws_slice text, unsigned class) {
 
 static FWS_ALWAYS_INLINE int is_blank(char c) {
     return c == ' ' || c == '\t';
+}
+
+static FWS_ALWAYS_INLINE int is_digit(char c) {
+    return c >= '0' && c <= '9';
 }
 
 /* RFC 9110 5.5: of the control bytes a value may hold only the tab. */
@@ -110,22 +114,25 @@ static int judge_control_in_request_line(const char *line, size_t i) {
                                                                   : FASTWS_ERR_HTTP_REQUEST_LINE;
 }
 
-/* Parses "HTTP/" DIGIT "." DIGIT. RFC 9112 2.3. */
-static int parse_version(struct fastws_http_request_line *out, const char *p, size_t len) {
-    if (len < 8 || memcmp(p, "HTTP/", 5) != 0) return FASTWS_ERR_HTTP_REQUEST_LINE;
+/* Parses "HTTP/" DIGIT "." DIGIT at the start of [p, p + len). RFC 9112 2.3.
+ *   version    written on success: the two digits
+ *   malformed  what to return for anything that is not even of this kind
+ * Returns the length of the whole, or an error. */
+static int parse_version(uint8_t version[2], const char *p, size_t len, int malformed) {
+    if (len < 8 || memcmp(p, "HTTP/", 5) != 0) return malformed;
     size_t major_end = 5;
-    while (major_end < len && p[major_end] >= '0' && p[major_end] <= '9') major_end++;
-    if (major_end == 5 || major_end == len || p[major_end] != '.') return FASTWS_ERR_HTTP_REQUEST_LINE;
+    while (major_end < len && is_digit(p[major_end])) major_end++;
+    if (major_end == 5 || major_end == len || p[major_end] != '.') return malformed;
     size_t minor_end = major_end + 1;
-    while (minor_end < len && p[minor_end] >= '0' && p[minor_end] <= '9') minor_end++;
-    if (minor_end == major_end + 1 || minor_end != len) return FASTWS_ERR_HTTP_REQUEST_LINE;
-    if (len != 8) return FASTWS_ERR_HTTP_VERSION;
-    out->version_major = (uint8_t)(p[5] - '0');
-    out->version_minor = (uint8_t)(p[7] - '0');
-    return 0;
+    while (minor_end < len && is_digit(p[minor_end])) minor_end++;
+    if (minor_end == major_end + 1 || (minor_end < len && p[minor_end] != ' ')) return malformed;
+    if (minor_end != 8) return FASTWS_ERR_HTTP_VERSION;
+    version[0] = (uint8_t)(p[5] - '0');
+    version[1] = (uint8_t)(p[7] - '0');
+    return 8;
 }
 
-/* Parses the line [p, p + len), its CRLF left out. */
+/* Parses the request line [p, p + len), its CRLF left out. */
 static int parse_request_line(struct fastws_http_request_line *out, const char *p, size_t len) {
     size_t method_len = skip_class(p, 0, len, TOKEN);
     if (method_len == 0 || method_len == len || p[method_len] != ' ') return FASTWS_ERR_HTTP_REQUEST_LINE;
@@ -134,7 +141,12 @@ static int parse_request_line(struct fastws_http_request_line *out, const char *
     if (target_end == len) return FASTWS_ERR_HTTP_REQUEST_LINE;
     if (p[target_end] != ' ') return FASTWS_ERR_HTTP_TARGET;
     if (target_end == target_off) return FASTWS_ERR_HTTP_REQUEST_LINE;
-    TRY(parse_version(out, p + target_end + 1, len - target_end - 1));
+    uint8_t version[2];
+    size_t version_off = target_end + 1;
+    if (memchr(p + version_off, ' ', len - version_off) != NULL) return FASTWS_ERR_HTTP_REQUEST_LINE;
+    TRY(parse_version(version, p + version_off, len - version_off, FASTWS_ERR_HTTP_REQUEST_LINE));
+    out->version_major = version[0];
+    out->version_minor = version[1];
     out->method = (struct fastws_slice){p, method_len};
     out->target = (struct fastws_slice){p + target_off, target_end - target_off};
     return 1;
@@ -150,6 +162,40 @@ int fastws_http_parse_request_line(struct fastws_http_request_line *out, const v
     TRY(parse_request_line(&line, p + from, end - from));
     *out = line;
     return 1;
+}
+
+static int judge_control_in_status_line(const char *line, size_t i) {
+    (void)line;
+    (void)i;
+    return FASTWS_ERR_HTTP_STATUS_LINE;
+}
+
+/* Parses the status line [p, p + len), its CRLF left out. */
+static int parse_status_line(struct fastws_http_status_line *out, const char *p, size_t len) {
+    uint8_t version[2];
+    int version_len = parse_version(version, p, len, FASTWS_ERR_HTTP_STATUS_LINE);
+    TRY(version_len);
+    size_t status_off = (size_t)version_len + 1;
+    size_t status_end = status_off + 3;
+    if (len < status_end) return FASTWS_ERR_HTTP_STATUS_LINE;
+    const char *digits = p + status_off;
+    if (digits[0] < '1' || digits[0] > '9' || !is_digit(digits[1]) || !is_digit(digits[2]))
+        return FASTWS_ERR_HTTP_STATUS_LINE;
+    if (len > status_end && p[status_end] != ' ') return FASTWS_ERR_HTTP_STATUS_LINE;
+    size_t reason_off = len > status_end ? status_end + 1 : len;
+    out->version_major = version[0];
+    out->version_minor = version[1];
+    out->status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0'));
+    out->reason = (struct fastws_slice){p + reason_off, len - reason_off};
+    return 1;
+}
+
+int fastws_http_parse_status_line(struct fastws_http_status_line *out, const void *src, size_t len, size_t *pos) {
+    const char *p = src;
+    size_t end;
+    int result = find_line_end(p, 0, len, pos, &end, judge_control_in_status_line);
+    if (result <= 0) return result;
+    return parse_status_line(out, p, end);
 }
 
 /* Returns a word whose lowest set bit marks the first byte of v, as it lies in memory, that is neither a letter nor
@@ -268,7 +314,7 @@ int fastws_http_is_host(struct fastws_slice text) {
     if (i == 0) return 0;
     if (i == text.len) return 1;
     if (text.ptr[i++] != ':') return 0;
-    while (i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9') i++;
+    while (i < text.len && is_digit(text.ptr[i])) i++;
     return i == text.len;
 }
 

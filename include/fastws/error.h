@@ -61,7 +61,7 @@ enum fastws_error {
     FASTWS_ERR_IO = -76,            /* the byte stream failed */
     FASTWS_ERR_READER_BUSY = -77,   /* another thread is reading from this stream */
 
-    /* The head of an HTTP request. RFC 9112. */
+    /* The head of an HTTP request or response. RFC 9112. */
     FASTWS_ERR_HTTP_REQUEST_LINE = -90, /* request line that is not "METHOD SP target SP version" */
     FASTWS_ERR_HTTP_METHOD = -91,       /* method other than GET */
     FASTWS_ERR_HTTP_VERSION = -92,      /* HTTP version other than 1.1 and later 1.x */
@@ -73,6 +73,7 @@ enum fastws_error {
     FASTWS_ERR_HTTP_HEAD_TOO_LARGE = -98,
     FASTWS_ERR_HTTP_TOO_MANY_HEADERS = -99,
     FASTWS_ERR_HTTP_BODY = -100,        /* upgrade request that announces a body */
+    FASTWS_ERR_HTTP_STATUS_LINE = -101, /* status line that is not "version SP status SP reason" */
 
     /* The opening handshake. RFC 6455 section 4. */
     FASTWS_ERR_HANDSHAKE_HOST = -120,       /* Host missing, repeated or malformed */

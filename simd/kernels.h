@@ -90,6 +90,14 @@ struct fws_kernels {
      *   out   written only on success; no NUL
      * Returns 1, or 0 if the key is not what an encoder writes for 16 bytes: RFC 4648 section 4, spare bits 0 (3.5). */
     int (*accept)(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
+
+    /* Marks the bytes at which the lines of an HTTP head and the names in them end, a bit each: that of src[i] is bit
+     * i % 64 of word i / 64.
+     *   controls   bytes that no header value holds, line ends among them: below 0x20 but the tab, and 0x7f (RFC 9110
+     *              5.5); (len + 63) / 64 words
+     *   others     bytes that no name holds, colons among them: all but tchar (RFC 9110 5.6.2); as many words
+     * The bits past len in the last word are 0. */
+    void (*http_scan)(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
 };
 
 /* Returns the row to use: the best one, unless FASTWS_ISA or fws_kernels_select() chose another. Never NULL.
@@ -143,6 +151,12 @@ FWS_PRIVATE size_t fws_mask_utf8_scalar(uint8_t *dst, const uint8_t *src, size_t
 FWS_PRIVATE int fws_accept_sha(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 FWS_PRIVATE int fws_accept_armv8(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 FWS_PRIVATE int fws_accept_scalar(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
+FWS_PRIVATE void fws_http_scan_avx512(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
+FWS_PRIVATE void fws_http_scan_avx2(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
+FWS_PRIVATE void fws_http_scan_sse4(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
+FWS_PRIVATE void fws_http_scan_sse2(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
+FWS_PRIVATE void fws_http_scan_neon(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
+FWS_PRIVATE void fws_http_scan_scalar(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
 
 FASTWS_END_DECLS
 

@@ -21,6 +21,7 @@
 #include <fastws/random.h>
 #include <fastws/stream.h>
 #include <fastws/upgrade.h>
+#include <fastws/url.h>
 #include <fastws/utf8.h>
 #include <fastws/version.h>
 

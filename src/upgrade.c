@@ -5,6 +5,7 @@
 #include <fastws/error.h>
 
 #include "buf.h"
+#include "http_lines.h"
 #include "platform.h"
 #include "upgrade_request.h"
 #include "upgrade_response.h"
@@ -227,18 +228,10 @@ static int gather(struct fastws_upgrade *upgrade, const void *src, size_t len) {
     return 0;
 }
 
-/* Steps behind the line that was parsed. */
-static void next_line(struct fastws_upgrade *upgrade) {
-    upgrade->line_off += upgrade->line_pos;
-    upgrade->line_pos = 0;
-}
-
-static int take_request_line(struct fastws_upgrade *upgrade, const char *head, size_t len) {
+static int take_request_line(struct fastws_upgrade *upgrade, struct fws_lines *lines) {
     struct fastws_http_request_line line;
-    size_t off = upgrade->line_off;
-    int result = fastws_http_parse_request_line(&line, head + off, len - off, &upgrade->line_pos);
+    int result = fws_lines_request(lines, &line);
     if (result <= 0) return result;
-    next_line(upgrade);
     /* RFC 6455 4.2.1, item 1: HTTP/1.1 or higher. HTTP/2 and later have no such line. */
     if (line.version_major != 1 || line.version_minor < 1) return FASTWS_ERR_HTTP_VERSION;
     TRY(fws_request_judge_line(&upgrade->request, line.method, line.target));
@@ -246,21 +239,28 @@ static int take_request_line(struct fastws_upgrade *upgrade, const char *head, s
     return 1;
 }
 
-/* Takes the lines that have arrived. Returns 1 after the last one of the head, NEED_MORE or an error. */
-static int take_lines(struct fastws_upgrade *upgrade, const char *head, size_t len) {
+static int judge_lines(struct fastws_upgrade *upgrade, struct fws_lines *lines) {
     if (upgrade->phase == PHASE_REQUEST_LINE) {
-        int result = take_request_line(upgrade, head, len);
+        int result = take_request_line(upgrade, lines);
         if (result <= 0) return result;
     }
     for (;;) {
         struct fastws_http_header header;
-        size_t off = upgrade->line_off;
-        int result = fastws_http_parse_header(&header, head + off, len - off, &upgrade->line_pos);
+        int result = fws_lines_next(lines, &header);
         if (result <= 0) return result;
-        next_line(upgrade);
         if (result == FASTWS_HTTP_END) return 1;
         TRY(fws_request_judge_header(&upgrade->request, header.name, header.value));
     }
+}
+
+/* Takes the lines that have arrived. Returns 1 after the last one of the head, NEED_MORE or an error. */
+static int take_lines(struct fastws_upgrade *upgrade, const char *head, size_t len) {
+    struct fws_lines lines;
+    fws_lines_init(&lines, head, len, upgrade->line_off, upgrade->line_pos);
+    int result = judge_lines(upgrade, &lines);
+    upgrade->line_off = lines.off;
+    upgrade->line_pos = lines.pos;
+    return result;
 }
 
 /* Says what becomes of a head that has not ended after len new bytes. */

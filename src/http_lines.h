@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The lines of a head one after the other, marked many at a time. What is out of the ordinary is left to the parsers of
+ * single lines in http.c, so that those alone say what an error is. */
+#ifndef FWS_HTTP_LINES_H
+#define FWS_HTTP_LINES_H
+
+#include <fastws/http.h>
+
+#include "../simd/kernels.h"
+#include "platform.h"
+
+/* Read the line [p, p + len), its CRLF left out and free of control bytes but tabs. Return 1, or the error of
+ * fastws_http_parse_request_line() and fastws_http_parse_status_line(). */
+FWS_PRIVATE FASTWS_NODISCARD int fws_http_read_request_line(struct fastws_http_request_line *out, const char *p,
+                                                            size_t len);
+FWS_PRIVATE FASTWS_NODISCARD int fws_http_read_status_line(struct fastws_http_status_line *out, const char *p,
+                                                           size_t len);
+
+/* Bytes that are marked at a time: a head of a browser, and no more of what may follow it. */
+enum { FWS_LINES_WINDOW = 1024 };
+
+/* Where a reader of lines stands, and what it has marked ahead. */
+struct fws_lines {
+    const char *head; /* bytes received so far, from the first of the head on */
+    size_t len;
+    size_t off; /* where the line starts that is read next */
+    size_t pos; /* bytes of it that were looked at, as in http.h */
+
+    size_t window_off; /* bytes that are marked; window_len 0: none */
+    size_t window_len;
+    /* As the kernel writes them, and one more mark at window_len. */
+    uint64_t controls[FWS_LINES_WINDOW / 64 + 1];
+    uint64_t others[FWS_LINES_WINDOW / 64 + 1];
+};
+
+static FWS_ALWAYS_INLINE void fws_lines_init(struct fws_lines *lines, const char *head, size_t len, size_t off,
+                                             size_t pos) {
+    lines->head = head;
+    lines->len = len;
+    lines->off = off;
+    lines->pos = pos;
+    lines->window_off = off;
+    lines->window_len = 0;
+}
+
+/* Marks what follows from the next line on. */
+static inline void fws_lines_mark(struct fws_lines *lines) {
+    size_t rest = lines->len - lines->off;
+    size_t len = rest < FWS_LINES_WINDOW ? rest : FWS_LINES_WINDOW;
+    const uint8_t *src = (const uint8_t *)lines->head + lines->off;
+    lines->window_off = lines->off;
+    lines->window_len = len;
+    lines->controls[len / 64] = lines->others[len / 64] = 0;
+    fws_kernels_active()->http_scan(lines->controls, lines->others, src, len);
+    lines->controls[len / 64] |= (uint64_t)1 << len % 64;
+    lines->others[len / 64] |= (uint64_t)1 << len % 64;
+}
+
+/* Returns the place of the first mark at i or behind it. There is one. */
+static FWS_ALWAYS_INLINE size_t fws_lines_find(const uint64_t *marks, size_t i) {
+    uint64_t word = marks[i / 64] >> i % 64;
+    if (FWS_LIKELY(word != 0)) return i + (size_t)fws_ctz_u64(word);
+    for (i = i / 64 + 1; marks[i] == 0;) i++;
+    return i * 64 + (size_t)fws_ctz_u64(marks[i]);
+}
+
+static FWS_ALWAYS_INLINE int fws_lines_is_end(const char *p, size_t i, size_t len) {
+    return len - i >= 2 && p[i] == '\r' && p[i + 1] == '\n';
+}
+
+/* Reads the next line if it lies in the window and is as it should be. Returns FASTWS_HTTP_HEADER, FASTWS_HTTP_END, or
+ * 0 if it is for others to judge. */
+static FWS_ALWAYS_INLINE int fws_lines_take(struct fws_lines *lines, struct fastws_http_header *out) {
+    const char *p = lines->head + lines->window_off;
+    size_t len = lines->window_len, start = lines->off - lines->window_off;
+    size_t name_end = fws_lines_find(lines->others, start);
+    if (FWS_UNLIKELY(name_end == start)) {
+        if (!fws_lines_is_end(p, start, len)) return 0;
+        lines->off += 2;
+        return FASTWS_HTTP_END;
+    }
+    if (FWS_UNLIKELY(name_end == len || p[name_end] != ':')) return 0;
+    size_t end = fws_lines_find(lines->controls, name_end + 1);
+    if (FWS_UNLIKELY(!fws_lines_is_end(p, end, len))) return 0;
+    size_t value_off = name_end + 1, value_end = end;
+    while (p[value_off] == ' ' || p[value_off] == '\t') value_off++;
+    while (value_end > value_off && (p[value_end - 1] == ' ' || p[value_end - 1] == '\t')) value_end--;
+    out->name = (struct fastws_slice){p + start, name_end - start};
+    out->value = (struct fastws_slice){p + value_off, value_end - value_off};
+    lines->off = lines->window_off + end + 2;
+    return FASTWS_HTTP_HEADER;
+}
+
+/* Steps behind the line that a parser of single lines has read. */
+static inline void fws_lines_step(struct fws_lines *lines) {
+    lines->off += lines->pos;
+    lines->pos = 0;
+}
+
+/* Like fastws_http_parse_header(), but for line after line. */
+static FWS_ALWAYS_INLINE int fws_lines_next(struct fws_lines *lines, struct fastws_http_header *out) {
+    while (lines->pos == 0 && lines->off < lines->len) {
+        int found = lines->off - lines->window_off < lines->window_len ? fws_lines_take(lines, out) : 0;
+        if (FWS_LIKELY(found != 0)) return found;
+        if (lines->window_len > 0 && lines->window_off == lines->off) break;
+        fws_lines_mark(lines);
+    }
+    size_t rest = lines->len - lines->off;
+    int result = fastws_http_parse_header(out, lines->head + lines->off, rest, &lines->pos);
+    if (result > 0) fws_lines_step(lines);
+    return result;
+}
+
+/* Like fastws_http_parse_request_line(). */
+static FWS_ALWAYS_INLINE int fws_lines_request(struct fws_lines *lines, struct fastws_http_request_line *out) {
+    if (lines->pos == 0 && lines->len > lines->off) {
+        fws_lines_mark(lines);
+        size_t end = fws_lines_find(lines->controls, 0);
+        const char *p = lines->head + lines->window_off;
+        if (FWS_LIKELY(end > 0 && fws_lines_is_end(p, end, lines->window_len))) {
+            lines->pos = end + 2;
+            TRY(fws_http_read_request_line(out, p, end));
+            fws_lines_step(lines);
+            return 1;
+        }
+    }
+    size_t rest = lines->len - lines->off;
+    int result = fastws_http_parse_request_line(out, lines->head + lines->off, rest, &lines->pos);
+    if (result > 0) fws_lines_step(lines);
+    return result;
+}
+
+#endif

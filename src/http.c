@@ -56,7 +56,39 @@ static size_t parse_version(uint8_t version[2], const char *p, size_t len) {
     return minor_end;
 }
 
-int fws_http_read_request_line(struct fastws_http_request_line *out, const char *p, size_t len) {
+/* Says whether the 8 bytes may stand in a target. Each test is right for the word as a whole: borrows from byte to byte
+ * come from bytes that are wrong themselves. */
+static FWS_ALWAYS_INLINE int is_target_word(uint64_t v) {
+    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t hash = v ^ ones * '#', del = v ^ ones * 0x7f;
+    uint64_t wrong = ((v - ones * 0x21) & ~v) | ((hash - ones) & ~hash) | ((del - ones) & ~del) | v;
+    return (wrong & ones * 0x80) == 0;
+}
+
+/* Says whether [p, p + len) is a target. At least 7 bytes behind it can be read. No loop over bytes: where such a loop
+ * ends is hard to predict. */
+static FWS_ALWAYS_INLINE int is_target(const char *p, size_t len) {
+    if (len == 0) return 0;
+    for (size_t i = 0; i < len; i += 8) {
+        uint64_t v = fws_load_u64(p + i);
+        if (FWS_BIG_ENDIAN) v = fws_swap_u64(v);
+        size_t n = len - i;
+        uint64_t wanted = n >= 8 ? UINT64_MAX : ((uint64_t)1 << n * 8) - 1;
+        if (!is_target_word((v & wanted) | (UINT64_MAX / 255 * 'a' & ~wanted))) return 0;
+    }
+    return 1;
+}
+
+/* Says whether the line is what nearly all are: "GET " target " HTTP/1." DIGIT. */
+static FWS_ALWAYS_INLINE int is_usual_request_line(const char *p, size_t len) {
+    enum { METHOD_LEN = 4, END_LEN = 1 + VERSION_LEN };
+    if (len < METHOD_LEN + END_LEN) return 0;
+    const char *end = p + len - END_LEN;
+    if (memcmp(p, "GET ", METHOD_LEN) != 0 || memcmp(end, " HTTP/1.", END_LEN - 1) != 0) return 0;
+    return fws_http_is_digit(p[len - 1]) && is_target(p + METHOD_LEN, len - METHOD_LEN - END_LEN);
+}
+
+static int read_request_line(struct fastws_http_request_line *out, const char *p, size_t len) {
     size_t method_len = fws_http_skip(p, 0, len, FWS_CLASS_TOKEN);
     if (method_len == 0 || method_len == len || p[method_len] != ' ') return FASTWS_ERR_HTTP_REQUEST_LINE;
     size_t target_off = method_len + 1;
@@ -73,6 +105,15 @@ int fws_http_read_request_line(struct fastws_http_request_line *out, const char 
     out->target = (struct fastws_slice){p + target_off, target_end - target_off};
     out->version_major = version[0];
     out->version_minor = version[1];
+    return 1;
+}
+
+int fws_http_read_request_line(struct fastws_http_request_line *out, const char *p, size_t len) {
+    if (FWS_UNLIKELY(!is_usual_request_line(p, len))) return read_request_line(out, p, len);
+    out->method = (struct fastws_slice){p, 3};
+    out->target = (struct fastws_slice){p + 4, len - 4 - 1 - VERSION_LEN};
+    out->version_major = 1;
+    out->version_minor = (uint8_t)(p[len - 1] - '0');
     return 1;
 }
 

@@ -28,6 +28,8 @@ struct fws_lines {
 
     size_t window_off; /* bytes that are marked; window_len 0: none */
     size_t window_len;
+    size_t word;           /* the word of `controls` that the next line end is looked for in */
+    uint64_t control_bits; /* what is left of it */
     /* As the kernel writes them, and one more mark at window_len. */
     uint64_t controls[FWS_LINES_WINDOW / 64 + 1];
     uint64_t others[FWS_LINES_WINDOW / 64 + 1];
@@ -54,47 +56,59 @@ static inline void fws_lines_mark(struct fws_lines *lines) {
     fws_kernels_active()->http_scan(lines->controls, lines->others, src, len);
     lines->controls[len / 64] |= (uint64_t)1 << len % 64;
     lines->others[len / 64] |= (uint64_t)1 << len % 64;
+    lines->word = 0;
+    lines->control_bits = lines->controls[0];
 }
 
-/* Returns the place of the first mark at i or behind it. There is one. */
-static FWS_ALWAYS_INLINE size_t fws_lines_find(const uint64_t *marks, size_t i) {
-    uint64_t word = marks[i / 64] >> i % 64;
-    if (FWS_LIKELY(word != 0)) return i + (size_t)fws_ctz_u64(word);
-    for (i = i / 64 + 1; marks[i] == 0;) i++;
-    return i * 64 + (size_t)fws_ctz_u64(marks[i]);
+/* Returns the place of the first byte at i or behind it that no name holds. There is one: that of the window's end. */
+static FWS_ALWAYS_INLINE size_t fws_lines_find_other(const struct fws_lines *lines, size_t i) {
+    size_t word = i / 64;
+    uint64_t bits = lines->others[word] >> i % 64;
+    if (FWS_LIKELY(bits != 0)) return i + (size_t)fws_ctz_u64(bits);
+    do word++;
+    while (lines->others[word] == 0);
+    return word * 64 + (size_t)fws_ctz_u64(lines->others[word]);
 }
 
-static FWS_ALWAYS_INLINE int fws_lines_is_end(const char *p, size_t i, size_t len) {
-    return len - i >= 2 && p[i] == '\r' && p[i + 1] == '\n';
+/* Returns the place of the next control byte. The way from line to line is two bits of a word, so that what is done
+ * with a line does not wait for the line before. */
+static FWS_ALWAYS_INLINE size_t fws_lines_find_control(struct fws_lines *lines) {
+    while (FWS_UNLIKELY(lines->control_bits == 0)) lines->control_bits = lines->controls[++lines->word];
+    return lines->word * 64 + (size_t)fws_ctz_u64(lines->control_bits);
+}
+
+/* If a CRLF stands at end, the place of the next control byte, passes over it and returns 1. */
+static FWS_ALWAYS_INLINE int fws_lines_pass(struct fws_lines *lines, const char *p, size_t end) {
+    if (FWS_UNLIKELY(lines->window_len - end < 2 || p[end] != '\r' || p[end + 1] != '\n')) return 0;
+    lines->control_bits &= lines->control_bits - 1;
+    if (FWS_UNLIKELY(lines->control_bits == 0)) lines->control_bits = lines->controls[++lines->word];
+    lines->control_bits &= lines->control_bits - 1;
+    lines->off = lines->window_off + end + 2;
+    return 1;
 }
 
 /* Reads the next line if it lies in the window and is as it should be. Returns FASTWS_HTTP_HEADER, FASTWS_HTTP_END, or
  * 0 if it is for others to judge. */
 static FWS_ALWAYS_INLINE int fws_lines_take(struct fws_lines *lines, struct fastws_http_header *out) {
     const char *p = lines->head + lines->window_off;
-    size_t len = lines->window_len, start = lines->off - lines->window_off;
-    size_t name_end = fws_lines_find(lines->others, start);
-    if (FWS_UNLIKELY(name_end == start)) {
-        if (!fws_lines_is_end(p, start, len)) return 0;
-        lines->off += 2;
-        return FASTWS_HTTP_END;
-    }
-    if (FWS_UNLIKELY(name_end == len || p[name_end] != ':')) return 0;
-    size_t end = fws_lines_find(lines->controls, name_end + 1);
-    if (FWS_UNLIKELY(!fws_lines_is_end(p, end, len))) return 0;
+    size_t start = lines->off - lines->window_off;
+    size_t end = fws_lines_find_control(lines);
+    size_t name_end = fws_lines_find_other(lines, start);
+    if (FWS_UNLIKELY(name_end == start)) return name_end == end && fws_lines_pass(lines, p, end) ? FASTWS_HTTP_END : 0;
+    if (FWS_UNLIKELY(name_end >= end || p[name_end] != ':' || !fws_lines_pass(lines, p, end))) return 0;
     size_t value_off = name_end + 1, value_end = end;
-    while (p[value_off] == ' ' || p[value_off] == '\t') value_off++;
+    while (p[value_off] == ' ' || p[value_off] == '\t') value_off++; /* the CR ends it */
     while (value_end > value_off && (p[value_end - 1] == ' ' || p[value_end - 1] == '\t')) value_end--;
     out->name = (struct fastws_slice){p + start, name_end - start};
     out->value = (struct fastws_slice){p + value_off, value_end - value_off};
-    lines->off = lines->window_off + end + 2;
     return FASTWS_HTTP_HEADER;
 }
 
-/* Steps behind the line that a parser of single lines has read. */
+/* Steps behind the line that a parser of single lines has read. What is marked is no longer in step. */
 static inline void fws_lines_step(struct fws_lines *lines) {
     lines->off += lines->pos;
     lines->pos = 0;
+    lines->window_len = 0;
 }
 
 /* Like fastws_http_parse_header(), but for line after line. */
@@ -115,14 +129,9 @@ static FWS_ALWAYS_INLINE int fws_lines_next(struct fws_lines *lines, struct fast
 static FWS_ALWAYS_INLINE int fws_lines_request(struct fws_lines *lines, struct fastws_http_request_line *out) {
     if (lines->pos == 0 && lines->len > lines->off) {
         fws_lines_mark(lines);
-        size_t end = fws_lines_find(lines->controls, 0);
-        const char *p = lines->head + lines->window_off;
-        if (FWS_LIKELY(end > 0 && fws_lines_is_end(p, end, lines->window_len))) {
-            lines->pos = end + 2;
-            TRY(fws_http_read_request_line(out, p, end));
-            fws_lines_step(lines);
-            return 1;
-        }
+        size_t start = lines->off, end = fws_lines_find_control(lines);
+        const char *p = lines->head + start;
+        if (FWS_LIKELY(end > 0 && fws_lines_pass(lines, p, end))) return fws_http_read_request_line(out, p, end);
     }
     size_t rest = lines->len - lines->off;
     int result = fastws_http_parse_request_line(out, lines->head + lines->off, rest, &lines->pos);

@@ -58,7 +58,15 @@ size_t fastws_upgrade_sizeof(void) {
 /* Forgets the request. Blocks must have been released. */
 static void start(struct fastws_upgrade *upgrade, const struct fastws_upgrade_config *config) {
     upgrade->phase = PHASE_REQUEST_LINE;
-    upgrade->request = (struct fws_request){.config = config};
+    struct fws_request *request = &upgrade->request;
+    request->config = config;
+    request->seen = 0;
+    request->header_count = 0;
+    request->is_head_method = 0;
+    request->target = (struct fastws_slice){NULL, 0};
+    request->protocol = (struct fastws_slice){NULL, 0};
+    /* It is computed where it will be sent from. */
+    request->accept = upgrade->short_response + FWS_RESPONSE_ACCEPT_OFF;
     upgrade->gathered = NULL;
     upgrade->gathered_cap = 0;
     upgrade->gathered_len = 0;

@@ -78,6 +78,10 @@ static int judge_host(struct fws_request *request, struct fastws_slice value) {
 static int judge_upgrade(struct fws_request *request, struct fastws_slice value) {
     struct fastws_slice protocol;
     int result;
+    if (FWS_LIKELY(IS_NAME(value, "websocket"))) {
+        request->seen |= SEEN_UPGRADE;
+        return 0;
+    }
     while ((result = fastws_http_next_protocol(&protocol, &value)) > 0)
         if (IS_NAME(protocol, "websocket")) request->seen |= SEEN_UPGRADE;
     return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_UPGRADE;
@@ -86,6 +90,10 @@ static int judge_upgrade(struct fws_request *request, struct fastws_slice value)
 static int judge_connection(struct fws_request *request, struct fastws_slice value) {
     struct fastws_slice option;
     int result;
+    if (FWS_LIKELY(IS_NAME(value, "upgrade"))) {
+        request->seen |= SEEN_CONNECTION;
+        return 0;
+    }
     while ((result = fastws_http_next_token(&option, &value)) > 0)
         if (IS_NAME(option, "upgrade")) request->seen |= SEEN_CONNECTION;
     return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_CONNECTION;

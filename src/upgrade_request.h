@@ -9,7 +9,7 @@
 
 #include "platform.h"
 
-/* All zero but for the configuration: nothing is known yet. */
+/* At the start nothing is known, and reject is not read. */
 struct fws_request {
     const struct fastws_upgrade_config *config;
     unsigned seen; /* headers that were there and are right: see upgrade_request.c */
@@ -19,7 +19,7 @@ struct fws_request {
     struct fastws_slice target;   /* in the head */
     struct fastws_slice protocol; /* best one so far, in the head or in the configuration; empty if there is none */
     struct fastws_reject reject;  /* what the callback filled that was called last */
-    char accept[FASTWS_ACCEPT_LEN + 1]; /* the answer to the key, once that was seen */
+    char *accept;                 /* FASTWS_ACCEPT_LEN + 1 bytes for the answer to the key, once that was seen */
 };
 
 /* Judge the request line, one header line, and the head as a whole, and call the callbacks.

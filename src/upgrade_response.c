@@ -45,13 +45,18 @@ static void put_headers(struct text *text, const struct fastws_http_headers *hea
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 #define PROTOCOL_NAME "\r\nSec-WebSocket-Protocol: "
 
+_Static_assert(sizeof ACCEPTED_HEAD - 1 == FWS_RESPONSE_ACCEPT_OFF, "the accept key is written there beforehand");
 _Static_assert(sizeof ACCEPTED_HEAD - 1 + FASTWS_ACCEPT_LEN + sizeof PROTOCOL_NAME - 1 == FWS_RESPONSE_PROTOCOL_OFF,
                "the protocol is found again by its offset");
 
 size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response) {
     struct text text = {dst, cap, 0};
     PUT(&text, ACCEPTED_HEAD);
-    put(&text, response->accept, FASTWS_ACCEPT_LEN);
+    if (response->accept == dst + FWS_RESPONSE_ACCEPT_OFF) {
+        text.len += FASTWS_ACCEPT_LEN;
+    } else {
+        put(&text, response->accept, FASTWS_ACCEPT_LEN);
+    }
     if (response->protocol.len > 0) {
         PUT(&text, PROTOCOL_NAME);
         put_slice(&text, response->protocol);

@@ -14,7 +14,7 @@ struct fws_response {
     struct fastws_http_headers extra; /* in this one, behind the fixed ones */
 
     /* 101 only. */
-    const char *accept;           /* FASTWS_ACCEPT_LEN bytes */
+    const char *accept;           /* FASTWS_ACCEPT_LEN bytes; may stand where they belong already */
     struct fastws_slice protocol; /* may be empty */
 
     /* Refusals only. */
@@ -24,7 +24,8 @@ struct fws_response {
     int is_body_left_out; /* only its length is told */
 };
 
-/* Where the protocol stands in what fws_response_accepted() writes. */
+/* Where the accept key and the protocol stand in what fws_response_accepted() writes. */
+#define FWS_RESPONSE_ACCEPT_OFF 97
 #define FWS_RESPONSE_PROTOCOL_OFF 151
 
 /* Returns 0, or

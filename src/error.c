@@ -107,7 +107,6 @@ static const struct row rows[] = {
     ROW(DIAL_CONNECT, 0, 0, "RFC 6455 4.1", "no address of the host took the connection"),
     ROW(DIAL_TIMEOUT, 0, 0, "RFC 6455 4.1", "connection was not open in time"),
     ROW(DIAL_REDIRECT, 0, 0, "RFC 9110 15.4", "too many redirects, or one that may not be followed"),
-    ROW(DIAL_BODY, 0, 0, "RFC 9112 7.1", "chunked body of the answer is malformed"),
     ROW(DIAL_REJECTED, 0, 0, "RFC 6455 4.1", "answer was refused by a callback"),
     ROW(PROXY_URL, 0, 0, "RFC 3986 3", "address of the proxy is malformed, or of an unknown kind"),
     ROW(PROXY_ANSWER, 0, 0, "RFC 9110 9.3.6", "answer of the proxy is malformed"),

@@ -4,39 +4,19 @@
 
 #include <fastws/error.h>
 
-/* Text that grows up to cap, and counts on. */
-struct text {
-    char *ptr;
-    size_t cap;
-    size_t len;
-};
+#include "text.h"
 
-static void put(struct text *text, const char *src, size_t len) {
-    if (text->len <= text->cap && len <= text->cap - text->len && len > 0) memmove(text->ptr + text->len, src, len);
-    text->len += len;
-}
+static void put_slice(struct fws_text *text, struct fastws_slice slice) { fws_text_put(text, slice.ptr, slice.len); }
 
-static void put_slice(struct text *text, struct fastws_slice slice) { put(text, slice.ptr, slice.len); }
-
-static void put_string(struct text *text, const char *string) { put(text, string, strlen(string)); }
-
-/* Writes ":" and the port, unless it is the scheme's own. */
-static void put_port(struct text *text, unsigned port, int is_secure) {
-    if (port == (is_secure ? 443u : 80u)) return;
-    char digits[6];
-    size_t i = sizeof digits;
-    for (unsigned rest = port; rest > 0; rest /= 10) digits[--i] = (char)('0' + rest % 10);
-    digits[--i] = ':';
-    put(text, digits + i, sizeof digits - i);
-}
-
-static void put_server(struct text *text, const struct fastws_url *url) {
+static void put_server(struct fws_text *text, const struct fastws_url *url) {
     int is_ipv6 = url->host_kind == FASTWS_HOST_IPV6;
-    put_string(text, url->is_secure ? "wss://" : "ws://");
-    if (is_ipv6) put_string(text, "[");
+    fws_text_put_string(text, url->is_secure ? "wss://" : "ws://");
+    if (is_ipv6) fws_text_put_string(text, "[");
     put_slice(text, url->host);
-    if (is_ipv6) put_string(text, "]");
-    put_port(text, url->port, url->is_secure);
+    if (is_ipv6) fws_text_put_string(text, "]");
+    if (url->port == (url->is_secure ? 443 : 80)) return;
+    fws_text_put_string(text, ":");
+    fws_text_put_number(text, url->port);
 }
 
 /* Returns the length of the path at the start of a target. */
@@ -46,18 +26,18 @@ static size_t path_len(struct fastws_slice target) {
 }
 
 /* Writes "/" and a segment behind what text holds from off on; "." and ".." are done instead. RFC 3986 5.2.4. */
-static void put_segment(struct text *text, size_t off, struct fastws_slice segment, int is_last) {
+static void put_segment(struct fws_text *text, size_t off, struct fastws_slice segment, int is_last) {
     int is_up = segment.len == 2 && segment.ptr[0] == '.' && segment.ptr[1] == '.';
     int is_dot = is_up || (segment.len == 1 && segment.ptr[0] == '.');
     if (is_up && text->len <= text->cap) {
         while (text->len > off && text->ptr[--text->len] != '/') {}
     }
-    if (!is_dot || is_last) put_string(text, "/");
+    if (!is_dot || is_last) fws_text_put_string(text, "/");
     if (!is_dot) put_slice(text, segment);
 }
 
 /* Writes the segments of a path, which is given without its first slash. */
-static void put_segments(struct text *text, size_t off, struct fastws_slice path) {
+static void put_segments(struct fws_text *text, size_t off, struct fastws_slice path) {
     for (;;) {
         const char *slash = path.len > 0 ? memchr(path.ptr, '/', path.len) : NULL;
         size_t len = slash != NULL ? (size_t)(slash - path.ptr) : path.len;
@@ -68,12 +48,12 @@ static void put_segments(struct text *text, size_t off, struct fastws_slice path
 }
 
 /* Writes a path that begins with a slash, or is empty. */
-static void put_path(struct text *text, struct fastws_slice path) {
+static void put_path(struct fws_text *text, struct fastws_slice path) {
     if (path.len > 0) put_segments(text, text->len, (struct fastws_slice){path.ptr + 1, path.len - 1});
 }
 
 /* Removes the last segment and its slash: a reference takes its place. RFC 3986 5.2.3. */
-static void drop_segment(struct text *text, size_t off) {
+static void drop_segment(struct fws_text *text, size_t off) {
     while (text->len > off && text->len <= text->cap && text->ptr[--text->len] != '/') {}
 }
 
@@ -85,7 +65,7 @@ static int check_reference(struct fastws_slice *reference) {
 }
 
 /* Writes the target of base changed by a reference without a server. */
-static int put_relative(struct text *text, const struct fastws_url *base, struct fastws_slice reference) {
+static int put_relative(struct fws_text *text, const struct fastws_url *base, struct fastws_slice reference) {
     TRY(check_reference(&reference));
     size_t off = text->len;
     struct fastws_slice base_path = {base->target.ptr, path_len(base->target)};
@@ -101,7 +81,7 @@ static int put_relative(struct text *text, const struct fastws_url *base, struct
         drop_segment(text, off);
         put_segments(text, off, path);
     }
-    put(text, reference.ptr + path.len, reference.len - path.len);
+    fws_text_put(text, reference.ptr + path.len, reference.len - path.len);
     return 0;
 }
 
@@ -118,7 +98,7 @@ static int has_scheme(struct fastws_slice text) {
 }
 
 /* Writes the address of a reference that names its server, behind "//". */
-static int put_absolute(struct text *text, struct fastws_slice reference, int is_secure) {
+static int put_absolute(struct fws_text *text, struct fastws_slice reference, int is_secure) {
     struct fastws_url url = {.is_secure = (uint8_t)is_secure, .port = is_secure ? 443 : 80};
     struct fastws_slice rest;
     TRY(fws_url_parse_authority(&url, reference, &rest));
@@ -126,11 +106,11 @@ static int put_absolute(struct text *text, struct fastws_slice reference, int is
     put_server(text, &url);
     struct fastws_slice path = {rest.ptr, path_len(rest)};
     put_path(text, path);
-    put(text, rest.ptr + path.len, rest.len - path.len);
+    fws_text_put(text, rest.ptr + path.len, rest.len - path.len);
     return 0;
 }
 
-static int put_resolved(struct text *text, const struct fastws_url *base, struct fastws_slice reference) {
+static int put_resolved(struct fws_text *text, const struct fastws_url *base, struct fastws_slice reference) {
     if (fws_url_take_prefix(&reference, "ws://") || fws_url_take_prefix(&reference, "http://"))
         return put_absolute(text, reference, 0);
     if (fws_url_take_prefix(&reference, "wss://") || fws_url_take_prefix(&reference, "https://"))
@@ -144,7 +124,7 @@ static int put_resolved(struct text *text, const struct fastws_url *base, struct
 ptrdiff_t fastws_url_resolve(char *dst, size_t cap, struct fastws_url *out, const struct fastws_url *base,
                              struct fastws_slice reference) {
     if (base->host_kind == FASTWS_HOST_UNIX) return FASTWS_ERR_URL_HOST;
-    struct text text = {dst, cap, 0};
+    struct fws_text text = {dst, cap, 0};
     TRY(put_resolved(&text, base, reference));
     if (text.len > cap) return FASTWS_ERR_BUFFER_SIZE;
     TRY(fastws_url_parse(out, dst, text.len));

@@ -107,12 +107,11 @@ enum fastws_error {
     FASTWS_ERR_DIAL_CONNECT = -146,  /* no address took the connection */
     FASTWS_ERR_DIAL_TIMEOUT = -147,  /* the connection was not open in time */
     FASTWS_ERR_DIAL_REDIRECT = -148, /* more redirects than the limit, or one that may not be followed */
-    FASTWS_ERR_DIAL_BODY = -149,     /* chunked body of an answer that is malformed */
-    FASTWS_ERR_DIAL_REJECTED = -150, /* a callback refused the answer */
-    FASTWS_ERR_PROXY_URL = -151,     /* the address of a proxy is none, or of a kind that is not known */
-    FASTWS_ERR_PROXY_ANSWER = -152,  /* answer of a proxy that is neither HTTP nor SOCKS 5 as it has to be */
-    FASTWS_ERR_PROXY_AUTH = -153,    /* the proxy wants credentials, or others */
-    FASTWS_ERR_PROXY_REFUSED = -154, /* the proxy does not connect us */
+    FASTWS_ERR_DIAL_REJECTED = -149, /* a callback refused the answer */
+    FASTWS_ERR_PROXY_URL = -150,     /* the address of a proxy is none, or of a kind that is not known */
+    FASTWS_ERR_PROXY_ANSWER = -151,  /* answer of a proxy that is neither HTTP nor SOCKS 5 as it has to be */
+    FASTWS_ERR_PROXY_AUTH = -152,    /* the proxy wants credentials, or others */
+    FASTWS_ERR_PROXY_REFUSED = -153, /* the proxy does not connect us */
 
     /* TLS. RFC 8446, RFC 5280, RFC 9525. */
     FASTWS_ERR_TLS_UNAVAILABLE = -160,   /* the library was built without TLS */

@@ -38,7 +38,7 @@ static size_t write_url(char *dst, const struct fastws_url *url) {
     const struct fastws_slice none = {NULL, 0};
     int is_unix = url->host_kind == FASTWS_HOST_UNIX, is_ipv6 = url->host_kind == FASTWS_HOST_IPV6;
     char *p = put(dst, url->is_secure ? "wss" : "ws", none);
-    p = put(p, is_unix ? "+unix:" : "://", none);
+    p = put(p, is_unix ? "+unix://" : "://", none);
     if (url->has_userinfo) {
         p = put(p, "", url->user);
         p = put(p, ":", url->password);

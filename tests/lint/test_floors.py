@@ -10,11 +10,11 @@ import pytest
 # A new concept is given its floor here. A file NAME_PART.c or .h belongs to the concept NAME.
 FLOORS = {
     0: "platform export version event allocator limits iovec",
-    1: "error buf cpu base64 random",
+    1: "error buf cpu base64 random text",
     2: "header frame mask utf8 close http handshake deflate pool url",
     3: "reader writer",
     4: "conn upgrade dial",
-    5: "stream connect tls loop io",
+    5: "stream connect tls proxy loop io",
     6: "fastws",
 }
 FLOOR_OF = {concept: floor for floor, concepts in FLOORS.items() for concept in concepts.split()}

@@ -75,6 +75,8 @@ static const struct row rows[] = {
     ROW(HTTP_TOO_MANY_HEADERS, 0, 431, "RFC 6585 5", "HTTP head has more headers than the limit"),
     ROW(HTTP_BODY, 0, 400, "RFC 6455 4.1", "upgrade request announces a body"),
     ROW(HTTP_STATUS_LINE, 0, 0, "RFC 9112 4", "status line is malformed"),
+    ROW(HTTP_OPTIONS, 0, 400, "RFC 9110 5.6.6", "value is not a list of options with parameters"),
+    ROW(HTTP_COOKIE, 0, 400, "RFC 6265 4.2.1", "value of a Cookie header is malformed"),
 
     ROW(HANDSHAKE_HOST, 0, 400, "RFC 6455 4.2.1", "Host is missing, repeated or malformed"),
     ROW(HANDSHAKE_UPGRADE, 0, 400, "RFC 6455 4.2.1", "Upgrade is missing or does not name websocket"),

@@ -125,16 +125,29 @@ static FWS_ALWAYS_INLINE int fws_lines_next(struct fws_lines *lines, struct fast
     return result;
 }
 
+/* Returns the length of the first line of a head without its CRLF, having passed over it, or 0 if it is for a parser of
+ * single lines. */
+static FWS_ALWAYS_INLINE size_t fws_lines_start(struct fws_lines *lines) {
+    if (lines->pos > 0 || lines->off > 0 || lines->len == 0) return 0;
+    fws_lines_mark(lines);
+    size_t end = fws_lines_find_control(lines);
+    return FWS_LIKELY(end > 0 && fws_lines_pass(lines, lines->head, end)) ? end : 0;
+}
+
 /* Like fastws_http_parse_request_line(). */
 static FWS_ALWAYS_INLINE int fws_lines_request(struct fws_lines *lines, struct fastws_http_request_line *out) {
-    if (lines->pos == 0 && lines->len > lines->off) {
-        fws_lines_mark(lines);
-        size_t start = lines->off, end = fws_lines_find_control(lines);
-        const char *p = lines->head + start;
-        if (FWS_LIKELY(end > 0 && fws_lines_pass(lines, p, end))) return fws_http_read_request_line(out, p, end);
-    }
-    size_t rest = lines->len - lines->off;
-    int result = fastws_http_parse_request_line(out, lines->head + lines->off, rest, &lines->pos);
+    size_t len = fws_lines_start(lines);
+    if (FWS_LIKELY(len > 0)) return fws_http_read_request_line(out, lines->head, len);
+    int result = fastws_http_parse_request_line(out, lines->head, lines->len, &lines->pos);
+    if (result > 0) fws_lines_step(lines);
+    return result;
+}
+
+/* Like fastws_http_parse_status_line(). */
+static FWS_ALWAYS_INLINE int fws_lines_status(struct fws_lines *lines, struct fastws_http_status_line *out) {
+    size_t len = fws_lines_start(lines);
+    if (FWS_LIKELY(len > 0)) return fws_http_read_status_line(out, lines->head, len);
+    int result = fastws_http_parse_status_line(out, lines->head, lines->len, &lines->pos);
     if (result > 0) fws_lines_step(lines);
     return result;
 }

@@ -12,12 +12,12 @@ struct fws_text {
     size_t len;
 };
 
-static inline void fws_text_put(struct fws_text *text, const char *src, size_t len) {
+static FWS_ALWAYS_INLINE void fws_text_put(struct fws_text *text, const char *src, size_t len) {
     if (text->len <= text->cap && len <= text->cap - text->len && len > 0) memcpy(text->ptr + text->len, src, len);
     text->len = len <= SIZE_MAX - text->len ? text->len + len : SIZE_MAX;
 }
 
-static inline void fws_text_put_string(struct fws_text *text, const char *string) {
+static FWS_ALWAYS_INLINE void fws_text_put_string(struct fws_text *text, const char *string) {
     fws_text_put(text, string, strlen(string));
 }
 

@@ -74,6 +74,8 @@ enum fastws_error {
     FASTWS_ERR_HTTP_TOO_MANY_HEADERS = -99,
     FASTWS_ERR_HTTP_BODY = -100,        /* upgrade request that announces a body */
     FASTWS_ERR_HTTP_STATUS_LINE = -101, /* status line that is not "version SP status SP reason" */
+    FASTWS_ERR_HTTP_OPTIONS = -102,     /* value that is not a list of options with parameters */
+    FASTWS_ERR_HTTP_COOKIE = -103,      /* value of a Cookie header that is not a list of pairs */
 
     /* The opening handshake. RFC 6455 section 4. */
     FASTWS_ERR_HANDSHAKE_HOST = -120,       /* Host missing, repeated or malformed */

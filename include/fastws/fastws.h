@@ -14,9 +14,12 @@
 #include <fastws/handshake.h>
 #include <fastws/header.h>
 #include <fastws/http.h>
+#include <fastws/http_head.h>
+#include <fastws/http_write.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>
 #include <fastws/mask.h>
+#include <fastws/options.h>
 #include <fastws/pool.h>
 #include <fastws/random.h>
 #include <fastws/stream.h>

@@ -92,6 +92,7 @@ static const struct row rows[] = {
     /* The header comes from this end's own program, so the answer blames the server. */
     ROW(HANDSHAKE_HEADER, 0, 500, "RFC 9110 5.5", "header to write holds CR, LF or another forbidden byte"),
     ROW(HANDSHAKE_TIMEOUT, 0, 408, "RFC 9110 15.5.9", "handshake did not finish in time"),
+    ROW(HANDSHAKE_ORIGIN, 0, 403, "RFC 6455 4.2.2", "Origin is not allowed"),
 
     ROW(HANDSHAKE_STATUS, 0, 0, "RFC 6455 4.1", "server answered with another status than 101"),
     ROW(HANDSHAKE_ACCEPT, 0, 0, "RFC 6455 4.1", "Sec-WebSocket-Accept is missing, repeated or not that of the key"),

@@ -39,6 +39,10 @@ size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *r
         fws_text_put_string(&text, PROTOCOL_NAME);
         put_slice(&text, response->protocol);
     }
+    if (response->extensions.len > 0) {
+        fws_text_put_string(&text, "\r\nSec-WebSocket-Extensions: ");
+        put_slice(&text, response->extensions);
+    }
     fws_text_put_string(&text, "\r\n");
     put_headers(&text, &response->fixed);
     put_headers(&text, &response->extra);

@@ -15,7 +15,8 @@ struct fws_response {
 
     /* 101 only. */
     const char *accept;           /* FASTWS_ACCEPT_LEN bytes; may stand where they belong already */
-    struct fastws_slice protocol; /* may be empty */
+    struct fastws_slice protocol;   /* may be empty */
+    struct fastws_slice extensions; /* may be empty */
 
     /* Refusals only. */
     int error; /* some errors have headers of their own */

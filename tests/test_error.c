@@ -140,6 +140,7 @@ static const struct {
     {FASTWS_ERR_HANDSHAKE_REJECTED, 0, 403},
     {FASTWS_ERR_HANDSHAKE_HEADER, 0, 500},
     {FASTWS_ERR_HANDSHAKE_TIMEOUT, 0, 408},
+    {FASTWS_ERR_HANDSHAKE_ORIGIN, 0, 403},
 };
 
 /* Checks one error and returns 1, to be counted. */

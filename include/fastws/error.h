@@ -89,6 +89,7 @@ enum fastws_error {
     FASTWS_ERR_HANDSHAKE_REJECTED = -128,   /* a callback refused the request */
     FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write holds CR, LF or another forbidden byte */
     FASTWS_ERR_HANDSHAKE_TIMEOUT = -130,    /* the head did not arrive in time */
+    FASTWS_ERR_HANDSHAKE_ORIGIN = -131,     /* Origin of a page that may not connect, or more than one */
 
     /* The answer to an opening handshake. RFC 6455 4.1. */
     FASTWS_ERR_HANDSHAKE_STATUS = -135,            /* the server answered with another status than 101 */

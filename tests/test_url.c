@@ -342,7 +342,8 @@ static void resolves_addresses_with_a_server(void **state) {
         {"ws://a/x", "ws://b:80", "ws://b"},
         {"ws://a/x?u=http://c", "y:z", NULL},
     };
-    for (size_t i = 0; i < COUNT(cases); i++) expect_resolved(cases[i][0], cases[i][1], cases[i][2], FASTWS_ERR_URL_SCHEME);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        expect_resolved(cases[i][0], cases[i][1], cases[i][2], FASTWS_ERR_URL_SCHEME);
 }
 
 /* A server must not put credentials into our mouth, nor see those that were for another. */

@@ -128,10 +128,10 @@ int fws_answer_has_protocol(const struct fws_answer *answer) { return (answer->s
 /* ---- Callbacks ---- */
 
 static int show_extensions(const struct fastws_dial_config *config, struct fastws_slice list) {
-    struct fastws_slice name, parameters;
+    struct fastws_option option;
     if (config->on_extension == NULL) return 0;
-    while (fws_extension_next(&name, &parameters, &list) > 0)
-        if (config->on_extension(config->context, name, parameters) != 0) return FASTWS_ERR_DIAL_REJECTED;
+    while (fastws_option_next(&option, &list) > 0)
+        if (config->on_extension(config->context, &option) != 0) return FASTWS_ERR_DIAL_REJECTED;
     return 0;
 }
 

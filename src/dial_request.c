@@ -4,6 +4,7 @@
 
 #include <fastws/error.h>
 #include <fastws/handshake.h>
+#include <fastws/options.h>
 
 #include "dial_extensions.h"
 #include "text.h"
@@ -55,9 +56,9 @@ static int check_protocols(const struct fastws_dial_config *config) {
 
 static int check_extensions(struct fastws_slice list) {
     if (!fastws_http_is_value(list)) return FASTWS_ERR_ARGUMENT;
-    struct fastws_slice name, parameters;
+    struct fastws_option option;
     int result, count = 0;
-    while ((result = fws_extension_next(&name, &parameters, &list)) > 0) count++;
+    while ((result = fastws_option_next(&option, &list)) > 0) count++;
     return result < 0 || count > FWS_EXTENSION_OFFERS_MAX ? FASTWS_ERR_ARGUMENT : 0;
 }
 

@@ -78,8 +78,8 @@ static inline int record_header(void *context, struct fastws_slice name, struct 
     return record(context, "header", name, value);
 }
 
-static inline int record_extension(void *context, struct fastws_slice name, struct fastws_slice parameters) {
-    return record(context, "extension", name, parameters);
+static inline int record_extension(void *context, const struct fastws_option *accepted) {
+    return record(context, "extension", accepted->name, fastws_option_text(accepted));
 }
 
 static inline void record_status_error(void *context, const struct fastws_dial_refusal *refusal) {

@@ -200,7 +200,7 @@ static void refuses_other_bad_configurations(void **state) {
         config.protocols = &bad[i];
         assert_int_equal(try_config(&config, "ws://h"), FASTWS_ERR_ARGUMENT);
     }
-    const struct fastws_slice lists[] = {SLICE("a;"), SLICE("a b"), SLICE(";a"), SLICE("a; b="), SLICE("a; b=\"c"),
+    const struct fastws_slice lists[] = {SLICE("a; ="), SLICE("a b"), SLICE(";a"), SLICE("a; b="), SLICE("a; b=\"c"),
                                          SLICE("a\r\nX: y"), SLICE("a; =b"), SLICE("a=b")};
     config = sample_config();
     for (size_t i = 0; i < COUNT(lists); i++) {
@@ -243,10 +243,11 @@ static void opens(void **state) {
         {LINE "Connection: keep-alive\r\nConnection: Upgrade\r\n" UPGRADE ACCEPT END, "", ""},
         {LINE REQUIRED "Sec-WebSocket-Protocol: b.2\r\n" END, "b.2", ""},
         {LINE "Sec-WebSocket-Protocol: a\r\n" REQUIRED END, "a", ""},
-        {LINE REQUIRED "Sec-WebSocket-Extensions: baz\r\n" END, "", "extension baz=\n"},
+        {LINE REQUIRED "Sec-WebSocket-Extensions: baz\r\n" END, "", "extension baz=baz\n"},
         {LINE REQUIRED "Sec-WebSocket-Extensions: foo; bar=1,\tbaz\r\nSec-WebSocket-Extensions: permessage-deflate ; y "
                        "; x=\"a,;\\\"\"\r\n" END,
-         "", "extension foo=bar=1\nextension baz=\nextension permessage-deflate=y ; x=\"a,;\\\"\"\n"},
+         "", "extension foo=foo; bar=1\nextension baz=baz\n"
+         "extension permessage-deflate=permessage-deflate ; y ; x=\"a,;\\\"\"\n"},
         {LINE REQUIRED "Sec-WebSocket-Extensions: \r\n" END, "", ""},
         {LINE "Set-Cookie: a=b\r\nSec-WebSocket-Protocol: a\r\n" REQUIRED
               "set-cookie: c\r\nSec-WebSocket-Version: 13\r\nX:\r\n" END,
@@ -351,7 +352,7 @@ static void names_what_is_wrong(void **state) {
         {LINE "Sec-WebSocket-Extensions: foo, foo\r\n", FASTWS_ERR_HANDSHAKE_EXTENSIONS_ANSWER},
         {LINE "Sec-WebSocket-Extensions: foo\r\nSec-WebSocket-Extensions: foo;x\r\n",
          FASTWS_ERR_HANDSHAKE_EXTENSIONS_ANSWER},
-        {LINE "Sec-WebSocket-Extensions: foo;\r\n", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
+        {LINE "Sec-WebSocket-Extensions: foo; =\r\n", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
         {LINE "Sec-WebSocket-Extensions: foo bar\r\n", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
         {LINE "Sec-WebSocket-Extensions: foo; a=\"b\r\n", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
         {LINE "Sec-WebSocket-Extensions: foo; a=\"b\\\"\r\n", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
@@ -382,7 +383,7 @@ static void what_was_not_offered_is_refused(void **state) {
 static void callbacks_refuse(void **state) {
     (void)state;
     const char answer[] = LINE "A: b\r\nC: d\r\nSec-WebSocket-Extensions: foo;x, baz\r\n" REQUIRED END "frame";
-    static const char *const lines[] = {"header A=b", "header C=d", "extension foo=x", "extension baz="};
+    static const char *const lines[] = {"header A=b", "header C=d", "extension foo=foo;x", "extension baz=baz"};
     for (size_t i = 0; i < COUNT(lines); i++) {
         struct recorder recorder = {.refuse_at = lines[i]};
         struct fastws_dial_config config = offering_config(&recorder);

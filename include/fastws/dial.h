@@ -25,6 +25,7 @@
 #include <fastws/allocator.h>
 #include <fastws/export.h>
 #include <fastws/http.h>
+#include <fastws/options.h>
 #include <fastws/random.h>
 #include <fastws/url.h>
 
@@ -67,7 +68,7 @@ struct fastws_dial_config {
     size_t protocol_count;
 
     /* Extensions to offer: the value of Sec-WebSocket-Extensions, such as "permessage-deflate;
-     * client_max_window_bits". RFC 6455 9.1. Empty: none. */
+     * client_max_window_bits", 64 of them at most. RFC 6455 9.1. Empty: none. */
     struct fastws_slice extensions;
 
     const struct fastws_random *random; /* where the key comes from; NULL: the operating system */
@@ -79,10 +80,9 @@ struct fastws_dial_config {
      * Sec-WebSocket-*. */
     int (*on_header)(void *context, struct fastws_slice name, struct fastws_slice value);
 
-    /* Called then for each extension that the server accepted: one that was offered, none of them twice. Its
-     * parameters are as in the header: "server_no_context_takeover; client_max_window_bits=12", or empty. Whether they
-     * answer the offer is for those to judge who know the extension. */
-    int (*on_extension)(void *context, struct fastws_slice name, struct fastws_slice parameters);
+    /* Called then for each extension that the server accepted: one that was offered, none of them twice. Whether its
+     * parameters answer the offer is for those to judge who know the extension. */
+    int (*on_extension)(void *context, const struct fastws_option *accepted);
 
     /* Called before the handshake fails with FASTWS_ERR_HANDSHAKE_STATUS. */
     void (*on_status_error)(void *context, const struct fastws_dial_refusal *refusal);

@@ -37,8 +37,9 @@ static int on_header(void *context, struct fastws_slice name, struct fastws_slic
     return fastws_http_equals(name, "reject");
 }
 
-static int on_extension(void *context, struct fastws_slice name, struct fastws_slice parameters) {
+static int on_extension(void *context, const struct fastws_option *accepted) {
     struct outcome *outcome = context;
+    struct fastws_slice name = accepted->name, parameters = accepted->parameters;
     hash(&outcome->trace, 3, name);
     hash(&outcome->trace, 4, parameters);
     CHECK(name.len == 1 && (*name.ptr == 'a' || *name.ptr == 'b')); /* those offered */

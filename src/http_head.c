@@ -30,7 +30,7 @@ static void move_to(struct fastws_http_head *head, const char *src) {
 
 static FWS_ALWAYS_INLINE int read_headers(struct fastws_http_head *head, struct fws_lines *lines) {
     for (;;) {
-        struct fastws_http_header header;
+        struct fastws_http_header header = {{NULL, 0}, {NULL, 0}};
         int result = fws_lines_next(lines, &header);
         if (result <= 0) return result;
         if (result == FASTWS_HTTP_END) {
@@ -57,8 +57,8 @@ static FWS_ALWAYS_INLINE int read_lines(struct fastws_http_head *head, struct fw
 static FWS_ALWAYS_INLINE int parse(struct fastws_http_head *head, const void *src, size_t len, enum start_line kind) {
     if (head->len > 0) return 1;
     if (head->src != src) move_to(head, src);
-    struct fws_lines lines;
-    fws_lines_init(&lines, src, len, head->line_off, head->line_pos);
+    struct fws_marks marks;
+    struct fws_lines lines = fws_lines_at(&marks, src, len, head->line_off, head->line_pos);
     int result = read_lines(head, &lines, kind);
     head->line_off = lines.off;
     head->line_pos = lines.pos;

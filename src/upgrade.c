@@ -6,7 +6,6 @@
 #include <fastws/handshake.h>
 
 #include "buf.h"
-#include "http_lines.h"
 #include "platform.h"
 #include "upgrade_request.h"
 #include "upgrade_response.h"
@@ -261,16 +260,6 @@ static int gather(struct fastws_upgrade *upgrade, const void *src, size_t len) {
     return 0;
 }
 
-/* Takes the lines that have arrived. Returns 1 after the last one of the head, NEED_MORE or an error. */
-static int take_lines(struct fastws_upgrade *upgrade, const char *head, size_t len) {
-    struct fws_lines lines;
-    fws_lines_init(&lines, head, len, upgrade->line_off, upgrade->line_pos);
-    int result = fws_request_read(&upgrade->request, &lines);
-    upgrade->line_off = lines.off;
-    upgrade->line_pos = lines.pos;
-    return result;
-}
-
 /* Says what becomes of a head that has not ended after len new bytes. */
 static int keep(struct fastws_upgrade *upgrade, const char *head, size_t len, int is_full) {
     if (is_full) return FASTWS_ERR_HTTP_HEAD_TOO_LARGE;
@@ -292,7 +281,7 @@ int fastws_upgrade_feed(struct fastws_upgrade *upgrade, const void *src, size_t 
         if (result < 0) return finish(upgrade, result, upgrade->gathered, before);
         head = upgrade->gathered;
     }
-    int result = take_lines(upgrade, head, before + taken);
+    int result = fws_request_read(&upgrade->request, head, before + taken, &upgrade->line_off, &upgrade->line_pos);
     if (result == FASTWS_NEED_MORE) {
         *used = taken;
         result = keep(upgrade, head, taken, taken == room);

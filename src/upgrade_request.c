@@ -5,6 +5,8 @@
 #include <fastws/error.h>
 #include <fastws/options.h>
 
+#include "http_lines.h"
+
 /* Headers that were there and are right. */
 enum {
     SEEN_HOST = 1u << 0,
@@ -286,7 +288,7 @@ int fws_request_judge_header(struct fws_request *request, struct fastws_slice na
     return judge_header(request, name, value);
 }
 
-static int read_line(struct fws_request *request, struct fws_lines *lines) {
+static FWS_ALWAYS_INLINE int read_request_line(struct fws_request *request, struct fws_lines *lines) {
     struct fastws_http_request_line line;
     int result = fws_lines_request(lines, &line);
     if (result <= 0) return result;
@@ -297,18 +299,27 @@ static int read_line(struct fws_request *request, struct fws_lines *lines) {
     return 1;
 }
 
-int fws_request_read(struct fws_request *request, struct fws_lines *lines) {
+static FWS_ALWAYS_INLINE int read_lines(struct fws_request *request, struct fws_lines *lines) {
     if (!request->has_line) {
-        int result = read_line(request, lines);
+        int result = read_request_line(request, lines);
         if (result <= 0) return result;
     }
     for (;;) {
-        struct fastws_http_header header;
+        struct fastws_http_header header = {{NULL, 0}, {NULL, 0}};
         int result = fws_lines_next(lines, &header);
         if (result <= 0) return result;
         if (result == FASTWS_HTTP_END) return 1;
         TRY(judge_header(request, header.name, header.value));
     }
+}
+
+int fws_request_read(struct fws_request *request, const char *head, size_t len, size_t *off, size_t *pos) {
+    struct fws_marks marks;
+    struct fws_lines lines = fws_lines_at(&marks, head, len, *off, *pos);
+    int result = read_lines(request, &lines);
+    *off = lines.off;
+    *pos = lines.pos;
+    return result;
 }
 
 /* Says whether pages of this origin may open connections. Programs that are no browsers send no Origin. RFC 6455 10.2. */

@@ -8,7 +8,6 @@
 #include <fastws/http_write.h>
 #include <fastws/upgrade.h>
 
-#include "http_lines.h"
 #include "platform.h"
 
 /* At the start nothing is known, and reject is not read. */
@@ -39,7 +38,11 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_header(struct fws_request *re
                                                           struct fastws_slice value);
 FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_end(struct fws_request *request, struct fastws_http_headers *extra);
 
-/* Reads and judges the lines that have arrived. Returns 1 after the last one of the head, NEED_MORE or an error. */
-FWS_PRIVATE FASTWS_NODISCARD int fws_request_read(struct fws_request *request, struct fws_lines *lines);
+/* Reads and judges the lines that have arrived.
+ *   head, len  bytes received so far, from the first of the head on
+ *   off, pos   in and out: where the line starts that is read next, and how much of it was looked at
+ * Returns 1 after the last line, NEED_MORE or an error. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_request_read(struct fws_request *request, const char *head, size_t len,
+                                                  size_t *off, size_t *pos);
 
 #endif

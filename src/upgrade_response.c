@@ -6,6 +6,17 @@
 
 #include "text.h"
 
+#define HEAD                                                                                                           \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+#define PROTOCOL_NAME "\r\nSec-WebSocket-Protocol: "
+#define EXTENSIONS_NAME "\r\nSec-WebSocket-Extensions: "
+
+enum { HEAD_LEN = sizeof HEAD - 1, PROTOCOL_NAME_LEN = sizeof PROTOCOL_NAME - 1 };
+
+_Static_assert(HEAD_LEN == FWS_RESPONSE_ACCEPT_OFF, "the accept key is written there beforehand");
+_Static_assert(HEAD_LEN + FASTWS_ACCEPT_LEN + PROTOCOL_NAME_LEN == FWS_RESPONSE_PROTOCOL_OFF,
+               "the protocol is found again by its offset");
+
 static FWS_ALWAYS_INLINE void put_slice(struct fws_text *text, struct fastws_slice slice) {
     fws_text_put(text, slice.ptr, slice.len);
 }
@@ -19,34 +30,33 @@ static void put_headers(struct fws_text *text, const struct fastws_http_headers 
     }
 }
 
-#define ACCEPTED_HEAD                                                                                                  \
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-#define PROTOCOL_NAME "\r\nSec-WebSocket-Protocol: "
-
-_Static_assert(sizeof ACCEPTED_HEAD - 1 == FWS_RESPONSE_ACCEPT_OFF, "the accept key is written there beforehand");
-_Static_assert(sizeof ACCEPTED_HEAD - 1 + FASTWS_ACCEPT_LEN + sizeof PROTOCOL_NAME - 1 == FWS_RESPONSE_PROTOCOL_OFF,
-               "the protocol is found again by its offset");
-
-size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response) {
-    struct fws_text text = {dst, cap, 0};
-    fws_text_put_string(&text, ACCEPTED_HEAD);
-    if (response->accept == dst + FWS_RESPONSE_ACCEPT_OFF) {
-        text.len += FASTWS_ACCEPT_LEN;
-    } else {
-        fws_text_put(&text, response->accept, FASTWS_ACCEPT_LEN);
-    }
+/* What comes behind the accept key, where there is any of it. */
+static FWS_NOINLINE void put_choices(struct fws_text *text, const struct fws_response *response) {
     if (response->protocol.len > 0) {
-        fws_text_put_string(&text, PROTOCOL_NAME);
-        put_slice(&text, response->protocol);
+        fws_text_put_string(text, PROTOCOL_NAME);
+        put_slice(text, response->protocol);
     }
     if (response->extensions.len > 0) {
-        fws_text_put_string(&text, "\r\nSec-WebSocket-Extensions: ");
-        put_slice(&text, response->extensions);
+        fws_text_put_string(text, EXTENSIONS_NAME);
+        put_slice(text, response->extensions);
     }
-    fws_text_put_string(&text, "\r\n");
-    put_headers(&text, &response->fixed);
-    put_headers(&text, &response->extra);
-    fws_text_put_string(&text, "\r\n");
+    fws_text_put_string(text, "\r\n");
+    put_headers(text, &response->fixed);
+    put_headers(text, &response->extra);
+    fws_text_put_string(text, "\r\n");
+}
+
+size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response) {
+    enum { ACCEPT_END = HEAD_LEN + FASTWS_ACCEPT_LEN, BARE_LEN = ACCEPT_END + 4 };
+    if (FWS_LIKELY(cap >= BARE_LEN)) {
+        memcpy(dst, HEAD, HEAD_LEN);
+        if (response->accept != dst + HEAD_LEN) memcpy(dst + HEAD_LEN, response->accept, FASTWS_ACCEPT_LEN);
+        memcpy(dst + ACCEPT_END, "\r\n\r\n", 4);
+    }
+    size_t choices = response->protocol.len | response->extensions.len | response->fixed.count | response->extra.count;
+    if (choices == 0) return BARE_LEN;
+    struct fws_text text = {dst, cap, ACCEPT_END};
+    put_choices(&text, response);
     return text.len;
 }
 

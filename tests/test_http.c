@@ -585,6 +585,25 @@ static void knows_hosts(void **state) {
         assert_int_equal(fastws_http_is_host((struct fastws_slice){others[i], strlen(others[i])}), 0);
 }
 
+/* Every byte at every place of a host, so that it meets each place of the words and their rest. */
+static void knows_the_bytes_of_hosts_at_every_offset(void **state) {
+    (void)state;
+    const char *marks = "-._~!$&'()*+,;=%";
+    for (int c = 0; c < 256; c++) {
+        int is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        int expected = is_alnum || (c != 0 && strchr(marks, c) != NULL);
+        for (size_t len = 1; len < 20; len++) {
+            for (size_t at = 0; at < len; at++) {
+                char host[20];
+                memset(host, 'h', len);
+                host[at] = (char)c;
+                if (c == ':') expected = at > 0 && at + 1 == len; /* with a port of no digits */
+                assert_int_equal(fastws_http_is_host((struct fastws_slice){at_guard(host, len), len}), expected);
+            }
+        }
+    }
+}
+
 static void trims_spaces_and_tabs(void **state) {
     (void)state;
     struct fastws_slice text = fastws_http_trim(SLICE(" \t a b\t \t"));
@@ -649,6 +668,7 @@ int main(void) {
         cmocka_unit_test(knows_the_bytes_of_tokens_and_targets),
         cmocka_unit_test(knows_values_that_may_be_written),
         cmocka_unit_test(knows_hosts),
+        cmocka_unit_test(knows_the_bytes_of_hosts_at_every_offset),
         cmocka_unit_test(trims_spaces_and_tabs),
         cmocka_unit_test(compares_without_case),
         cmocka_unit_test(names_the_statuses),

@@ -122,3 +122,27 @@ int fastws_http_equals(struct fastws_slice text, const char *lower) {
     }
     return lower[text.len] == '\0';
 }
+
+void fastws_http_canonical(char *dst, struct fastws_slice name) {
+    int is_token = fastws_http_is_token(name);
+    char before = '-';
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (is_token && before == '-' && c >= 'a' && c <= 'z') c = (char)(c & ~0x20);
+        if (is_token && before != '-' && c >= 'A' && c <= 'Z') c = (char)(c | 0x20);
+        dst[i] = before = c;
+    }
+}
+
+int fastws_http_parse_number(uint64_t *out, struct fastws_slice text) {
+    uint64_t number = 0;
+    if (text.len == 0) return FASTWS_ERR_HTTP_HEADER_VALUE;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!fws_http_is_digit(text.ptr[i])) return FASTWS_ERR_HTTP_HEADER_VALUE;
+        uint64_t digit = (uint64_t)(text.ptr[i] - '0');
+        if (number > (UINT64_MAX - digit) / 10) return FASTWS_ERR_HTTP_HEADER_VALUE;
+        number = number * 10 + digit;
+    }
+    *out = number;
+    return 1;
+}

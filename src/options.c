@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include <fastws/error.h>
+#include <fastws/http_lexer.h>
 
 #include "http_class.h"
 #include "text.h"
@@ -149,13 +150,11 @@ static int next_byte(struct fastws_slice *rest, int has_escapes) {
 }
 
 int fastws_option_unescape(char *dst, size_t cap, const struct fastws_option_parameter *parameter) {
-    struct fastws_slice rest = parameter->value;
-    size_t len = 0;
-    for (int byte; (byte = next_byte(&rest, parameter->has_escapes)) >= 0; len++) {
-        if (len == cap || len == INT_MAX) return FASTWS_ERR_BUFFER_SIZE;
-        dst[len] = (char)byte;
-    }
-    return (int)len;
+    struct fastws_slice value = parameter->value;
+    if (parameter->has_escapes) return fastws_http_unescape(dst, cap, value);
+    if (value.len > cap || value.len > INT_MAX) return FASTWS_ERR_BUFFER_SIZE;
+    if (value.len > 0) memmove(dst, value.ptr, value.len);
+    return (int)value.len;
 }
 
 static int is_same_value(struct fastws_slice a, int a_has_escapes, struct fastws_slice b, int b_has_escapes) {

@@ -6,6 +6,7 @@
 #include <fastws/allocator.h>
 #include <fastws/close.h>
 #include <fastws/conn.h>
+#include <fastws/cookies.h>
 #include <fastws/cpu.h>
 #include <fastws/dial.h>
 #include <fastws/error.h>
@@ -16,6 +17,7 @@
 #include <fastws/header.h>
 #include <fastws/http.h>
 #include <fastws/http_head.h>
+#include <fastws/http_lexer.h>
 #include <fastws/http_write.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>

@@ -135,6 +135,19 @@ FASTWS_API FASTWS_NODISCARD struct fastws_slice fastws_http_trim(struct fastws_s
  * a NUL. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(2) int fastws_http_equals(struct fastws_slice text, const char *lower);
 
+/* Writes a header name in its usual spelling: the first letter and each one behind a '-' in upper case, the others in
+ * lower case. What is no token is copied as it is.
+ *   dst  name.len bytes; may be name.ptr itself
+ * Thread-safe. Never allocates. */
+FASTWS_API void fastws_http_canonical(char *dst, struct fastws_slice name);
+
+/* Reads 1*DIGIT, such as the value of Content-Length: no sign, no space, zeros in front allowed.
+ *   out  written only on success
+ * Returns 1, or
+ *   FASTWS_ERR_HTTP_HEADER_VALUE  anything else, or more than UINT64_MAX
+ * Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_http_parse_number(uint64_t *out, struct fastws_slice text);
+
 /* Returns the reason phrase of an HTTP status, such as "Bad Request" for 400: a static string, "" for a status that
  * has none here (RFC 9112 section 4 allows an empty one). Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD const char *fastws_http_status_text(int status);

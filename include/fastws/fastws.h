@@ -26,6 +26,7 @@
 #include <fastws/pool.h>
 #include <fastws/random.h>
 #include <fastws/stream.h>
+#include <fastws/tls.h>
 #include <fastws/upgrade.h>
 #include <fastws/url.h>
 #include <fastws/utf8.h>

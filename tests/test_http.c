@@ -499,6 +499,8 @@ static void takes_tokens_from_lists(void **state) {
         {"a,b", "a|b|"},
         {"\ta\t,\tb\t", "a|b|"},
         {",,a,,b,,", "a|b|"},
+        {"a,b,,c", "a|b|c|"},
+        {"a,b;c", "a|!"}, /* gobwas/httphead hands out b before it sees the fault */
         {"Keep-Alive, Close,  hello", "Keep-Alive|Close|hello|"},
         {"a b", "!"}, /* a comma is missing */
         {"a, b c", "a|!"},
@@ -628,6 +630,53 @@ static void compares_without_case(void **state) {
     assert_int_equal(fastws_http_equals(SLICE("\r"), "-"), 0);
 }
 
+static void spells_names_as_usual(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *usual;
+    } cases[] = {
+        {"foo-", "Foo-"},           {"-foo", "-Foo"},       {"-", "-"},
+        {"foo----bar", "Foo----Bar"}, {"foo-bar", "Foo-Bar"}, {"FoO-BaR", "Foo-Bar"},
+        {"Foo-Bar", "Foo-Bar"},     {"", ""},               {"sec-websocket-extensions", "Sec-Websocket-Extensions"},
+        {"x_y-1a", "X_y-1a"},       {"foo bar", "foo bar"}, {"foo:bAR", "foo:bAR"}, /* no names */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char dst[32];
+        size_t len = strlen(cases[i].name);
+        fastws_http_canonical(dst, (struct fastws_slice){cases[i].name, len});
+        assert_memory_equal(dst, cases[i].usual, len);
+        memcpy(dst, cases[i].name, len); /* in place */
+        fastws_http_canonical(dst, (struct fastws_slice){dst, len});
+        assert_memory_equal(dst, cases[i].usual, len);
+    }
+}
+
+static void reads_numbers(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t number;
+    } cases[] = {
+        {"0", 0}, {"1", 1}, {"42", 42}, {"420", 420}, {"010050042", 10050042}, {"18446744073709551615", UINT64_MAX},
+        {"00000000000000000000000001", 1},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint64_t number = 7;
+        struct fastws_slice text = {cases[i].text, strlen(cases[i].text)};
+        assert_int_equal(fastws_http_parse_number(&number, text), 1);
+        assert_true(number == cases[i].number);
+    }
+    /* gobwas/httphead takes the bytes behind '9' for digits, and overflows. */
+    static const char *const others[] = {"", "-1", "+1", " 1", "1 ", "1:", ":", ";", "<", "=", ">", "?", "0x1", "1.0",
+                                         "18446744073709551616", "99999999999999999999", "a"};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        uint64_t number = 7;
+        struct fastws_slice text = {others[i], strlen(others[i])};
+        assert_int_equal(fastws_http_parse_number(&number, text), FASTWS_ERR_HTTP_HEADER_VALUE);
+        assert_true(number == 7);
+    }
+}
+
 static void names_the_statuses(void **state) {
     (void)state;
     assert_string_equal(fastws_http_status_text(101), "Switching Protocols");
@@ -671,6 +720,8 @@ int main(void) {
         cmocka_unit_test(knows_the_bytes_of_hosts_at_every_offset),
         cmocka_unit_test(trims_spaces_and_tabs),
         cmocka_unit_test(compares_without_case),
+        cmocka_unit_test(spells_names_as_usual),
+        cmocka_unit_test(reads_numbers),
         cmocka_unit_test(names_the_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

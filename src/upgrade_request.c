@@ -166,9 +166,10 @@ static int check_quoted(struct fastws_slice parameters) {
         struct fastws_slice value = parameter.value;
         if (!parameter.is_quoted) continue;
         if (value.len == 0) return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
-        for (size_t i = 0; i < value.len; i++)
-            if (value.ptr[i] != '\\' && !fastws_http_is_token((struct fastws_slice){value.ptr + i, 1}))
-                return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
+        for (size_t i = 0; i < value.len; i++) {
+            i += value.ptr[i] == '\\'; /* never the last byte */
+            if (!fastws_http_is_token((struct fastws_slice){value.ptr + i, 1})) return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
+        }
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <fastws/allocator.h>
 #include <fastws/close.h>
 #include <fastws/conn.h>
+#include <fastws/connect.h>
 #include <fastws/cookies.h>
 #include <fastws/cpu.h>
 #include <fastws/dial.h>

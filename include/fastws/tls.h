@@ -28,7 +28,8 @@ FASTWS_BEGIN_DECLS
 /* What connections of one kind share: certificates, keys, rules. Thread-safe. */
 struct fastws_tls;
 
-/* How to use TLS. Fill it with fastws_tls_config_init(), then change what differs. Used during fastws_tls_new() only. */
+/* How to use TLS. Fill it with fastws_tls_config_init(), then change what differs. Used during fastws_tls_new()
+ * only. */
 struct fastws_tls_config {
     size_t size;  /* sizeof(struct fastws_tls_config) of the caller's header */
     uint8_t role; /* enum fastws_role */
@@ -43,8 +44,8 @@ struct fastws_tls_config {
     const char *certificate_file; /* own certificate and those that lead to its authority, PEM. A server needs one */
     const char *key_file;         /* its private key, PEM, not encrypted. NULL: in certificate_file */
 
-    /* An SSL_CTX of OpenSSL to use instead of one that is made from the files above, which are ignored then. It gets one
-     * more reference. is_verified still holds for a client; a server keeps what the SSL_CTX says. NULL */
+    /* An SSL_CTX of OpenSSL to use instead of one that is made from the files above, which are ignored then. It gets
+     * one more reference. is_verified still holds for a client; a server keeps what the SSL_CTX says. NULL */
     void *context;
 };
 
@@ -72,7 +73,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_tls_new(const struct
                                                                     struct fastws_tls **out,
                                                                     struct fastws_tls_failure *failure);
 
-/* Frees it once the last connection that uses it is gone. NULL is allowed. */
+/* Frees it. Connections that were made with it go on. NULL is allowed. */
 FASTWS_API void fastws_tls_free(struct fastws_tls *tls);
 
 /* Shakes hands as a client, and describes the byte stream inside.

@@ -114,7 +114,8 @@ static int check_config(const struct fastws_tls_config *config) {
     return config->role == FASTWS_ROLE_SERVER && lacks_certificate ? FASTWS_ERR_ARGUMENT : 0;
 }
 
-int fastws_tls_new(const struct fastws_tls_config *config, struct fastws_tls **out, struct fastws_tls_failure *failure) {
+int fastws_tls_new(const struct fastws_tls_config *config, struct fastws_tls **out,
+                   struct fastws_tls_failure *failure) {
     ERR_clear_error();
     if (check_config(config) < 0) return fail(failure, FASTWS_ERR_ARGUMENT);
     struct fastws_tls *tls = malloc(sizeof *tls);

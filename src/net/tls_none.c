@@ -16,7 +16,8 @@ static int refuse(struct fastws_tls_failure *failure) {
     return FASTWS_ERR_TLS_UNAVAILABLE;
 }
 
-int fastws_tls_new(const struct fastws_tls_config *config, struct fastws_tls **out, struct fastws_tls_failure *failure) {
+int fastws_tls_new(const struct fastws_tls_config *config, struct fastws_tls **out,
+                   struct fastws_tls_failure *failure) {
     (void)config;
     (void)out;
     return refuse(failure);

@@ -7,7 +7,17 @@
 #include "http_lines.h"
 
 void fastws_http_head_init(struct fastws_http_head *head, struct fastws_http_header *headers, size_t cap) {
-    *head = (struct fastws_http_head){.headers = headers, .header_cap = cap};
+    const struct fastws_slice empty = {NULL, 0};
+    head->request = (struct fastws_http_request_line){.method = empty, .target = empty};
+    head->status = (struct fastws_http_status_line){.reason = empty};
+    head->headers = headers;
+    head->header_cap = cap;
+    head->header_count = 0;
+    head->len = 0;
+    head->src = NULL;
+    head->line_off = 0;
+    head->line_pos = 0;
+    head->is_started = 0;
 }
 
 /* As numbers: where the bytes lay may be no memory any more. */

@@ -91,9 +91,10 @@ static FWS_ALWAYS_INLINE int fws_lines_pass(struct fws_lines *lines, const char 
     return 1;
 }
 
-/* Returns [from, end) of p without the blanks around it. A CR stands at end. Most values have one space in front. */
+/* Returns [from, end) of p without the blanks around it. A CR stands at end. Most values have one space in front: as a
+ * branch that is known before the byte is. */
 static FWS_ALWAYS_INLINE struct fastws_slice fws_lines_trim(const char *p, size_t from, size_t end) {
-    from += p[from] == ' ';
+    if (FWS_LIKELY(p[from] == ' ')) from++;
     if (FWS_UNLIKELY((uint8_t)p[from] <= ' '))
         while (p[from] == ' ' || p[from] == '\t') from++;
     if (FWS_UNLIKELY((uint8_t)p[end - 1] <= ' '))

@@ -125,7 +125,7 @@ static const struct row rows[] = {
     ROW(TLS_SELF_SIGNED, 0, 0, "RFC 5280 6", "certificate of the peer is self-signed and not trusted"),
     ROW(TLS_UNTRUSTED, 0, 0, "RFC 5280 6", "certificate of the peer comes from an issuer that is not trusted"),
     ROW(TLS_HOST, 0, 0, "RFC 9525 6", "certificate of the peer is for another host"),
-    ROW(TLS_ALPN, 0, 0, "RFC 7301 3.2", "peer chose another protocol than HTTP/1.1"),
+    ROW(TLS_ALPN, 0, 0, "RFC 7301 3.2", "peer does not speak HTTP/1.1 inside TLS"),
 };
 
 static const struct row unknown = {"FASTWS_ERR_UNKNOWN", "unknown error", "", 0, 0};

@@ -55,7 +55,7 @@ struct fastws_dial_options {
                                                    defaults */
     uint64_t timeout_ms;                        /* for everything; 10 000. 0: no limit */
 
-    /* Redirects that are followed; 10. 0: they are answers like others (FASTWS_ERR_HANDSHAKE_STATUS). User and password,
+    /* Redirects that are followed; 10. 0: they are answers like others, FASTWS_ERR_HANDSHAKE_STATUS. User and password,
      * Authorization, Cookie, Proxy-Authorization and the Host of the configuration go only to the scheme, host and port
      * that they were given for. From wss to ws is never followed */
     unsigned redirects_max;

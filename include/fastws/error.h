@@ -126,7 +126,7 @@ enum fastws_error {
     FASTWS_ERR_TLS_SELF_SIGNED = -166,   /* certificate that vouches for itself and is not trusted */
     FASTWS_ERR_TLS_UNTRUSTED = -167,     /* certificate of an issuer that is not trusted */
     FASTWS_ERR_TLS_HOST = -168,          /* certificate for another host */
-    FASTWS_ERR_TLS_ALPN = -169           /* the peer chose another protocol than HTTP/1.1 */
+    FASTWS_ERR_TLS_ALPN = -169           /* the peer speaks no HTTP/1.1 inside TLS */
 };
 
 /* Returns the name, such as "FASTWS_ERR_UTF8": a static string. "FASTWS_NEED_MORE" for 0, and

@@ -93,7 +93,8 @@ FASTWS_API void fastws_tls_free(struct fastws_tls *tls);
  *   FASTWS_ERR_TLS_HANDSHAKE      the peer ended it, speaks no TLS, or no version or cipher that we do
  *   FASTWS_ERR_TLS_EXPIRED, _NOT_YET_VALID, _SELF_SIGNED, _UNTRUSTED, _HOST
  *   FASTWS_ERR_TLS_CERTIFICATE    another fault of the certificate, or of one that it leads to
- *   FASTWS_ERR_TLS_ALPN           the server chose another protocol
+ *   FASTWS_ERR_TLS_ALPN           the server speaks other protocols only, or chose one; newer releases of OpenSSL say
+ *                                 FASTWS_ERR_TLS_HANDSHAKE to the latter
  *   FASTWS_ERR_TLS_UNAVAILABLE
  *   FASTWS_ERR_NOMEM
  * after which io stays the caller's to close. */
@@ -103,7 +104,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3, 5) int fastws_tls_connect(st
                                                                               struct fastws_io *out,
                                                                               struct fastws_tls_failure *failure);
 
-/* Like fastws_tls_connect(), but as a server. A client that offers protocols and not http/1.1 is refused. */
+/* Like fastws_tls_connect(), but as a server. A client that offers protocols and not http/1.1 is refused:
+ * FASTWS_ERR_TLS_ALPN. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 4) int fastws_tls_accept(struct fastws_tls *tls,
                                                                           const struct fastws_io *io,
                                                                           uint64_t timeout_ms, struct fastws_io *out,

@@ -168,6 +168,10 @@ static int explain(const struct fws_tls_stream *stream, struct fastws_tls_failur
         ERR_clear_error();
         return error_of_verify_result(result);
     }
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    /* RFC 7301 3.2: the alert that was sent, or that came. */
+    if (reason == SSL_R_NO_APPLICATION_PROTOCOL || reason == SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL)
+        return fail(failure, FASTWS_ERR_TLS_ALPN);
     if (!stream->is_below_eof) return fail(failure, FASTWS_ERR_TLS_HANDSHAKE);
     describe(failure, 0, "peer ended the stream inside the TLS handshake");
     ERR_clear_error();

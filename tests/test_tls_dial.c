@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dialling wss: certificates, the deadline, redirects, and TLS through proxies, also inside TLS. */
-#include "connect_peers.h"
+#include "client_runs.h"
 
 #include "certificates.h"
 
@@ -245,6 +245,36 @@ static void a_redirect_does_not_leave_tls(void **state) {
     stop_peer(&peer);
 }
 
+/* ---- The example client ---- */
+
+static void serve_tls_echo(struct peer *peer, int fd) {
+    struct fastws_io plain, io;
+    fastws_io_from_fd(&plain, dup(fd));
+    if (fastws_tls_accept((struct fastws_tls *)(uintptr_t)peer->argument, &plain, 5000, &io, NULL) == 0) {
+        serve_echo(&io);
+    } else {
+        plain.close(plain.ctx);
+    }
+}
+
+static void the_example_verifies(void **state) {
+    (void)state;
+    struct peer peer = {.port = 0};
+    char url[64], seen[512];
+    start_peer(&peer, serve_tls_echo, server_tls);
+    snprintf(url, sizeof url, "wss://127.0.0.1:%u/", (unsigned)peer.port);
+    char *good_run[] = {"client", "--ca", authority.path, "--send", "hi", "--until", "hi", url, NULL};
+    assert_int_equal(run_client(good_run, seen, sizeof seen), 0);
+    assert_string_equal(seen, "MSG hi\n");
+    char *untrusted[] = {"client", "--send", "hi", url, NULL};
+    assert_int_equal(run_client(untrusted, seen, sizeof seen), 1);
+    assert_string_equal(seen, "ERROR unable to get local issuer certificate\n");
+    char *no_file[] = {"client", "--ca", "/nowhere", url, NULL};
+    assert_int_equal(run_client(no_file, seen, sizeof seen), 1);
+    expect_prefix(seen, "ERROR ");
+    stop_peer(&peer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_over_tls),
@@ -255,6 +285,7 @@ int main(void) {
         cmocka_unit_test(opens_over_tls_through_a_proxy),
         cmocka_unit_test(opens_over_tls_inside_tls),
         cmocka_unit_test(a_redirect_does_not_leave_tls),
+        cmocka_unit_test(the_example_verifies),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -20,7 +20,7 @@ struct row {
         uint32_t needs;
         size_t (*run)(uint8_t *, const uint8_t *, size_t, uint32_t, struct fws_utf8_state *, size_t);
     } mask_utf8;
-    struct { uint32_t needs; int (*run)(char *, const uint8_t *); } accept;
+    struct { uint32_t needs; int (*run)(char *, uint32_t *, const uint8_t *); } accept;
     struct { uint32_t needs; void (*run)(uint64_t *, uint64_t *, const uint8_t *, size_t); } http_scan;
 };
 

@@ -5,6 +5,7 @@
 #include <fastws/error.h>
 #include <fastws/handshake.h>
 
+#include "../simd/kernels.h"
 #include "buf.h"
 #include "platform.h"
 #include "upgrade_request.h"
@@ -75,8 +76,6 @@ static void start(struct fastws_upgrade *upgrade, const struct fastws_upgrade_co
     request->origin = (struct fastws_slice){NULL, 0};
     request->extensions = (struct fastws_http_text){upgrade->short_extensions, EXTENSIONS_CAP, 0};
     request->extensions_block = NULL;
-    /* It is computed where it will be sent from. */
-    request->accept = upgrade->short_response + FWS_RESPONSE_ACCEPT_OFF;
     upgrade->gathered = NULL;
     upgrade->gathered_cap = 0;
     upgrade->gathered_len = 0;
@@ -157,6 +156,12 @@ static const char *get_response(const struct fastws_upgrade *upgrade) {
     return upgrade->long_response ? upgrade->long_response : upgrade->short_response;
 }
 
+/* Writes the answer to the key where the response left room for it. */
+static void write_accept(struct fastws_upgrade *upgrade) {
+    char *response = upgrade->long_response ? upgrade->long_response : upgrade->short_response;
+    fws_kernels_active()->accept(response + FWS_RESPONSE_ACCEPT_OFF, upgrade->request.accept_state, NULL);
+}
+
 static int write_refusal(struct fastws_upgrade *upgrade, struct fws_response *response, int error) {
     response->error = error;
     if (response->status == 0) response->status = fastws_error_http_status(error);
@@ -200,10 +205,10 @@ static int accept_head(struct fastws_upgrade *upgrade) {
     response.extra = (struct fastws_http_headers){NULL, 0};
     TRY(fws_request_judge_end(request, &response.extra));
     TRY(fws_response_check(&response.extra));
-    response.accept = request->accept;
     response.protocol = request->protocol;
     response.extensions = (struct fastws_slice){request->extensions.ptr, request->extensions.len};
     TRY(write_response(upgrade, fws_response_accepted, &response));
+    write_accept(upgrade);
     if (request->protocol.len > 0) request->protocol.ptr = get_response(upgrade) + FWS_RESPONSE_PROTOCOL_OFF;
     upgrade->phase = PHASE_ACCEPTED;
     return 1;

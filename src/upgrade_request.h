@@ -26,7 +26,7 @@ struct fws_request {
     struct fastws_http_text extensions; /* those accepted so far */
     char *extensions_block;             /* what they are written into, if it is not memory of the owner; of its cap */
     struct fastws_reject reject;        /* what the callback filled that was called last */
-    char *accept;                       /* FASTWS_ACCEPT_LEN + 1 bytes for the answer to the key, once that was seen */
+    uint32_t accept_state[5];           /* what is hashed of the answer to the key, once that was seen */
 };
 
 /* Judge the request line, one header line, and the head as a whole, and call the callbacks.

@@ -13,7 +13,7 @@
 
 enum { HEAD_LEN = sizeof HEAD - 1, PROTOCOL_NAME_LEN = sizeof PROTOCOL_NAME - 1 };
 
-_Static_assert(HEAD_LEN == FWS_RESPONSE_ACCEPT_OFF, "the accept key is written there beforehand");
+_Static_assert(HEAD_LEN == FWS_RESPONSE_ACCEPT_OFF, "the accept key is written there later");
 _Static_assert(HEAD_LEN + FASTWS_ACCEPT_LEN + PROTOCOL_NAME_LEN == FWS_RESPONSE_PROTOCOL_OFF,
                "the protocol is found again by its offset");
 
@@ -50,7 +50,6 @@ size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *r
     enum { ACCEPT_END = HEAD_LEN + FASTWS_ACCEPT_LEN, BARE_LEN = ACCEPT_END + 4 };
     if (FWS_LIKELY(cap >= BARE_LEN)) {
         memcpy(dst, HEAD, HEAD_LEN);
-        if (response->accept != dst + HEAD_LEN) memcpy(dst + HEAD_LEN, response->accept, FASTWS_ACCEPT_LEN);
         memcpy(dst + ACCEPT_END, "\r\n\r\n", 4);
     }
     size_t choices = response->protocol.len | response->extensions.len | response->fixed.count | response->extra.count;

@@ -46,7 +46,7 @@
           ROUNDS_4(f, k, vld1q_u32(accept_last_words + (i) + 16));                                                     \
       } while (0)
 
-TARGET static FWS_ALWAYS_INLINE void hash(uint8_t digest[DIGEST_LEN], const uint8_t key[FWS_KEY_LEN]) {
+TARGET static FWS_ALWAYS_INLINE void hash_key(uint32_t state[5], const uint8_t key[FWS_KEY_LEN]) {
     uint32x4_t w0 = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(key)));
     uint32x4_t w1 = vcombine_u32(vreinterpret_u32_u8(vrev32_u8(vld1_u8(key + 16))), vld1_u32(accept_first_words));
     uint32x4_t w2 = vld1q_u32(accept_first_words + 2), w3 = vld1q_u32(accept_first_words + 6);
@@ -63,10 +63,15 @@ TARGET static FWS_ALWAYS_INLINE void hash(uint8_t digest[DIGEST_LEN], const uint
     ROUNDS_20_MIXED(m, 0x8f1bbcdc, w2, w3, w0, w1);
     ROUNDS_20_MIXED(p, 0xca62c1d6, w3, w0, w1, w2);
 
-    const uint32x4_t abcd_1 = vaddq_u32(abcd, abcd_0);
-    const uint32_t e_1 = e + accept_initial_state[4];
-    abcd = abcd_1;
-    e = e_1;
+    vst1q_u32(state, vaddq_u32(abcd, abcd_0));
+    state[4] = e + accept_initial_state[4];
+}
+
+TARGET static FWS_ALWAYS_INLINE void hash_rest(uint8_t digest[DIGEST_LEN], const uint32_t state[5]) {
+    const uint32x4_t abcd_1 = vld1q_u32(state);
+    const uint32_t e_1 = state[4];
+    uint32x4_t abcd = abcd_1;
+    uint32_t e = e_1;
     ROUNDS_20_LAST(c, 0x5a827999, 0);
     ROUNDS_20_LAST(p, 0x6ed9eba1, 20);
     ROUNDS_20_LAST(m, 0x8f1bbcdc, 40);
@@ -75,10 +80,14 @@ TARGET static FWS_ALWAYS_INLINE void hash(uint8_t digest[DIGEST_LEN], const uint
     fws_store_be32(digest + 16, e + e_1);
 }
 
-TARGET int fws_accept_armv8(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]) {
-    if (!fws_base64_is_encoding(key, FWS_KEY_LEN, KEY_SIZE)) return 0;
+TARGET int fws_accept_armv8(char *out, uint32_t state[5], const uint8_t *key) {
+    if (key != NULL) {
+        if (!fws_base64_is_encoding(key, FWS_KEY_LEN, KEY_SIZE)) return 0;
+        hash_key(state, key);
+    }
+    if (out == NULL) return 1;
     uint8_t digest[DIGEST_LEN];
-    hash(digest, key);
+    hash_rest(digest, state);
     fws_base64_encode(out, digest, DIGEST_LEN);
     return 1;
 }

@@ -100,11 +100,13 @@ static void hash_last_block(uint32_t state[5]) {
     ADD_TO_STATE;
 }
 
-int fws_accept_scalar(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]) {
-    if (!fws_base64_is_encoding(key, FWS_KEY_LEN, KEY_SIZE)) return 0;
-    uint32_t state[5];
-    memcpy(state, accept_initial_state, sizeof state);
-    hash_first_block(state, key);
+int fws_accept_scalar(char *out, uint32_t state[5], const uint8_t *key) {
+    if (key != NULL) {
+        if (!fws_base64_is_encoding(key, FWS_KEY_LEN, KEY_SIZE)) return 0;
+        memcpy(state, accept_initial_state, sizeof accept_initial_state);
+        hash_first_block(state, key);
+    }
+    if (out == NULL) return 1;
     hash_last_block(state);
     uint8_t digest[DIGEST_LEN];
     for (int i = 0; i < 5; i++) fws_store_be32(digest + 4 * i, state[i]);

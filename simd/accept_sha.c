@@ -45,13 +45,13 @@
           ROUNDS_4_LAST(f, (i) + 16);                                                                                  \
       } while (0)
 
-struct digest {
+struct hash_state {
     __m128i abcd; /* A in the highest lane */
     __m128i e;    /* in the highest lane; 0 in the others */
 };
 
-/* head is key[0, 16), tail is key[8, 24). */
-TARGET static FWS_ALWAYS_INLINE struct digest hash(__m128i head, __m128i tail) {
+/* The first block. head is key[0, 16), tail is key[8, 24). */
+TARGET static FWS_ALWAYS_INLINE struct hash_state hash_key(__m128i head, __m128i tail) {
     const __m128i backwards = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     __m128i w0 = _mm_shuffle_epi8(head, backwards);
     __m128i w1 = _mm_unpacklo_epi64(_mm_set_epi32(0, 0, (int)accept_first_words[0], (int)accept_first_words[1]),
@@ -70,10 +70,13 @@ TARGET static FWS_ALWAYS_INLINE struct digest hash(__m128i head, __m128i tail) {
     ROUNDS_16_MIXED(2, 2, 2, 3);
     ROUNDS_16_MIXED(3, 3, 3, 3);
 
-    const __m128i abcd_1 = _mm_add_epi32(abcd, abcd_0);
-    const __m128i e_1 = _mm_sha1nexte_epu32(before, e_0);
-    before = abcd_1;
-    abcd = _mm_sha1rnds4_epu32(abcd_1, e_1, 0); /* the first words are 0 */
+    return (struct hash_state){_mm_add_epi32(abcd, abcd_0), _mm_sha1nexte_epu32(before, e_0)};
+}
+
+/* The second block, which is always the same. */
+TARGET static FWS_ALWAYS_INLINE struct hash_state hash_rest(struct hash_state first) {
+    __m128i before = first.abcd;
+    __m128i abcd = _mm_sha1rnds4_epu32(first.abcd, first.e, 0); /* the first words are 0 */
     ROUNDS_4_LAST(0, 4);
     ROUNDS_4_LAST(0, 8);
     ROUNDS_4_LAST(0, 12);
@@ -81,7 +84,19 @@ TARGET static FWS_ALWAYS_INLINE struct digest hash(__m128i head, __m128i tail) {
     ROUNDS_20_LAST(1, 20);
     ROUNDS_20_LAST(2, 40);
     ROUNDS_20_LAST(3, 60);
-    return (struct digest){_mm_add_epi32(abcd, abcd_1), _mm_sha1nexte_epu32(before, e_1)};
+    return (struct hash_state){_mm_add_epi32(abcd, first.abcd), _mm_sha1nexte_epu32(before, first.e)};
+}
+
+#  define TURN_LANES _MM_SHUFFLE(0, 1, 2, 3)
+
+TARGET static FWS_ALWAYS_INLINE void store_state(uint32_t state[5], struct hash_state hash) {
+    _mm_storeu_si128((__m128i *)(void *)state, _mm_shuffle_epi32(hash.abcd, TURN_LANES));
+    state[4] = (uint32_t)_mm_extract_epi32(hash.e, 3);
+}
+
+TARGET static FWS_ALWAYS_INLINE struct hash_state load_state(const uint32_t state[5]) {
+    __m128i abcd = _mm_loadu_si128((const __m128i *)(const void *)state);
+    return (struct hash_state){_mm_shuffle_epi32(abcd, TURN_LANES), _mm_set_epi32((int)state[4], 0, 0, 0)};
 }
 
 /* Turns groups of three bytes b0 b1 b2, each laid out as b1 b0 b2 b1, into four letters each. RFC 4648 section 4. */
@@ -99,7 +114,7 @@ TARGET static FWS_ALWAYS_INLINE __m128i letters(__m128i groups) {
 }
 
 /* Digest bytes 0 to 11 give 16 letters, 9 to 19 the last 16: four are written twice. */
-TARGET static FWS_ALWAYS_INLINE void encode(char out[FWS_ACCEPT_LEN], struct digest digest) {
+TARGET static FWS_ALWAYS_INLINE void encode(char out[FWS_ACCEPT_LEN], struct hash_state digest) {
     /* Byte n of the digest is byte 15 - n of abcd, and byte 19 - n of the other. */
     __m128i first = _mm_shuffle_epi8(
         digest.abcd, _mm_setr_epi8(14, 15, 13, 14, 11, 12, 10, 11, 8, 9, 7, 8, 5, 6, 4, 5));
@@ -146,11 +161,21 @@ TARGET static FWS_ALWAYS_INLINE int is_key(__m128i head, __m128i tail) {
     return _mm_movemask_epi8(_mm_cmpeq_epi8(worst, _mm_setzero_si128())) == 0;
 }
 
-FWS_ENTRY TARGET int fws_accept_sha(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]) {
-    __m128i head = _mm_loadu_si128((const __m128i *)key);
-    __m128i tail = _mm_loadu_si128((const __m128i *)(key + FWS_KEY_LEN - 16));
-    if (!is_key(head, tail)) return 0;
-    encode(out, hash(head, tail));
+FWS_ENTRY TARGET int fws_accept_sha(char *out, uint32_t state[5], const uint8_t *key) {
+    struct hash_state hash;
+    if (key != NULL) {
+        __m128i head = _mm_loadu_si128((const __m128i *)(const void *)key);
+        __m128i tail = _mm_loadu_si128((const __m128i *)(const void *)(key + FWS_KEY_LEN - 16));
+        if (!is_key(head, tail)) return 0;
+        hash = hash_key(head, tail);
+    } else {
+        hash = load_state(state);
+    }
+    if (out == NULL) {
+        store_state(state, hash);
+    } else {
+        encode(out, hash_rest(hash));
+    }
     return 1;
 }
 #endif

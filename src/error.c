@@ -76,6 +76,9 @@ static const struct row rows[] = {
     ROW(HTTP_HEAD_TOO_LARGE, 0, 431, "RFC 6585 5", "HTTP head is larger than the limit"),
     ROW(HTTP_TOO_MANY_HEADERS, 0, 431, "RFC 6585 5", "HTTP head has more headers than the limit"),
     ROW(HTTP_BODY, 0, 400, "RFC 6455 4.1", "upgrade request announces a body"),
+    ROW(HTTP_STATUS_LINE, 0, 0, "RFC 9112 4", "status line is malformed"),
+    ROW(HTTP_OPTIONS, 0, 400, "RFC 9110 5.6.6", "value is not a list of options with parameters"),
+    ROW(HTTP_COOKIE, 0, 400, "RFC 6265 4.2.1", "value of a Cookie header is malformed"),
 
     ROW(HANDSHAKE_HOST, 0, 400, "RFC 6455 4.2.1", "Host is missing, repeated or malformed"),
     ROW(HANDSHAKE_UPGRADE, 0, 400, "RFC 6455 4.2.1", "Upgrade is missing or does not name websocket"),
@@ -91,6 +94,40 @@ static const struct row rows[] = {
     /* The header comes from this end's own program, so the answer blames the server. */
     ROW(HANDSHAKE_HEADER, 0, 500, "RFC 9110 5.5", "header to write holds CR, LF or another forbidden byte"),
     ROW(HANDSHAKE_TIMEOUT, 0, 408, "RFC 9110 15.5.9", "handshake did not finish in time"),
+    ROW(HANDSHAKE_ORIGIN, 0, 403, "RFC 6455 4.2.2", "Origin is not allowed"),
+
+    ROW(HANDSHAKE_STATUS, 0, 0, "RFC 6455 4.1", "server answered with another status than 101"),
+    ROW(HANDSHAKE_ACCEPT, 0, 0, "RFC 6455 4.1", "Sec-WebSocket-Accept is missing, repeated or not that of the key"),
+    ROW(HANDSHAKE_PROTOCOL_ANSWER, 0, 0, "RFC 6455 4.1", "server chose a subprotocol that was not offered"),
+    ROW(HANDSHAKE_EXTENSIONS_ANSWER, 0, 0, "RFC 6455 4.1", "server chose an extension that was not offered"),
+    ROW(HANDSHAKE_REDIRECT, 0, 0, "RFC 6455 4.1", "server points to another address"),
+
+    ROW(URL_SCHEME, 0, 0, "RFC 6455 3", "URL scheme is not ws or wss"),
+    ROW(URL_USERINFO, 0, 0, "RFC 3986 3.2.1", "user or password in the URL is malformed"),
+    ROW(URL_HOST, 0, 0, "RFC 3986 3.2.2", "host in the URL is neither a name nor an IP address"),
+    ROW(URL_PORT, 0, 0, "RFC 3986 3.2.3", "port in the URL is not one of 1 to 65535"),
+    ROW(URL_TARGET, 0, 0, "RFC 3986 3.3", "path or query of the URL holds a byte that may not stand there"),
+
+    ROW(DIAL_RESOLVE, 0, 0, "RFC 6455 4.1", "host name has no address"),
+    ROW(DIAL_CONNECT, 0, 0, "RFC 6455 4.1", "no address of the host took the connection"),
+    ROW(DIAL_TIMEOUT, 0, 0, "RFC 6455 4.1", "connection was not open in time"),
+    ROW(DIAL_REDIRECT, 0, 0, "RFC 9110 15.4", "too many redirects, or one that may not be followed"),
+    ROW(DIAL_REJECTED, 0, 0, "RFC 6455 4.1", "answer was refused by a callback"),
+    ROW(PROXY_URL, 0, 0, "RFC 3986 3", "address of the proxy is malformed, or of an unknown kind"),
+    ROW(PROXY_ANSWER, 0, 0, "RFC 9110 9.3.6", "answer of the proxy is malformed"),
+    ROW(PROXY_AUTH, 0, 0, "RFC 9110 15.5.8", "proxy wants credentials, or others"),
+    ROW(PROXY_REFUSED, 0, 0, "RFC 9110 9.3.6", "proxy did not open the connection"),
+
+    ROW(TLS_UNAVAILABLE, 0, 0, "RFC 6455 4.1", "library was built without TLS"),
+    ROW(TLS_CONTEXT, 0, 0, "RFC 6455 4.1", "certificates or keys for TLS cannot be loaded"),
+    ROW(TLS_HANDSHAKE, 0, 0, "RFC 8446 4", "TLS handshake failed"),
+    ROW(TLS_CERTIFICATE, 0, 0, "RFC 5280 6", "certificate of the peer is not valid"),
+    ROW(TLS_EXPIRED, 0, 0, "RFC 5280 4.1.2.5", "certificate of the peer has expired"),
+    ROW(TLS_NOT_YET_VALID, 0, 0, "RFC 5280 4.1.2.5", "certificate of the peer is not valid yet"),
+    ROW(TLS_SELF_SIGNED, 0, 0, "RFC 5280 6", "certificate of the peer is self-signed and not trusted"),
+    ROW(TLS_UNTRUSTED, 0, 0, "RFC 5280 6", "certificate of the peer comes from an issuer that is not trusted"),
+    ROW(TLS_HOST, 0, 0, "RFC 9525 6", "certificate of the peer is for another host"),
+    ROW(TLS_ALPN, 0, 0, "RFC 7301 3.2", "peer does not speak HTTP/1.1 inside TLS"),
 };
 
 static const struct row unknown = {"FASTWS_ERR_UNKNOWN", "unknown error", "", 0, 0};

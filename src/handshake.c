@@ -17,7 +17,8 @@ int fastws_key_check(const void *key, size_t len) {
 }
 
 int fastws_accept_key(char out[FASTWS_ACCEPT_LEN + 1], const void *key, size_t len) {
-    if (len != FASTWS_KEY_LEN || !fws_kernels_active()->accept(out, key)) return FASTWS_ERR_HANDSHAKE_KEY;
+    uint32_t state[5];
+    if (len != FASTWS_KEY_LEN || !fws_kernels_active()->accept(out, state, key)) return FASTWS_ERR_HANDSHAKE_KEY;
     out[FASTWS_ACCEPT_LEN] = '\0';
     return 0;
 }

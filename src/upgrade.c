@@ -3,7 +3,9 @@
 #include <fastws/upgrade.h>
 
 #include <fastws/error.h>
+#include <fastws/handshake.h>
 
+#include "../simd/kernels.h"
 #include "buf.h"
 #include "platform.h"
 #include "upgrade_request.h"
@@ -11,10 +13,11 @@
 
 enum {
     GATHERED_MIN = 1024,     /* bytes of the first block of a head that comes in pieces */
-    SHORT_RESPONSE_CAP = 512 /* bytes of the longest response without a block of its own */
+    SHORT_RESPONSE_CAP = 512, /* bytes of the longest response without a block of its own */
+    EXTENSIONS_CAP = 128      /* bytes of the longest list of accepted extensions without one */
 };
 
-enum phase { PHASE_REQUEST_LINE, PHASE_HEADERS, PHASE_ACCEPTED, PHASE_REFUSED };
+enum phase { PHASE_HEAD, PHASE_ACCEPTED, PHASE_REFUSED };
 
 struct fastws_upgrade {
     const struct fastws_allocator *allocator;
@@ -32,6 +35,7 @@ struct fastws_upgrade {
     size_t long_response_cap;
     size_t response_len;
     char short_response[SHORT_RESPONSE_CAP];
+    char short_extensions[EXTENSIONS_CAP];
 };
 
 /* ---- Life ---- */
@@ -47,6 +51,8 @@ static int check_config(const struct fastws_upgrade_config *config) {
     if (config->size != sizeof *config) return FASTWS_ERR_ARGUMENT;
     for (size_t i = 0; i < config->protocol_count; i++)
         if (!fastws_http_is_token(config->protocols[i])) return FASTWS_ERR_ARGUMENT;
+    for (size_t i = 0; i < config->origin_count; i++)
+        if (!fastws_origin_equals(config->origins[i], config->origins[i])) return FASTWS_ERR_ARGUMENT;
     return fws_response_check(&config->headers);
 }
 
@@ -56,8 +62,20 @@ size_t fastws_upgrade_sizeof(void) {
 
 /* Forgets the request. Blocks must have been released. */
 static void start(struct fastws_upgrade *upgrade, const struct fastws_upgrade_config *config) {
-    upgrade->phase = PHASE_REQUEST_LINE;
-    upgrade->request = (struct fws_request){.config = config};
+    upgrade->phase = PHASE_HEAD;
+    struct fws_request *request = &upgrade->request;
+    request->config = config;
+    request->allocator = upgrade->allocator;
+    request->has_line = 0;
+    request->seen = 0;
+    request->header_count = 0;
+    request->is_head_method = 0;
+    request->target = (struct fastws_slice){NULL, 0};
+    request->protocol = (struct fastws_slice){NULL, 0};
+    request->host = (struct fastws_slice){NULL, 0};
+    request->origin = (struct fastws_slice){NULL, 0};
+    request->extensions = (struct fastws_http_text){upgrade->short_extensions, EXTENSIONS_CAP, 0};
+    request->extensions_block = NULL;
     upgrade->gathered = NULL;
     upgrade->gathered_cap = 0;
     upgrade->gathered_len = 0;
@@ -99,6 +117,9 @@ static void release_blocks(struct fastws_upgrade *upgrade) {
     if (upgrade->gathered) allocator->release(allocator->context, upgrade->gathered, upgrade->gathered_cap);
     if (upgrade->long_response)
         allocator->release(allocator->context, upgrade->long_response, upgrade->long_response_cap);
+    const struct fws_request *request = &upgrade->request;
+    if (request->extensions_block)
+        allocator->release(allocator->context, request->extensions_block, request->extensions.cap);
 }
 
 void fastws_upgrade_reset(struct fastws_upgrade *upgrade) {
@@ -133,6 +154,12 @@ static int write_response(struct fastws_upgrade *upgrade, write_function *write,
 
 static const char *get_response(const struct fastws_upgrade *upgrade) {
     return upgrade->long_response ? upgrade->long_response : upgrade->short_response;
+}
+
+/* Writes the answer to the key where the response left room for it. */
+static void write_accept(struct fastws_upgrade *upgrade) {
+    char *response = upgrade->long_response ? upgrade->long_response : upgrade->short_response;
+    fws_kernels_active()->accept(response + FWS_RESPONSE_ACCEPT_OFF, upgrade->request.accept_state, NULL);
 }
 
 static int write_refusal(struct fastws_upgrade *upgrade, struct fws_response *response, int error) {
@@ -178,18 +205,27 @@ static int accept_head(struct fastws_upgrade *upgrade) {
     response.extra = (struct fastws_http_headers){NULL, 0};
     TRY(fws_request_judge_end(request, &response.extra));
     TRY(fws_response_check(&response.extra));
-    response.accept = request->accept;
     response.protocol = request->protocol;
+    response.extensions = (struct fastws_slice){request->extensions.ptr, request->extensions.len};
     TRY(write_response(upgrade, fws_response_accepted, &response));
+    write_accept(upgrade);
     if (request->protocol.len > 0) request->protocol.ptr = get_response(upgrade) + FWS_RESPONSE_PROTOCOL_OFF;
     upgrade->phase = PHASE_ACCEPTED;
     return 1;
 }
 
-/* Ends the request. result: 1 when the head is complete, or an error. */
-static int finish(struct fastws_upgrade *upgrade, int result) {
+/* Ends the request.
+ *   result     1 when the head is complete, or an error
+ *   head, len  what was received of the head, up to the byte that decided it; empty if another server has read it */
+static int finish(struct fastws_upgrade *upgrade, int result, const char *head, size_t len) {
+    const struct fastws_upgrade_config *config = upgrade->request.config;
     if (result == 1) result = accept_head(upgrade);
-    return result < 0 ? refuse(upgrade, result) : result;
+    if (result < 0) result = refuse(upgrade, result);
+    if (FWS_UNLIKELY(config->on_end != NULL)) {
+        struct fastws_slice received = {head, len};
+        config->on_end(config->context, received, (struct fastws_slice){get_response(upgrade), upgrade->response_len});
+    }
+    return result;
 }
 
 /* ---- The head ---- */
@@ -210,6 +246,8 @@ static int grow(struct fastws_upgrade *upgrade, const char *head, size_t len, si
     if (block == NULL) return FASTWS_ERR_NOMEM;
     memcpy(block, head, len);
     move_slice(&upgrade->request.target, head, block);
+    move_slice(&upgrade->request.host, head, block);
+    move_slice(&upgrade->request.origin, head, block);
     if (config->protocol) move_slice(&upgrade->request.protocol, head, block);
     if (upgrade->gathered) allocator->release(allocator->context, upgrade->gathered, upgrade->gathered_cap);
     upgrade->gathered = block;
@@ -225,42 +263,6 @@ static int gather(struct fastws_upgrade *upgrade, const void *src, size_t len) {
     memcpy(upgrade->gathered + upgrade->gathered_len, src, len);
     upgrade->gathered_len = needed;
     return 0;
-}
-
-/* Steps behind the line that was parsed. */
-static void next_line(struct fastws_upgrade *upgrade) {
-    upgrade->line_off += upgrade->line_pos;
-    upgrade->line_pos = 0;
-}
-
-static int take_request_line(struct fastws_upgrade *upgrade, const char *head, size_t len) {
-    struct fastws_http_request_line line;
-    size_t off = upgrade->line_off;
-    int result = fastws_http_parse_request_line(&line, head + off, len - off, &upgrade->line_pos);
-    if (result <= 0) return result;
-    next_line(upgrade);
-    /* RFC 6455 4.2.1, item 1: HTTP/1.1 or higher. HTTP/2 and later have no such line. */
-    if (line.version_major != 1 || line.version_minor < 1) return FASTWS_ERR_HTTP_VERSION;
-    TRY(fws_request_judge_line(&upgrade->request, line.method, line.target));
-    upgrade->phase = PHASE_HEADERS;
-    return 1;
-}
-
-/* Takes the lines that have arrived. Returns 1 after the last one of the head, NEED_MORE or an error. */
-static int take_lines(struct fastws_upgrade *upgrade, const char *head, size_t len) {
-    if (upgrade->phase == PHASE_REQUEST_LINE) {
-        int result = take_request_line(upgrade, head, len);
-        if (result <= 0) return result;
-    }
-    for (;;) {
-        struct fastws_http_header header;
-        size_t off = upgrade->line_off;
-        int result = fastws_http_parse_header(&header, head + off, len - off, &upgrade->line_pos);
-        if (result <= 0) return result;
-        next_line(upgrade);
-        if (result == FASTWS_HTTP_END) return 1;
-        TRY(fws_request_judge_header(&upgrade->request, header.name, header.value));
-    }
 }
 
 /* Says what becomes of a head that has not ended after len new bytes. */
@@ -281,17 +283,17 @@ int fastws_upgrade_feed(struct fastws_upgrade *upgrade, const void *src, size_t 
     const char *head = src;
     if (before > 0) {
         int result = gather(upgrade, src, taken);
-        if (result < 0) return refuse(upgrade, result);
+        if (result < 0) return finish(upgrade, result, upgrade->gathered, before);
         head = upgrade->gathered;
     }
-    int result = take_lines(upgrade, head, before + taken);
+    int result = fws_request_read(&upgrade->request, head, before + taken, &upgrade->line_off, &upgrade->line_pos);
     if (result == FASTWS_NEED_MORE) {
         *used = taken;
         result = keep(upgrade, head, taken, taken == room);
-        return result < 0 ? refuse(upgrade, result) : FASTWS_NEED_MORE;
+        return result < 0 ? finish(upgrade, result, head, before + taken) : FASTWS_NEED_MORE;
     }
     *used = upgrade->line_off + upgrade->line_pos - before;
-    return finish(upgrade, result);
+    return finish(upgrade, result, head, before + *used);
 }
 
 static int judge_parsed(struct fastws_upgrade *upgrade, struct fastws_slice method, struct fastws_slice target,
@@ -310,15 +312,15 @@ static int judge_parsed(struct fastws_upgrade *upgrade, struct fastws_slice meth
 
 int fastws_upgrade_parsed(struct fastws_upgrade *upgrade, struct fastws_slice method, struct fastws_slice target,
                           const struct fastws_http_header *headers, size_t count) {
-    if (upgrade->phase != PHASE_REQUEST_LINE || upgrade->gathered) return FASTWS_ERR_STATE;
-    return finish(upgrade, judge_parsed(upgrade, method, target, headers, count));
+    if (upgrade->phase != PHASE_HEAD || upgrade->gathered) return FASTWS_ERR_STATE;
+    return finish(upgrade, judge_parsed(upgrade, method, target, headers, count), NULL, 0);
 }
 
 int fastws_upgrade_refuse(struct fastws_upgrade *upgrade, int error) {
     if (error >= 0) return FASTWS_ERR_ARGUMENT;
     if (upgrade->phase >= PHASE_ACCEPTED) return FASTWS_ERR_STATE;
     upgrade->request.reject = (struct fastws_reject){.status = 0};
-    return refuse(upgrade, error);
+    return finish(upgrade, error, upgrade->gathered, upgrade->gathered_len);
 }
 
 /* ---- Results ---- */
@@ -334,6 +336,13 @@ int fastws_upgrade_protocol(const struct fastws_upgrade *upgrade, struct fastws_
     if (upgrade->phase != PHASE_ACCEPTED) return FASTWS_ERR_STATE;
     *out = upgrade->request.protocol;
     return out->len > 0;
+}
+
+int fastws_upgrade_extensions(const struct fastws_upgrade *upgrade, struct fastws_slice *out) {
+    if (upgrade->phase != PHASE_ACCEPTED) return FASTWS_ERR_STATE;
+    const struct fastws_http_text *extensions = &upgrade->request.extensions;
+    *out = (struct fastws_slice){extensions->ptr, extensions->len};
+    return extensions->len > 0;
 }
 
 int fastws_upgrade_target(const struct fastws_upgrade *upgrade, struct fastws_slice *out) {

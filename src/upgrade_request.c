@@ -3,6 +3,10 @@
 #include "upgrade_request.h"
 
 #include <fastws/error.h>
+#include <fastws/options.h>
+
+#include "../simd/kernels.h"
+#include "http_lines.h"
 
 /* Headers that were there and are right. */
 enum {
@@ -10,7 +14,9 @@ enum {
     SEEN_UPGRADE = 1u << 1,    /* one that names websocket */
     SEEN_CONNECTION = 1u << 2, /* one that names upgrade */
     SEEN_VERSION = 1u << 3,
-    SEEN_KEY = 1u << 4
+    SEEN_KEY = 1u << 4,
+    SEEN_ORIGIN = 1u << 5,
+    SEEN_ORIGINS = 1u << 6 /* more than one: not right */
 };
 
 /* Says whether a token equals a name of letters and '-' in lower case, 4 bytes or more. Words overlap at the end of the
@@ -71,6 +77,7 @@ static int judge_host(struct fws_request *request, struct fastws_slice value) {
     /* RFC 9112 3.2: more than one, or one that is no host, is answered with 400. */
     if (request->seen & SEEN_HOST || !fastws_http_is_host(value)) return FASTWS_ERR_HANDSHAKE_HOST;
     request->seen |= SEEN_HOST;
+    request->host = value;
     if (config->on_host == NULL) return 0;
     return heed(config->on_host(config->context, value, empty_reject(request)));
 }
@@ -78,6 +85,10 @@ static int judge_host(struct fws_request *request, struct fastws_slice value) {
 static int judge_upgrade(struct fws_request *request, struct fastws_slice value) {
     struct fastws_slice protocol;
     int result;
+    if (FWS_LIKELY(IS_NAME(value, "websocket"))) {
+        request->seen |= SEEN_UPGRADE;
+        return 0;
+    }
     while ((result = fastws_http_next_protocol(&protocol, &value)) > 0)
         if (IS_NAME(protocol, "websocket")) request->seen |= SEEN_UPGRADE;
     return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_UPGRADE;
@@ -86,6 +97,10 @@ static int judge_upgrade(struct fws_request *request, struct fastws_slice value)
 static int judge_connection(struct fws_request *request, struct fastws_slice value) {
     struct fastws_slice option;
     int result;
+    if (FWS_LIKELY(IS_NAME(value, "upgrade"))) {
+        request->seen |= SEEN_CONNECTION;
+        return 0;
+    }
     while ((result = fastws_http_next_token(&option, &value)) > 0)
         if (IS_NAME(option, "upgrade")) request->seen |= SEEN_CONNECTION;
     return result == 0 ? 0 : FASTWS_ERR_HANDSHAKE_CONNECTION;
@@ -101,7 +116,10 @@ static int judge_version(struct fws_request *request, struct fastws_slice value)
 
 static int judge_key(struct fws_request *request, struct fastws_slice value) {
     if (request->seen & SEEN_KEY) return FASTWS_ERR_HANDSHAKE_KEY;
-    TRY(fastws_accept_key(request->accept, value.ptr, value.len));
+    /* The answer is finished when it is sent: most heads have more to judge meanwhile. */
+    const uint8_t *key = (const uint8_t *)value.ptr;
+    if (value.len != FWS_KEY_LEN || !fws_kernels_active()->accept(NULL, request->accept_state, key))
+        return FASTWS_ERR_HANDSHAKE_KEY;
     request->seen |= SEEN_KEY;
     return 0;
 }
@@ -144,10 +162,82 @@ static int judge_protocols(struct fws_request *request, struct fastws_slice valu
     return result < 0 || is_empty ? FASTWS_ERR_HANDSHAKE_PROTOCOL : 0;
 }
 
+/* RFC 6455 9.1: a value in quotes has to be a token without them, too. */
+static int check_quoted(struct fastws_slice parameters) {
+    struct fastws_option_parameter parameter;
+    if (parameters.len == 0 || memchr(parameters.ptr, '"', parameters.len) == NULL) return 0;
+    while (fastws_option_next_parameter(&parameter, &parameters) > 0) {
+        struct fastws_slice value = parameter.value;
+        if (!parameter.is_quoted) continue;
+        if (value.len == 0) return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
+        for (size_t i = 0; i < value.len; i++) {
+            i += value.ptr[i] == '\\'; /* never the last byte */
+            if (!fastws_http_is_token((struct fastws_slice){value.ptr + i, 1})) return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
+        }
+    }
+    return 0;
+}
+
+/* Makes room for the extensions, which have become longer than their memory. */
+static int grow_extensions(struct fws_request *request, size_t len) {
+    struct fastws_http_text *text = &request->extensions;
+    const struct fastws_allocator *allocator = request->allocator;
+    size_t cap = len <= SIZE_MAX / 2 ? 2 * len : len;
+    char *block = allocator->allocate(allocator->context, cap);
+    if (block == NULL) return FASTWS_ERR_NOMEM;
+    memcpy(block, text->ptr, text->len);
+    if (request->extensions_block) allocator->release(allocator->context, request->extensions_block, text->cap);
+    request->extensions_block = block;
+    text->ptr = block;
+    text->cap = cap;
+    return 0;
+}
+
+/* Writes down what was accepted: it may be gone when the callback is called again. */
+static int accept_extension(struct fws_request *request, const struct fastws_option *accepted) {
+    struct fastws_http_text text = request->extensions;
+    int result = fastws_options_write(&text, accepted, 1);
+    if (result == FASTWS_ERR_BUFFER_SIZE) {
+        TRY(grow_extensions(request, text.len));
+        text = request->extensions;
+        result = fastws_options_write(&text, accepted, 1);
+    }
+    if (result == 0) request->extensions = text;
+    return result;
+}
+
+/* Offers an extension to the callback. */
+static int negotiate(struct fws_request *request, const struct fastws_option *offered) {
+    const struct fastws_upgrade_config *config = request->config;
+    struct fastws_option accepted = *offered;
+    int verdict = config->negotiate(config->context, offered, &accepted, empty_reject(request));
+    if (verdict < 0) return FASTWS_ERR_HANDSHAKE_REJECTED;
+    return verdict > 0 ? accept_extension(request, &accepted) : 0;
+}
+
+static int judge_extensions(struct fws_request *request, struct fastws_slice value) {
+    struct fastws_option offered;
+    int is_empty = 1;
+    int result;
+    while ((result = fastws_option_next(&offered, &value)) > 0) {
+        is_empty = 0;
+        TRY(check_quoted(offered.parameters));
+        /* Without the callback all are declined: the response does not name them. */
+        if (request->config->negotiate) TRY(negotiate(request, &offered));
+    }
+    return result < 0 || is_empty ? FASTWS_ERR_HANDSHAKE_EXTENSIONS : 0;
+}
+
 static int judge_other(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
     const struct fastws_upgrade_config *config = request->config;
     if (config->on_header == NULL) return 0;
     return heed(config->on_header(config->context, name, value, empty_reject(request)));
+}
+
+static int judge_origin(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
+    request->seen |= request->seen & SEEN_ORIGIN ? SEEN_ORIGINS : SEEN_ORIGIN;
+    request->origin = value;
+    return judge_other(request, name, value);
 }
 
 static int judge_content_length(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
@@ -158,7 +248,8 @@ static int judge_content_length(struct fws_request *request, struct fastws_slice
     return judge_other(request, name, value);
 }
 
-int fws_request_judge_header(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
+static FWS_ALWAYS_INLINE int judge_header(struct fws_request *request, struct fastws_slice name,
+                                          struct fastws_slice value) {
     unsigned count_max = request->config->header_count_max;
     if (count_max != 0 && request->header_count == count_max) return FASTWS_ERR_HTTP_TOO_MANY_HEADERS;
     request->header_count++;
@@ -166,6 +257,9 @@ int fws_request_judge_header(struct fws_request *request, struct fastws_slice na
     switch (name.len) {
     case 4:
         if (IS_NAME(name, "host")) return judge_host(request, value);
+        break;
+    case 6:
+        if (IS_NAME(name, "origin")) return judge_origin(request, name, value);
         break;
     case 7:
         if (IS_NAME(name, "upgrade")) return judge_upgrade(request, value);
@@ -187,13 +281,61 @@ int fws_request_judge_header(struct fws_request *request, struct fastws_slice na
         if (IS_NAME(name, "sec-websocket-protocol")) return judge_protocols(request, value);
         break;
     case 24:
-        /* Extensions are declined by not naming them in the response. */
-        if (IS_NAME(name, "sec-websocket-extensions")) return 0;
+        if (IS_NAME(name, "sec-websocket-extensions")) return judge_extensions(request, value);
         break;
     default:
         break;
     }
     return judge_other(request, name, value);
+}
+
+int fws_request_judge_header(struct fws_request *request, struct fastws_slice name, struct fastws_slice value) {
+    return judge_header(request, name, value);
+}
+
+static FWS_ALWAYS_INLINE int read_request_line(struct fws_request *request, struct fws_lines *lines) {
+    struct fastws_http_request_line line;
+    int result = fws_lines_request(lines, &line);
+    if (result <= 0) return result;
+    /* RFC 6455 4.2.1, item 1: HTTP/1.1 or higher. HTTP/2 and later have no such line. */
+    if (line.version_major != 1 || line.version_minor < 1) return FASTWS_ERR_HTTP_VERSION;
+    TRY(fws_request_judge_line(request, line.method, line.target));
+    request->has_line = 1;
+    return 1;
+}
+
+static FWS_ALWAYS_INLINE int read_lines(struct fws_request *request, struct fws_lines *lines) {
+    if (!request->has_line) {
+        int result = read_request_line(request, lines);
+        if (result <= 0) return result;
+    }
+    for (;;) {
+        struct fastws_http_header header = {{NULL, 0}, {NULL, 0}};
+        int result = fws_lines_next(lines, &header);
+        if (result <= 0) return result;
+        if (result == FASTWS_HTTP_END) return 1;
+        TRY(judge_header(request, header.name, header.value));
+    }
+}
+
+int fws_request_read(struct fws_request *request, const char *head, size_t len, size_t *off, size_t *pos) {
+    struct fws_marks marks;
+    struct fws_lines lines = fws_lines_at(&marks, head, len, *off, *pos);
+    int result = read_lines(request, &lines);
+    *off = lines.off;
+    *pos = lines.pos;
+    return result;
+}
+
+/* Says whether pages of this origin may open connections. Programs that are no browsers send no Origin. RFC 6455 10.2. */
+static int check_origin(const struct fws_request *request) {
+    const struct fastws_upgrade_config *config = request->config;
+    if (!config->is_origin_checked || !(request->seen & SEEN_ORIGIN)) return 0;
+    if (request->seen & SEEN_ORIGINS) return FASTWS_ERR_HANDSHAKE_ORIGIN;
+    if (fastws_origin_is_host(request->origin, request->host)) return 0;
+    for (size_t i = 0; i < config->origin_count; i++)
+        if (fastws_origin_equals(request->origin, config->origins[i])) return 0;
+    return FASTWS_ERR_HANDSHAKE_ORIGIN;
 }
 
 static int check_seen(unsigned seen) {
@@ -208,6 +350,7 @@ static int check_seen(unsigned seen) {
 int fws_request_judge_end(struct fws_request *request, struct fastws_http_headers *extra) {
     const struct fastws_upgrade_config *config = request->config;
     TRY(check_seen(request->seen));
+    TRY(check_origin(request));
     if (config->on_before_upgrade == NULL) return 0;
     return heed(config->on_before_upgrade(config->context, extra, empty_reject(request)));
 }

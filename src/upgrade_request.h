@@ -5,21 +5,28 @@
 
 #include <fastws/handshake.h>
 #include <fastws/http.h>
+#include <fastws/http_write.h>
 #include <fastws/upgrade.h>
 
 #include "platform.h"
 
-/* All zero but for the configuration: nothing is known yet. */
+/* At the start nothing is known, and reject is not read. */
 struct fws_request {
     const struct fastws_upgrade_config *config;
+    const struct fastws_allocator *allocator;
+    int has_line;  /* the request line was judged */
     unsigned seen; /* headers that were there and are right: see upgrade_request.c */
     unsigned header_count;
     int is_head_method;           /* the answer to HEAD has no body. RFC 9110 9.3.2 */
     size_t protocol_rank;         /* of the protocol in the configuration's list, if it is from there */
     struct fastws_slice target;   /* in the head */
     struct fastws_slice protocol; /* best one so far, in the head or in the configuration; empty if there is none */
-    struct fastws_reject reject;  /* what the callback filled that was called last */
-    char accept[FASTWS_ACCEPT_LEN + 1]; /* the answer to the key, once that was seen */
+    struct fastws_slice host;     /* in the head */
+    struct fastws_slice origin;   /* in the head */
+    struct fastws_http_text extensions; /* those accepted so far */
+    char *extensions_block;             /* what they are written into, if it is not memory of the owner; of its cap */
+    struct fastws_reject reject;        /* what the callback filled that was called last */
+    uint32_t accept_state[5];           /* what is hashed of the answer to the key, once that was seen */
 };
 
 /* Judge the request line, one header line, and the head as a whole, and call the callbacks.
@@ -30,5 +37,12 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_line(struct fws_request *requ
 FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_header(struct fws_request *request, struct fastws_slice name,
                                                           struct fastws_slice value);
 FWS_PRIVATE FASTWS_NODISCARD int fws_request_judge_end(struct fws_request *request, struct fastws_http_headers *extra);
+
+/* Reads and judges the lines that have arrived.
+ *   head, len  bytes received so far, from the first of the head on
+ *   off, pos   in and out: where the line starts that is read next, and how much of it was looked at
+ * Returns 1 after the last line, NEED_MORE or an error. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_request_read(struct fws_request *request, const char *head, size_t len,
+                                                  size_t *off, size_t *pos);
 
 #endif

@@ -4,62 +4,58 @@
 
 #include <fastws/error.h>
 
-/* Text that is written as far as it fits, and counted in any case. */
-struct text {
-    char *ptr;
-    size_t cap;
-    size_t len;
-};
+#include "text.h"
 
-static FWS_ALWAYS_INLINE void put(struct text *text, const char *src, size_t len) {
-    if (text->len <= text->cap && len <= text->cap - text->len && len > 0) memcpy(text->ptr + text->len, src, len);
-    text->len = len <= SIZE_MAX - text->len ? text->len + len : SIZE_MAX;
-}
-
-#define PUT(text, literal) put(text, literal, sizeof(literal) - 1)
-
-static void put_slice(struct text *text, struct fastws_slice slice) {
-    put(text, slice.ptr, slice.len);
-}
-
-static void put_number(struct text *text, size_t number) {
-    char digits[20]; /* SIZE_MAX has no more */
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    put(text, digits + i, sizeof digits - i);
-}
-
-static void put_headers(struct text *text, const struct fastws_http_headers *headers) {
-    for (size_t i = 0; i < headers->count; i++) {
-        put_slice(text, headers->ptr[i].name);
-        PUT(text, ": ");
-        put_slice(text, headers->ptr[i].value);
-        PUT(text, "\r\n");
-    }
-}
-
-#define ACCEPTED_HEAD                                                                                                  \
+#define HEAD                                                                                                           \
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 #define PROTOCOL_NAME "\r\nSec-WebSocket-Protocol: "
+#define EXTENSIONS_NAME "\r\nSec-WebSocket-Extensions: "
 
-_Static_assert(sizeof ACCEPTED_HEAD - 1 + FASTWS_ACCEPT_LEN + sizeof PROTOCOL_NAME - 1 == FWS_RESPONSE_PROTOCOL_OFF,
+enum { HEAD_LEN = sizeof HEAD - 1, PROTOCOL_NAME_LEN = sizeof PROTOCOL_NAME - 1 };
+
+_Static_assert(HEAD_LEN == FWS_RESPONSE_ACCEPT_OFF, "the accept key is written there later");
+_Static_assert(HEAD_LEN + FASTWS_ACCEPT_LEN + PROTOCOL_NAME_LEN == FWS_RESPONSE_PROTOCOL_OFF,
                "the protocol is found again by its offset");
 
-size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response) {
-    struct text text = {dst, cap, 0};
-    PUT(&text, ACCEPTED_HEAD);
-    put(&text, response->accept, FASTWS_ACCEPT_LEN);
-    if (response->protocol.len > 0) {
-        PUT(&text, PROTOCOL_NAME);
-        put_slice(&text, response->protocol);
+static FWS_ALWAYS_INLINE void put_slice(struct fws_text *text, struct fastws_slice slice) {
+    fws_text_put(text, slice.ptr, slice.len);
+}
+
+static void put_headers(struct fws_text *text, const struct fastws_http_headers *headers) {
+    for (size_t i = 0; i < headers->count; i++) {
+        put_slice(text, headers->ptr[i].name);
+        fws_text_put_string(text, ": ");
+        put_slice(text, headers->ptr[i].value);
+        fws_text_put_string(text, "\r\n");
     }
-    PUT(&text, "\r\n");
-    put_headers(&text, &response->fixed);
-    put_headers(&text, &response->extra);
-    PUT(&text, "\r\n");
+}
+
+/* What comes behind the accept key, where there is any of it. */
+static FWS_NOINLINE void put_choices(struct fws_text *text, const struct fws_response *response) {
+    if (response->protocol.len > 0) {
+        fws_text_put_string(text, PROTOCOL_NAME);
+        put_slice(text, response->protocol);
+    }
+    if (response->extensions.len > 0) {
+        fws_text_put_string(text, EXTENSIONS_NAME);
+        put_slice(text, response->extensions);
+    }
+    fws_text_put_string(text, "\r\n");
+    put_headers(text, &response->fixed);
+    put_headers(text, &response->extra);
+    fws_text_put_string(text, "\r\n");
+}
+
+size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response) {
+    enum { ACCEPT_END = HEAD_LEN + FASTWS_ACCEPT_LEN, BARE_LEN = ACCEPT_END + 4 };
+    if (FWS_LIKELY(cap >= BARE_LEN)) {
+        memcpy(dst, HEAD, HEAD_LEN);
+        memcpy(dst + ACCEPT_END, "\r\n\r\n", 4);
+    }
+    size_t choices = response->protocol.len | response->extensions.len | response->fixed.count | response->extra.count;
+    if (choices == 0) return BARE_LEN;
+    struct fws_text text = {dst, cap, ACCEPT_END};
+    put_choices(&text, response);
     return text.len;
 }
 
@@ -69,36 +65,36 @@ static int has_content_type(const struct fastws_http_headers *headers) {
     return 0;
 }
 
-static void put_status_line(struct text *text, int status) {
+static void put_status_line(struct fws_text *text, int status) {
     const char *reason = fastws_http_status_text(status);
-    PUT(text, "HTTP/1.1 ");
-    put_number(text, (size_t)status);
-    PUT(text, " ");
-    put(text, reason, strlen(reason));
-    PUT(text, "\r\n");
+    fws_text_put_string(text, "HTTP/1.1 ");
+    fws_text_put_number(text, (size_t)status);
+    fws_text_put_string(text, " ");
+    fws_text_put_string(text, reason);
+    fws_text_put_string(text, "\r\n");
 }
 
 /* Some errors come with what the client should have sent. */
-static void put_hints(struct text *text, int error) {
+static void put_hints(struct fws_text *text, int error) {
     /* RFC 9110 15.5.6. */
-    if (error == FASTWS_ERR_HTTP_METHOD) PUT(text, "Allow: GET\r\n");
+    if (error == FASTWS_ERR_HTTP_METHOD) fws_text_put_string(text, "Allow: GET\r\n");
     /* RFC 9110 15.5.22 asks for the protocol, RFC 6455 4.4 for its version. */
     if (error == FASTWS_ERR_HANDSHAKE_VERSION)
-        PUT(text, "Upgrade: websocket\r\nSec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
+        fws_text_put_string(text, "Upgrade: websocket\r\nSec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
 }
 
 size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *response) {
-    struct text text = {dst, cap, 0};
+    struct fws_text text = {dst, cap, 0};
     put_status_line(&text, response->status);
     if (!has_content_type(&response->fixed) && !has_content_type(&response->extra))
-        PUT(&text, "Content-Type: text/plain; charset=utf-8\r\n");
-    PUT(&text, "Content-Length: ");
-    put_number(&text, response->body.len);
-    PUT(&text, "\r\nConnection: close\r\n");
+        fws_text_put_string(&text, "Content-Type: text/plain; charset=utf-8\r\n");
+    fws_text_put_string(&text, "Content-Length: ");
+    fws_text_put_number(&text, response->body.len);
+    fws_text_put_string(&text, "\r\nConnection: close\r\n");
     put_hints(&text, response->error);
     put_headers(&text, &response->fixed);
     put_headers(&text, &response->extra);
-    PUT(&text, "\r\n");
+    fws_text_put_string(&text, "\r\n");
     if (!response->is_body_left_out) put_slice(&text, response->body);
     return text.len;
 }

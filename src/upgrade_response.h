@@ -14,8 +14,8 @@ struct fws_response {
     struct fastws_http_headers extra; /* in this one, behind the fixed ones */
 
     /* 101 only. */
-    const char *accept;           /* FASTWS_ACCEPT_LEN bytes */
-    struct fastws_slice protocol; /* may be empty */
+    struct fastws_slice protocol;   /* may be empty */
+    struct fastws_slice extensions; /* may be empty */
 
     /* Refusals only. */
     int error; /* some errors have headers of their own */
@@ -24,14 +24,15 @@ struct fws_response {
     int is_body_left_out; /* only its length is told */
 };
 
-/* Where the protocol stands in what fws_response_accepted() writes. */
+/* Where the accept key and the protocol stand in what fws_response_accepted() writes. */
+#define FWS_RESPONSE_ACCEPT_OFF 97
 #define FWS_RESPONSE_PROTOCOL_OFF 151
 
 /* Returns 0, or
  *   FASTWS_ERR_HANDSHAKE_HEADER  a name is no token or one that the handshake writes itself, or a value is no value */
 FWS_PRIVATE FASTWS_NODISCARD int fws_response_check(const struct fastws_http_headers *headers);
 
-/* Write the 101, and a refusal, as far as cap bytes at dst go. Return the length of the whole: if it is more than cap,
+/* Write the 101, with room for the accept key, and a refusal, as far as cap bytes at dst go. Return the length of the whole: if it is more than cap,
  * what stands at dst is of no use. */
 FWS_PRIVATE size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response);
 FWS_PRIVATE size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *response);

@@ -68,7 +68,7 @@ static void walks_from_first_to_last(void **state) {
     (void)state;
     assert_int_equal(fastws_error_next(0), FASTWS_ERR_NOMEM);
     assert_int_equal(fastws_error_next(FASTWS_ERR_RANDOM), FASTWS_ERR_LEN_FORM);
-    assert_int_equal(fastws_error_next(FASTWS_ERR_HANDSHAKE_TIMEOUT), 0);
+    assert_int_equal(fastws_error_next(FASTWS_ERR_TLS_ALPN), 0);
     assert_int_equal(fastws_error_next(1), 0);
     assert_int_equal(fastws_error_next(-100000), 0);
     assert_int_equal(fastws_error_next(INT32_MIN), 0);
@@ -81,7 +81,7 @@ static void walks_from_first_to_last(void **state) {
 
 static void says_that_other_numbers_are_unknown(void **state) {
     (void)state;
-    const int numbers[] = {1, 2, 1000, INT32_MAX, -7, -19, -31, -131, -1000, INT32_MIN};
+    const int numbers[] = {1, 2, 1000, INT32_MAX, -7, -19, -31, -132, -159, -170, -1000, INT32_MIN};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         assert_string_equal(fastws_error_name(numbers[i]), "FASTWS_ERR_UNKNOWN");
         assert_string_equal(fastws_error_text(numbers[i]), "unknown error");
@@ -111,8 +111,11 @@ static const struct {
     {FASTWS_ERR_HTTP_REQUEST_LINE, FASTWS_ERR_HTTP_REQUEST_LINE, 0, 400},
     {FASTWS_ERR_HTTP_TARGET, FASTWS_ERR_HTTP_HEADER_VALUE, 0, 400},
     {FASTWS_ERR_HTTP_BODY, FASTWS_ERR_HTTP_BODY, 0, 400},
+    {FASTWS_ERR_HTTP_STATUS_LINE, FASTWS_ERR_HTTP_STATUS_LINE, 0, 0},
+    {FASTWS_ERR_HTTP_OPTIONS, FASTWS_ERR_HTTP_COOKIE, 0, 400},
     {FASTWS_ERR_HANDSHAKE_HOST, FASTWS_ERR_HANDSHAKE_VERSION_MISSING, 0, 400},
     {FASTWS_ERR_HANDSHAKE_PROTOCOL, FASTWS_ERR_HANDSHAKE_EXTENSIONS, 0, 400},
+    {FASTWS_ERR_HANDSHAKE_STATUS, FASTWS_ERR_TLS_ALPN, 0, 0},
 };
 
 static const struct {
@@ -139,6 +142,7 @@ static const struct {
     {FASTWS_ERR_HANDSHAKE_REJECTED, 0, 403},
     {FASTWS_ERR_HANDSHAKE_HEADER, 0, 500},
     {FASTWS_ERR_HANDSHAKE_TIMEOUT, 0, 408},
+    {FASTWS_ERR_HANDSHAKE_ORIGIN, 0, 403},
 };
 
 /* Checks one error and returns 1, to be counted. */

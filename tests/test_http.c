@@ -24,14 +24,15 @@ struct place {
     size_t len;
 };
 
-/* What one of the two parsers said of a line, comparable by its bytes. */
+/* What one of the parsers said of a line, comparable by its bytes. */
 struct outcome {
     int result;
     size_t pos;
-    struct place first;  /* method or name */
+    struct place first;  /* method, name or reason */
     struct place second; /* target or value */
     int major;
     int minor;
+    int status;
 };
 
 typedef struct outcome parse_function(const char *src, size_t len, size_t pos);
@@ -49,6 +50,20 @@ static struct outcome parse_request(const char *src, size_t len, size_t pos) {
     if (outcome.result != 1) return outcome;
     outcome.first = place_of(line.method, src);
     outcome.second = place_of(line.target, src);
+    outcome.major = line.version_major;
+    outcome.minor = line.version_minor;
+    return outcome;
+}
+
+static struct outcome parse_status(const char *src, size_t len, size_t pos) {
+    struct fastws_http_status_line line;
+    struct outcome outcome;
+    memset(&outcome, 0, sizeof outcome);
+    outcome.result = fastws_http_parse_status_line(&line, src, len, &pos);
+    outcome.pos = pos;
+    if (outcome.result != 1) return outcome;
+    outcome.first = place_of(line.reason, src);
+    outcome.status = line.status;
     outcome.major = line.version_major;
     outcome.minor = line.version_minor;
     return outcome;
@@ -88,6 +103,7 @@ static void assert_same(const struct outcome *a, const struct outcome *b) {
     assert_memory_equal(&a->second, &b->second, sizeof a->second);
     assert_int_equal(a->major, b->major);
     assert_int_equal(a->minor, b->minor);
+    assert_int_equal(a->status, b->status);
 }
 
 /* Parses src whole, in two pieces cut at every position, and byte by byte; all must say the same. */
@@ -247,6 +263,65 @@ static void leaves_out_untouched_when_a_request_line_is_refused(void **state) {
     const char *src = "GET / HTTP/1.11\r\n";
     assert_int_equal(fastws_http_parse_request_line(&line, src, strlen(src), &pos), FASTWS_ERR_HTTP_VERSION);
     assert_memory_equal(&line, &before, sizeof line);
+}
+
+/* ---- Status lines ---- */
+
+static void parses_status_lines(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        int major, minor, status;
+        const char *reason;
+    } cases[] = {
+        {"HTTP/1.1 101 Switching Protocols\r\n", 1, 1, 101, "Switching Protocols"},
+        {"HTTP/1.1 101 \r\n", 1, 1, 101, ""},
+        {"HTTP/1.1 101\r\n", 1, 1, 101, ""}, /* gobwas/ws refuses it */
+        {"HTTP/1.0 404 Not Found\r\n", 1, 0, 404, "Not Found"},
+        {"HTTP/2.1 999  odd\treason \r\n", 2, 1, 999, " odd\treason "},
+        {"HTTP/1.1 100 \xc3\xa9\xff\r\n", 1, 1, 100, "\xc3\xa9\xff"}, /* obs-text */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *line = cases[i].line;
+        struct outcome outcome = parse_all_ways(parse_status, line, strlen(line));
+        assert_int_equal(outcome.result, 1);
+        assert_int_equal(outcome.pos, strlen(line));
+        assert_int_equal(outcome.major, cases[i].major);
+        assert_int_equal(outcome.minor, cases[i].minor);
+        assert_int_equal(outcome.status, cases[i].status);
+        assert_place(line, outcome.first, cases[i].reason);
+    }
+}
+
+static void refuses_malformed_status_lines(void **state) {
+    (void)state;
+    static const struct refusal cases[] = {
+        REFUSAL("\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 2),
+        REFUSAL("\r\nHTTP/1.1 101 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 2),
+        REFUSAL("HTTP/1.1\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 10),
+        REFUSAL("HTTP/1.1 \r\n", FASTWS_ERR_HTTP_STATUS_LINE, 11),
+        REFUSAL("HTTP/1.1 10\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 13),
+        REFUSAL("HTTP/1.1 1010 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 17),
+        REFUSAL("HTTP/1.1 101x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 15),
+        REFUSAL("HTTP/1.1 101\tx\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16),
+        REFUSAL("HTTP/1.1  101 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 17),
+        REFUSAL("HTTP/1.1 099 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16),
+        REFUSAL("HTTP/1.1 -10 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16),
+        REFUSAL("HTTP/1.1 1;0 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16), /* ';' follows '9' by two */
+        REFUSAL("HTTP/1.1 10: x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16),
+        REFUSAL("HTTP/1.; 101 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16),
+        REFUSAL("http/1.1 101 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 16),
+        REFUSAL(" HTTP/1.1 101 x\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 17),
+        REFUSAL("ICY 200 OK\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 12),
+        REFUSAL("HTTP/42.1092 101 x\r\n", FASTWS_ERR_HTTP_VERSION, 20),
+        REFUSAL("HTTP/01.1 101 x\r\n", FASTWS_ERR_HTTP_VERSION, 17),
+        REFUSAL("HTTP/1.1 101 a\0b\r\n", FASTWS_ERR_HTTP_STATUS_LINE, 15),
+        REFUSAL("HTTP/1.1 101 a\x7f", FASTWS_ERR_HTTP_STATUS_LINE, 15),
+        REFUSAL("\x16\x03\x01", FASTWS_ERR_HTTP_STATUS_LINE, 1),
+        REFUSAL("HTTP/1.1 101 x\n", FASTWS_ERR_HTTP_LINE_END, 15),
+        REFUSAL("HTTP/1.1 101 x\ry", FASTWS_ERR_HTTP_LINE_END, 16),
+    };
+    assert_refusals(parse_status, cases, COUNT(cases));
 }
 
 /* ---- Header lines ---- */
@@ -424,6 +499,8 @@ static void takes_tokens_from_lists(void **state) {
         {"a,b", "a|b|"},
         {"\ta\t,\tb\t", "a|b|"},
         {",,a,,b,,", "a|b|"},
+        {"a,b,,c", "a|b|c|"},
+        {"a,b;c", "a|!"}, /* gobwas/httphead hands out b before it sees the fault */
         {"Keep-Alive, Close,  hello", "Keep-Alive|Close|hello|"},
         {"a b", "!"}, /* a comma is missing */
         {"a, b c", "a|!"},
@@ -510,6 +587,25 @@ static void knows_hosts(void **state) {
         assert_int_equal(fastws_http_is_host((struct fastws_slice){others[i], strlen(others[i])}), 0);
 }
 
+/* Every byte at every place of a host, so that it meets each place of the words and their rest. */
+static void knows_the_bytes_of_hosts_at_every_offset(void **state) {
+    (void)state;
+    const char *marks = "-._~!$&'()*+,;=%";
+    for (int c = 0; c < 256; c++) {
+        int is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        int expected = is_alnum || (c != 0 && strchr(marks, c) != NULL);
+        for (size_t len = 1; len < 20; len++) {
+            for (size_t at = 0; at < len; at++) {
+                char host[20];
+                memset(host, 'h', len);
+                host[at] = (char)c;
+                if (c == ':') expected = at > 0 && at + 1 == len; /* with a port of no digits */
+                assert_int_equal(fastws_http_is_host((struct fastws_slice){at_guard(host, len), len}), expected);
+            }
+        }
+    }
+}
+
 static void trims_spaces_and_tabs(void **state) {
     (void)state;
     struct fastws_slice text = fastws_http_trim(SLICE(" \t a b\t \t"));
@@ -532,6 +628,53 @@ static void compares_without_case(void **state) {
     assert_int_equal(fastws_http_equals(SLICE("@"), "`"), 0); /* 0x20 apart, and no letters */
     assert_int_equal(fastws_http_equals(SLICE("["), "{"), 0);
     assert_int_equal(fastws_http_equals(SLICE("\r"), "-"), 0);
+}
+
+static void spells_names_as_usual(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *usual;
+    } cases[] = {
+        {"foo-", "Foo-"},           {"-foo", "-Foo"},       {"-", "-"},
+        {"foo----bar", "Foo----Bar"}, {"foo-bar", "Foo-Bar"}, {"FoO-BaR", "Foo-Bar"},
+        {"Foo-Bar", "Foo-Bar"},     {"", ""},               {"sec-websocket-extensions", "Sec-Websocket-Extensions"},
+        {"x_y-1a", "X_y-1a"},       {"foo bar", "foo bar"}, {"foo:bAR", "foo:bAR"}, /* no names */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char dst[32];
+        size_t len = strlen(cases[i].name);
+        fastws_http_canonical(dst, (struct fastws_slice){cases[i].name, len});
+        assert_memory_equal(dst, cases[i].usual, len);
+        memcpy(dst, cases[i].name, len); /* in place */
+        fastws_http_canonical(dst, (struct fastws_slice){dst, len});
+        assert_memory_equal(dst, cases[i].usual, len);
+    }
+}
+
+static void reads_numbers(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t number;
+    } cases[] = {
+        {"0", 0}, {"1", 1}, {"42", 42}, {"420", 420}, {"010050042", 10050042}, {"18446744073709551615", UINT64_MAX},
+        {"00000000000000000000000001", 1},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint64_t number = 7;
+        struct fastws_slice text = {cases[i].text, strlen(cases[i].text)};
+        assert_int_equal(fastws_http_parse_number(&number, text), 1);
+        assert_true(number == cases[i].number);
+    }
+    /* gobwas/httphead takes the bytes behind '9' for digits, and overflows. */
+    static const char *const others[] = {"", "-1", "+1", " 1", "1 ", "1:", ":", ";", "<", "=", ">", "?", "0x1", "1.0",
+                                         "18446744073709551616", "99999999999999999999", "a"};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        uint64_t number = 7;
+        struct fastws_slice text = {others[i], strlen(others[i])};
+        assert_int_equal(fastws_http_parse_number(&number, text), FASTWS_ERR_HTTP_HEADER_VALUE);
+        assert_true(number == 7);
+    }
 }
 
 static void names_the_statuses(void **state) {
@@ -558,6 +701,8 @@ int main(void) {
         cmocka_unit_test(refuses_bytes_that_may_not_stand_in_a_request_line),
         cmocka_unit_test(refuses_other_line_ends_in_a_request_line),
         cmocka_unit_test(leaves_out_untouched_when_a_request_line_is_refused),
+        cmocka_unit_test(parses_status_lines),
+        cmocka_unit_test(refuses_malformed_status_lines),
         cmocka_unit_test(parses_header_lines),
         cmocka_unit_test(finds_the_end_of_the_head),
         cmocka_unit_test(refuses_folded_lines),
@@ -572,8 +717,11 @@ int main(void) {
         cmocka_unit_test(knows_the_bytes_of_tokens_and_targets),
         cmocka_unit_test(knows_values_that_may_be_written),
         cmocka_unit_test(knows_hosts),
+        cmocka_unit_test(knows_the_bytes_of_hosts_at_every_offset),
         cmocka_unit_test(trims_spaces_and_tabs),
         cmocka_unit_test(compares_without_case),
+        cmocka_unit_test(spells_names_as_usual),
+        cmocka_unit_test(reads_numbers),
         cmocka_unit_test(names_the_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,6 +249,7 @@ static void writes_responses_of_every_length_around_the_edge(void **state) {
         feed_pieces(memory, REQUEST, strlen(REQUEST), strlen(REQUEST), 1, &run);
         assert_int_equal(run.result, 1);
         assert_int_equal(run.response_len, strlen(ACCEPTED "X: \r\n" END) + len);
+        assert_memory_equal(run.response, ACCEPTED "X: v", strlen(ACCEPTED "X: v"));
         assert_string_equal(run.response + run.response_len - 5, "v\r\n\r\n");
         assert_int_equal(counter.allocations, run.response_len > 512);
         fastws_upgrade_free(memory);

@@ -44,6 +44,7 @@ struct run {
     char response[8192]; /* ended by a NUL */
     char target[256];
     char protocol[64];
+    char extensions[1024];
     char log[8192]; /* what the callbacks saw, one line each */
 };
 
@@ -180,7 +181,7 @@ static inline int feed_exact(struct fastws_upgrade *upgrade, const char *src, si
     return result;
 }
 
-/* Takes the response and the protocol out of an object that has come to its end. */
+/* Takes the response, the protocol and the extensions out of an object that has come to its end. */
 static inline void take_results(const struct fastws_upgrade *upgrade, struct run *run) {
     const void *ptr;
     size_t len;
@@ -192,6 +193,12 @@ static inline void take_results(const struct fastws_upgrade *upgrade, struct run
     int result = fastws_upgrade_protocol(upgrade, &protocol);
     assert_int_equal(result, run->result == 1 ? protocol.len > 0 : FASTWS_ERR_STATE);
     if (result == 1) memcpy(run->protocol, protocol.ptr, protocol.len);
+    struct fastws_slice extensions;
+    int has_extensions = fastws_upgrade_extensions(upgrade, &extensions);
+    assert_int_equal(has_extensions, run->result == 1 ? extensions.len > 0 : FASTWS_ERR_STATE);
+    if (run->result != 1) return;
+    assert_true(extensions.len < sizeof run->extensions);
+    memcpy(run->extensions, extensions.ptr, extensions.len);
 }
 
 /* Feeds the head in pieces: a first one, then others of at most `piece` bytes. What is written to run is all of it. */

@@ -49,6 +49,10 @@ GROUPS = {
         "gobwas": "`ws.WriteHeaderBuffer()` to a `bytes.Buffer`",
         "tungstenite": "`FrameHeader::format()` to a `Vec`",
     }),
+    "http_head": ("Reading the head of a request into slices, by request", {
+        "fastws": "`fastws_http_parse_request()`, room for 64 headers",
+        "httparse": "`Request::parse()`, room for 64 headers, as fastwebsockets and tungstenite have it or more",
+    }),
     "upgrade": ("The server's half of the handshake, by request", {
         "fastws": "`fastws_upgrade_feed()`, `_response()`, `_reset()`",
         "gobwas": "`ws.Upgrader{}.Upgrade()`",

@@ -119,7 +119,9 @@ def make_rows():
         yield "header_read/%d" % length, header_of(OPCODE_BINARY, length)
         yield "header_write/%d" % length, header_of(OPCODE_BINARY, length)
     for name, lines in HEADS.items():
-        yield "upgrade/%s" % name, "\r\n".join((*lines, "", "")).encode()
+        head = "\r\n".join((*lines, "", "")).encode()
+        yield "http_head/%s" % name, head
+        yield "upgrade/%s" % name, head
     yield "accept_key", b"dGhlIHNhbXBsZSBub25jZQ=="
     for size in MASK_SIZES:
         yield "python_mask/%d" % size, generator.randbytes(size)

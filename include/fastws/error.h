@@ -63,7 +63,7 @@ enum fastws_error {
     FASTWS_ERR_EXTENSION = -78,     /* an extension of this end refused a frame */
     FASTWS_ERR_MESSAGE_KIND = -82,  /* text where binary was to be read, or binary where text was */
 
-    /* The head of an HTTP request. RFC 9112. */
+    /* The head of an HTTP request or response. RFC 9112. */
     FASTWS_ERR_HTTP_REQUEST_LINE = -90, /* request line that is not "METHOD SP target SP version" */
     FASTWS_ERR_HTTP_METHOD = -91,       /* method other than GET */
     FASTWS_ERR_HTTP_VERSION = -92,      /* HTTP version other than 1.1 and later 1.x */
@@ -75,6 +75,9 @@ enum fastws_error {
     FASTWS_ERR_HTTP_HEAD_TOO_LARGE = -98,
     FASTWS_ERR_HTTP_TOO_MANY_HEADERS = -99,
     FASTWS_ERR_HTTP_BODY = -100,        /* upgrade request that announces a body */
+    FASTWS_ERR_HTTP_STATUS_LINE = -101, /* status line that is not "version SP status SP reason" */
+    FASTWS_ERR_HTTP_OPTIONS = -102,     /* value that is not a list of options with parameters */
+    FASTWS_ERR_HTTP_COOKIE = -103,      /* value of a Cookie header that is not a list of pairs */
 
     /* The opening handshake. RFC 6455 section 4. */
     FASTWS_ERR_HANDSHAKE_HOST = -120,       /* Host missing, repeated or malformed */
@@ -87,7 +90,45 @@ enum fastws_error {
     FASTWS_ERR_HANDSHAKE_EXTENSIONS = -127, /* Sec-WebSocket-Extensions that does not parse */
     FASTWS_ERR_HANDSHAKE_REJECTED = -128,   /* a callback refused the request */
     FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write holds CR, LF or another forbidden byte */
-    FASTWS_ERR_HANDSHAKE_TIMEOUT = -130     /* the head did not arrive in time */
+    FASTWS_ERR_HANDSHAKE_TIMEOUT = -130,    /* the head did not arrive in time */
+    FASTWS_ERR_HANDSHAKE_ORIGIN = -131,     /* Origin of a page that may not connect, or more than one */
+
+    /* The answer to an opening handshake. RFC 6455 4.1. */
+    FASTWS_ERR_HANDSHAKE_STATUS = -135,            /* the server answered with another status than 101 */
+    FASTWS_ERR_HANDSHAKE_ACCEPT = -136,            /* Sec-WebSocket-Accept missing, repeated, or not that of the key */
+    FASTWS_ERR_HANDSHAKE_PROTOCOL_ANSWER = -137,   /* subprotocol in the answer that was not offered, or two */
+    FASTWS_ERR_HANDSHAKE_EXTENSIONS_ANSWER = -138, /* extension in the answer that was not offered, or twice */
+    FASTWS_ERR_HANDSHAKE_REDIRECT = -139,          /* the server points to another address */
+
+    /* Addresses. RFC 3986, RFC 6455 section 3. */
+    FASTWS_ERR_URL_SCHEME = -140,   /* scheme that is none of those known, or nothing behind it */
+    FASTWS_ERR_URL_USERINFO = -141, /* byte in user or password that may not stand there, or a name with a colon */
+    FASTWS_ERR_URL_HOST = -142,     /* host that is missing, or neither a name nor an IP address */
+    FASTWS_ERR_URL_PORT = -143,     /* port other than 1 to 65535 */
+    FASTWS_ERR_URL_TARGET = -144,   /* byte in path, query or fragment that may not stand there */
+
+    /* Dialling: the way to a server. */
+    FASTWS_ERR_DIAL_RESOLVE = -145,  /* the host name has no address */
+    FASTWS_ERR_DIAL_CONNECT = -146,  /* no address took the connection */
+    FASTWS_ERR_DIAL_TIMEOUT = -147,  /* the connection was not open in time */
+    FASTWS_ERR_DIAL_REDIRECT = -148, /* more redirects than the limit, or one that may not be followed */
+    FASTWS_ERR_DIAL_REJECTED = -149, /* a callback refused the answer */
+    FASTWS_ERR_PROXY_URL = -150,     /* the address of a proxy is none, or of a kind that is not known */
+    FASTWS_ERR_PROXY_ANSWER = -151,  /* answer of a proxy that is neither HTTP nor SOCKS 5 as it has to be */
+    FASTWS_ERR_PROXY_AUTH = -152,    /* the proxy wants credentials, or others */
+    FASTWS_ERR_PROXY_REFUSED = -153, /* the proxy does not connect us */
+
+    /* TLS. RFC 8446, RFC 5280, RFC 9525. */
+    FASTWS_ERR_TLS_UNAVAILABLE = -160,   /* the library was built without TLS */
+    FASTWS_ERR_TLS_CONTEXT = -161,       /* certificates or keys to use cannot be loaded */
+    FASTWS_ERR_TLS_HANDSHAKE = -162,     /* no agreement with the peer, or it is none that speaks TLS */
+    FASTWS_ERR_TLS_CERTIFICATE = -163,   /* certificate that is wrong in another way than those below */
+    FASTWS_ERR_TLS_EXPIRED = -164,       /* certificate whose time has passed */
+    FASTWS_ERR_TLS_NOT_YET_VALID = -165, /* certificate whose time has not come */
+    FASTWS_ERR_TLS_SELF_SIGNED = -166,   /* certificate that vouches for itself and is not trusted */
+    FASTWS_ERR_TLS_UNTRUSTED = -167,     /* certificate of an issuer that is not trusted */
+    FASTWS_ERR_TLS_HOST = -168,          /* certificate for another host */
+    FASTWS_ERR_TLS_ALPN = -169           /* the peer speaks no HTTP/1.1 inside TLS */
 };
 
 /* Returns the name, such as "FASTWS_ERR_UTF8": a static string. "FASTWS_NEED_MORE" for 0, and

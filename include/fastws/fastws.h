@@ -6,7 +6,10 @@
 #include <fastws/allocator.h>
 #include <fastws/close.h>
 #include <fastws/conn.h>
+#include <fastws/connect.h>
+#include <fastws/cookies.h>
 #include <fastws/cpu.h>
+#include <fastws/dial.h>
 #include <fastws/error.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
@@ -15,14 +18,20 @@
 #include <fastws/handshake.h>
 #include <fastws/header.h>
 #include <fastws/http.h>
+#include <fastws/http_head.h>
+#include <fastws/http_lexer.h>
+#include <fastws/http_write.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>
 #include <fastws/mask.h>
+#include <fastws/options.h>
 #include <fastws/pool.h>
 #include <fastws/prepared.h>
 #include <fastws/random.h>
 #include <fastws/stream.h>
+#include <fastws/tls.h>
 #include <fastws/upgrade.h>
+#include <fastws/url.h>
 #include <fastws/utf8.h>
 #include <fastws/version.h>
 

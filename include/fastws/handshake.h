@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <fastws/export.h>
+#include <fastws/http.h>
 
 FASTWS_BEGIN_DECLS
 
@@ -33,6 +34,17 @@ FASTWS_API FASTWS_NODISCARD int fastws_key_check(const void *key, size_t len);
  * Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_accept_key(char out[FASTWS_ACCEPT_LEN + 1], const void *key,
                                                                     size_t len);
+
+/* Returns 1 if an Origin header names the host that the request was sent to, which is how a page of this server is told
+ * from those of others (RFC 6455 10.2): scheme http or https, and the authority of the Host header, compared without
+ * case, the port of the scheme taken as given where it is left out; else 0. A Host without port stands for that of the
+ * origin's scheme. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_origin_is_host(struct fastws_slice origin, struct fastws_slice host);
+
+/* Returns 1 if both are the same origin: scheme "://" host [ ":" port ], compared without case (RFC 6454 section 4), or
+ * both "null"; else 0, also where one of them is no origin. The ports of http, https, ws and wss may be left out.
+ * Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD int fastws_origin_equals(struct fastws_slice a, struct fastws_slice b);
 
 FASTWS_END_DECLS
 

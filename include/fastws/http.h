@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The head of an HTTP/1.1 request: its lines, and the lists of tokens in its header values. RFC 9110, RFC 9112.
+/* The heads of HTTP/1.1 requests and responses: their lines, and the lists of tokens in header values. RFC 9110, RFC 9112.
  *
  * Nothing here allocates or copies: what is parsed is handed out as slices of the caller's bytes. The grammar is
  * applied as it stands in the RFCs, because two readers that disagree about a head are how requests are smuggled:
@@ -40,6 +40,14 @@ struct fastws_http_request_line {
     uint8_t version_minor;      /* 0..9 */
 };
 
+/* A status line: "HTTP/" major "." minor SP status [ SP [ reason ] ]. RFC 9112 section 4. */
+struct fastws_http_status_line {
+    uint8_t version_major;      /* 0..9 */
+    uint8_t version_minor;      /* 0..9 */
+    uint16_t status;            /* 100..999. RFC 9110 section 15: from 600 on it is to be treated as 500 */
+    struct fastws_slice reason; /* as it was sent, white space at its ends included; may be empty */
+};
+
 /* What fastws_http_parse_header() found. */
 #define FASTWS_HTTP_HEADER 1 /* a header line */
 #define FASTWS_HTTP_END 2    /* the empty line that ends the head */
@@ -62,6 +70,19 @@ struct fastws_http_request_line {
  * The same bytes give the same result however they are cut. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int
 fastws_http_parse_request_line(struct fastws_http_request_line *out, const void *src, size_t len, size_t *pos);
+
+/* Parses the status line at the start of src. RFC 9112 section 4. The space behind the status may be missing when no
+ * reason follows: servers leave it out, and nothing can be misread for it. No empty line is skipped.
+ *   src, len, pos  as for fastws_http_parse_request_line()
+ *   out            written only on success; its slice points into src
+ * Returns 1,
+ *   FASTWS_NEED_MORE             the line has not ended
+ *   FASTWS_ERR_HTTP_STATUS_LINE  not of the form above, a status below 100, or a control byte other than a tab
+ *   FASTWS_ERR_HTTP_VERSION      a version number of more than one digit on either side of its point
+ *   FASTWS_ERR_HTTP_LINE_END     CR without LF, or LF without CR
+ * The same bytes give the same result however they are cut. Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int
+fastws_http_parse_status_line(struct fastws_http_status_line *out, const void *src, size_t len, size_t *pos);
 
 /* Parses the header line at the start of src, or the empty line that ends the head. RFC 9112 section 5.
  *   src, len, pos  as for fastws_http_parse_request_line()
@@ -113,6 +134,19 @@ FASTWS_API FASTWS_NODISCARD struct fastws_slice fastws_http_trim(struct fastws_s
 /* Returns 1 if text equals lower without regard to the case of A-Z, else 0. lower is a string in lower case, ended by
  * a NUL. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(2) int fastws_http_equals(struct fastws_slice text, const char *lower);
+
+/* Writes a header name in its usual spelling: the first letter and each one behind a '-' in upper case, the others in
+ * lower case. What is no token is copied as it is.
+ *   dst  name.len bytes; may be name.ptr itself
+ * Thread-safe. Never allocates. */
+FASTWS_API void fastws_http_canonical(char *dst, struct fastws_slice name);
+
+/* Reads 1*DIGIT, such as the value of Content-Length: no sign, no space, zeros in front allowed.
+ *   out  written only on success
+ * Returns 1, or
+ *   FASTWS_ERR_HTTP_HEADER_VALUE  anything else, or more than UINT64_MAX
+ * Thread-safe. Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_http_parse_number(uint64_t *out, struct fastws_slice text);
 
 /* Returns the reason phrase of an HTTP status, such as "Bad Request" for 400: a static string, "" for a status that
  * has none here (RFC 9112 section 4 allows an empty one). Thread-safe. Never allocates. */

@@ -15,6 +15,11 @@
  * same response however they are cut. Required headers that are missing are reported at the end of the head, in the
  * order Host, Upgrade, Connection, Sec-WebSocket-Version, Sec-WebSocket-Key.
  *
+ * A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT itself, with 200, and
+ * no key is involved. What follows in the tunnel is an open connection: start it with fastws_stream_open() or
+ * fastws_conn_init() as a server. Protocols and extensions of the CONNECT are those of fastws_http_next_token() and
+ * fastws_option_next().
+ *
  * An object serves one request at a time and one thread at a time. It keeps no time: the driver has the deadline, and
  * tells of it through fastws_upgrade_refuse(). */
 #ifndef FASTWS_UPGRADE_H
@@ -25,6 +30,7 @@
 #include <fastws/allocator.h>
 #include <fastws/export.h>
 #include <fastws/http.h>
+#include <fastws/options.h>
 
 FASTWS_BEGIN_DECLS
 
@@ -42,8 +48,8 @@ struct fastws_reject {
  * shared: it and all that it points to must outlive every object that uses it and must not change meanwhile.
  *
  * Callbacks are optional. Slices are valid until the callback returns, and the callback must not call functions on the
- * object that called it. All but protocol return 0 to go on, and anything else to refuse: then the caller gets
- * FASTWS_ERR_HANDSHAKE_REJECTED and the peer what reject holds.
+ * object that called it. All but protocol and negotiate return 0 to go on, and anything else to refuse: then the caller
+ * gets FASTWS_ERR_HANDSHAKE_REJECTED and the peer what reject holds.
  *
  * Headers to write: a name is a token, a value passes fastws_http_is_value(), and none of Connection, Upgrade,
  * Content-Length, Transfer-Encoding, Sec-WebSocket-Accept, Sec-WebSocket-Protocol, Sec-WebSocket-Extensions is among
@@ -65,6 +71,22 @@ struct fastws_upgrade_config {
      * number: that one is agreed on. 0 declines it, a negative number refuses the request. */
     int (*protocol)(void *context, struct fastws_slice offered, struct fastws_reject *reject);
 
+    /* Called once for each extension that is offered, in the order of the client, over all header lines. RFC 6455 9.1.
+     * Returns 0 to decline it, a negative number to refuse the request, a positive one to accept it: then *accepted, at
+     * first the same as *offered, is named in the response. It is copied when the callback returns, so that it may be
+     * text of the callback's own, taken apart by fastws_option_next(). The callback answers for what it accepts: two
+     * extensions that need the same bits, or one twice, are not noticed. Without it all extensions are declined. */
+    int (*negotiate)(void *context, const struct fastws_option *offered, struct fastws_option *accepted,
+                     struct fastws_reject *reject);
+
+    /* Which web pages may connect. RFC 6455 10.2. If is_origin_checked is not 0, a request with an Origin header passes
+     * only if fastws_origin_is_host() holds for it and its Host, or fastws_origin_equals() for it and one of origins;
+     * others, and those with several, are answered with 403. Without the header a request passes: browsers always
+     * send it, other programs can send any. */
+    int is_origin_checked;              /* 0 */
+    const struct fastws_slice *origins; /* such as "https://example.com" */
+    size_t origin_count;
+
     /* Called once method and version are right. target is what stands in the request line: "/path?query", or an
      * absolute http, https, ws or wss address (RFC 9112 3.2.2). */
     int (*on_request)(void *context, struct fastws_slice target, struct fastws_reject *reject);
@@ -80,6 +102,10 @@ struct fastws_upgrade_config {
     /* Called last, when everything else was accepted. headers is empty and may be filled: they are written behind those
      * of the configuration. What it points to must live until the function that called the callback returns. */
     int (*on_before_upgrade)(void *context, struct fastws_http_headers *headers, struct fastws_reject *reject);
+
+    /* For logs and debugging: called at the end of each request, accepted or refused, with the bytes of the head up to
+     * the one that decided it, and with the whole response. request is empty after fastws_upgrade_parsed(). */
+    void (*on_end)(void *context, struct fastws_slice request, struct fastws_slice response);
 };
 
 /* Sets every field to its default: the limits above, everything else empty. */
@@ -163,6 +189,14 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_upgrade_response(
  * Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_protocol(const struct fastws_upgrade *upgrade,
                                                                              struct fastws_slice *out);
+
+/* Gives the extensions that were accepted, as the value of the response's header: fastws_option_next() takes it apart.
+ * Valid until fastws_upgrade_reset() or fastws_upgrade_free().
+ * Returns 1, 0 if none was accepted (then *out is empty),
+ *   FASTWS_ERR_STATE  the request is not accepted; nothing is written
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_extensions(const struct fastws_upgrade *upgrade,
+                                                                               struct fastws_slice *out);
 
 /* Gives the target of the request line. Valid until fastws_upgrade_reset() or fastws_upgrade_free(), and no longer than
  * the bytes at src if a single call of fastws_upgrade_feed() brought the whole head: then it points there. After

@@ -90,8 +90,7 @@ static ptrdiff_t fd_writev(void *ctx, const struct fastws_iovec *iov, int count)
 /* Not EINTR: Linux has let go of the descriptor then, and closing it again could hit another thread's. */
 static int fd_close(void *ctx) { return close(fd_of(ctx)) == 0 ? 0 : FASTWS_IO_FAILED; }
 
-/* What poll() wants: -1 for no limit. A time that does not fit ends early, which callers expect. */
-static int poll_timeout(uint64_t until_ms) {
+int fws_poll_timeout_ms(uint64_t until_ms) {
     if (until_ms == UINT64_MAX) return -1;
     uint64_t now_ms = fws_clock_ms();
     if (until_ms <= now_ms) return 0;
@@ -103,7 +102,7 @@ static int fd_poll(int fd, short events, uint64_t until_ms) {
     struct pollfd entry = {.fd = fd, .events = events};
     if (fd < 0) return FASTWS_IO_FAILED; /* poll() would skip it */
     int n;
-    do n = poll(&entry, 1, poll_timeout(until_ms));
+    do n = poll(&entry, 1, fws_poll_timeout_ms(until_ms));
     while (n < 0 && errno == EINTR);
     if (n < 0 || entry.revents & POLLNVAL) return FASTWS_IO_FAILED;
     return entry.revents & (POLLERR | POLLHUP) ? events : entry.revents;

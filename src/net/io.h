@@ -19,6 +19,9 @@ FWS_PRIVATE uint64_t fws_clock_ms(void);
 /* Returns the time that lies duration_ms behind start_ms; UINT64_MAX, which is never, for a duration of 0. */
 FWS_PRIVATE uint64_t fws_deadline_ms(uint64_t start_ms, uint64_t duration_ms);
 
+/* Returns what poll() wants: -1 for no limit. A time that does not fit ends early, which callers must expect. */
+FWS_PRIVATE int fws_poll_timeout_ms(uint64_t until_ms);
+
 /* Waits until something of what (FASTWS_IO_READABLE, FASTWS_IO_WRITABLE or both) is so, or until_ms, for an io that has
  * wait. Returns the bits that are so, 0 or negative. May be back early: with both bits it is, often, where io has no
  * wait_any, and does not tell of FASTWS_IO_WRITABLE. */

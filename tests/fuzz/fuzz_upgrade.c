@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <fastws/error.h>
+#include <fastws/options.h>
 #include <fastws/upgrade.h>
 
 #define CHECK(condition)                                                                                               \
@@ -61,6 +62,20 @@ static int on_protocol(void *context, struct fastws_slice offered, struct fastws
     return offered.len % 2 == 0;
 }
 
+/* Takes extensions of an even length, and answers some of them with other parameters. */
+static int negotiate(void *context, const struct fastws_option *offered, struct fastws_option *accepted,
+                     struct fastws_reject *reject) {
+    (void)reject;
+    trace(context, 6, fastws_option_text(offered));
+    if (offered->parameters.len > 8) accepted->parameters = (struct fastws_slice){"; x=\"1\"", 7};
+    return offered->name.len % 2 == 0;
+}
+
+static void on_end(void *context, struct fastws_slice request, struct fastws_slice response) {
+    trace(context, 7, request);
+    trace(context, 8, response);
+}
+
 static struct fastws_upgrade_config make_config(struct outcome *outcome) {
     struct fastws_upgrade_config config;
     fastws_upgrade_config_init(&config);
@@ -71,6 +86,9 @@ static struct fastws_upgrade_config make_config(struct outcome *outcome) {
     config.on_host = on_host;
     config.on_header = on_header;
     config.protocol = on_protocol;
+    config.negotiate = negotiate;
+    config.on_end = on_end;
+    config.is_origin_checked = 1;
     return config;
 }
 

@@ -9,7 +9,8 @@
 #define SIMDE_ROW(isa)                                                                                                 \
     int simde_frames_##isa(struct fws_run *run, struct fastws_event *events, int cap);                                 \
     size_t simde_mask_utf8_##isa(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,                           \
-                                 struct fws_utf8_state *state, size_t slop);
+                                 struct fws_utf8_state *state, size_t slop);                                       \
+    void simde_http_scan_##isa(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
 
 SIMDE_MASK(avx2)
 SIMDE_MASK(sse2)
@@ -27,15 +28,15 @@ SIMDE_ROW(neon)
 /* A row borrows here what it borrows in the table of kernels.c. */
 static const struct fws_kernels simde_rows[] = {
     {"avx512 through SIMDe", simde_mask_avx2, simde_frames_avx512, simde_utf8_avx512, simde_is_utf8_avx512,
-     simde_mask_utf8_avx512, fws_accept_scalar},
+     simde_mask_utf8_avx512, fws_accept_scalar, simde_http_scan_avx512},
     {"avx2 through SIMDe", simde_mask_avx2, simde_frames_avx2, simde_utf8_avx2, simde_is_utf8_avx2,
-     simde_mask_utf8_avx2, fws_accept_scalar},
+     simde_mask_utf8_avx2, fws_accept_scalar, simde_http_scan_avx2},
     {"sse4 through SIMDe", simde_mask_sse2, simde_frames_sse4, simde_utf8_sse4, simde_is_utf8_sse4,
-     simde_mask_utf8_sse4, fws_accept_scalar},
+     simde_mask_utf8_sse4, fws_accept_scalar, simde_http_scan_sse4},
     {"sse2 through SIMDe", simde_mask_sse2, simde_frames_sse2, fws_utf8_scalar, fws_is_utf8_scalar,
-     simde_mask_utf8_sse2, fws_accept_scalar},
+     simde_mask_utf8_sse2, fws_accept_scalar, simde_http_scan_sse2},
     {"neon through SIMDe", simde_mask_neon, simde_frames_neon, simde_utf8_neon, simde_is_utf8_neon,
-     simde_mask_utf8_neon, fws_accept_scalar},
+     simde_mask_utf8_neon, fws_accept_scalar, simde_http_scan_neon},
 };
 
 const struct fws_kernels *test_row(int index) {

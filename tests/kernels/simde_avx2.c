@@ -8,11 +8,13 @@
 #define FWS_X86 1
 
 #define fws_frames_avx2 simde_frames_avx2
+#define fws_http_scan_avx2 simde_http_scan_avx2
 #define fws_mask_avx2 simde_mask_avx2
 #define fws_mask_utf8_avx2 simde_mask_utf8_avx2
 #define fws_is_utf8_avx2 simde_is_utf8_avx2
 #define fws_utf8_avx2 simde_utf8_avx2
 #include "../../simd/frames_avx2.c"
+#include "../../simd/http_scan_avx2.c"
 #include "../../simd/mask_avx2.c"
 #include "../../simd/is_utf8_avx2.c"
 #include "../../simd/mask_utf8_avx2.c"

@@ -125,11 +125,29 @@ static void check_row(const struct fws_kernels *row, uint8_t *key_place, uint8_t
     memset(untouched, '#', sizeof untouched);
     memcpy(key_place, key, FWS_KEY_LEN);
     memcpy(out_place, untouched, sizeof untouched);
-    int accepted = row->accept((char *)out_place, key_place);
+    uint32_t state[5];
+    int accepted = row->accept((char *)out_place, state, key_place);
     if (accepted != (expected != NULL)) fail_msg("%s: %.24s: returned %d", row->name, (const char *)key, accepted);
     if (memcmp(out_place, expected ? expected : untouched, FWS_ACCEPT_LEN) != 0)
         fail_msg("%s: %.24s: wrote %.28s", row->name, (const char *)key, (const char *)out_place);
     assert_memory_equal(key_place, key, FWS_KEY_LEN);
+}
+
+/* The first step by one row and the second by another. */
+static void check_steps(const struct fws_kernels *row, const struct fws_kernels *other, const uint8_t *key,
+                        const char *expected) {
+    uint32_t state[7] = {0x5a5a5a5a, 0, 0, 0, 0, 0, 0x5a5a5a5a};
+    memcpy(key_before_guard, key, FWS_KEY_LEN);
+    int accepted = row->accept(NULL, state + 1, key_before_guard);
+    if (accepted != (expected != NULL)) fail_msg("%s: %.24s: returned %d", row->name, (const char *)key, accepted);
+    assert_int_equal(state[0], 0x5a5a5a5a);
+    assert_int_equal(state[6], 0x5a5a5a5a);
+    if (!accepted) return;
+    assert_int_equal(other->accept((char *)out_before_guard, state + 1, NULL), 1);
+    if (memcmp(out_before_guard, expected, FWS_ACCEPT_LEN) != 0)
+        fail_msg("%s, then %s: %.24s", row->name, other->name, (const char *)key);
+    assert_int_equal(state[0], 0x5a5a5a5a);
+    assert_int_equal(state[6], 0x5a5a5a5a);
 }
 
 static void check_all_rows(const uint8_t key[FWS_KEY_LEN]) {
@@ -140,6 +158,10 @@ static void check_all_rows(const uint8_t key[FWS_KEY_LEN]) {
     for (int i = 0; (row = test_row(i)); i++) {
         check_row(row, key_before_guard, out_before_guard, key, is_key ? answer : NULL);
         check_row(row, key_behind_guard, out_behind_guard, key, is_key ? answer : NULL);
+        const struct fws_kernels *other = test_row(i + 1) ? test_row(i + 1) : test_row(0);
+        check_steps(row, row, key, is_key ? answer : NULL);
+        check_steps(row, other, key, is_key ? answer : NULL);
+        check_steps(row, fws_kernels_at(0), key, is_key ? answer : NULL);
     }
 }
 

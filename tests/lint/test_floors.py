@@ -10,17 +10,17 @@ import pytest
 # A new concept is given its floor here. A file NAME_PART.c or .h belongs to the concept NAME.
 FLOORS = {
     0: "platform export version event allocator limits iovec",
-    1: "error buf cpu base64 random",
-    2: "header frame mask utf8 close http handshake deflate extension pool prepared url",
+    1: "error buf cpu base64 random text",
+    2: "header frame mask utf8 close http options cookies handshake deflate extension pool prepared url",
     3: "reader writer",
     4: "conn upgrade dial",
-    5: "stream connect tls loop io",
+    5: "stream connect tls proxy loop io",
     6: "fastws",
 }
 FLOOR_OF = {concept: floor for floor, concepts in FLOORS.items() for concept in concepts.split()}
 NET = 5
 
-KERNELS = "mask utf8 is_utf8 mask_utf8 frames accept"
+KERNELS = "mask utf8 is_utf8 mask_utf8 frames accept http_scan"
 ISAS = "scalar sse2 sse4 avx2 avx512 sha neon armv8"
 
 # What the core may take from C itself: no files, no clock, no threads, no signals.
@@ -34,7 +34,7 @@ SYSTEM_OF = {
 }
 OWNER_OF = {  # library: who alone includes it
     r"<(?:zlib|zconf)\.h>": r"src/deflate\.c",
-    r"<openssl/.*>": r"src/net/tls\.c",
+    r"<openssl/.*>": r"src/net/tls(?:_stream)?\.c",
     r"<Python\.h>": r"python/ext/.*",
     r"<(?:\w*intrin|arm_\w+)\.h>": r"simd/.*",
     r'["<](?:.*/)?simde/.*': r"tests/.*",

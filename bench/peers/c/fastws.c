@@ -120,6 +120,17 @@ static struct head *head_new(const struct worker_row *row) {
     return head;
 }
 
+static uint64_t run_http_head(void *context, uint64_t count) {
+    struct worker_turns *request = context;
+    struct fastws_http_header headers[64];
+    struct fastws_http_head head;
+    for (uint64_t i = 0; i < count; i++) {
+        fastws_http_head_init(&head, headers, 64);
+        if (fastws_http_parse_request(&head, request->buf, request->len) != 1) worker_die("wrong result", "http_head");
+    }
+    return count;
+}
+
 struct opening {
     struct fastws_upgrade *upgrade;
     struct worker_turns *request;
@@ -169,6 +180,7 @@ int main(int argc, char **argv) {
         if (worker_row_is(&row, "frames")) worker_add(peer, &row, run_frames, receiver_new(&row));
         if (worker_row_is(&row, "header_read")) worker_add(peer, &row, run_header_read, head_new(&row));
         if (worker_row_is(&row, "header_write")) worker_add(peer, &row, run_header_write, head_new(&row));
+        if (worker_row_is(&row, "http_head")) worker_add(peer, &row, run_http_head, worker_turns_new(&row));
         if (worker_row_is(&row, "upgrade")) worker_add(peer, &row, run_upgrade, opening_new(&row));
         if (worker_row_is(&row, "accept_key")) worker_add(peer, &row, run_accept_key, worker_turns_new(&row));
     }

@@ -5,8 +5,9 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-const CRATES: [(&str, Option<&str>); 4] = [
+const CRATES: [(&str, Option<&str>); 5] = [
     ("fastwebsockets", None),
+    ("httparse", None),
     ("simdutf8", None),
     ("tokio-websockets", Some("src/mask.rs")),
     ("tungstenite", Some("src/protocol/frame/mask.rs")),

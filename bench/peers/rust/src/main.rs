@@ -132,6 +132,20 @@ impl Write for Conversation<'_> {
     }
 }
 
+/// httparse chooses its instructions when it runs, as fastws does.
+fn add_http_head(worker: &mut Worker, row: &Row) {
+    let head = row.data.clone();
+    worker.add("httparse", row, move |count| {
+        for _ in 0..count {
+            let mut headers = [httparse::EMPTY_HEADER; 64];
+            let mut request = httparse::Request::new(&mut headers);
+            let result = request.parse(black_box(&head));
+            assert!(matches!(result, Ok(httparse::Status::Complete(len)) if len == head.len()));
+            black_box(&request);
+        }
+    });
+}
+
 fn add_upgrade(worker: &mut Worker, row: &Row) {
     let request = row.data.clone();
     let mut answer = Vec::with_capacity(4096);
@@ -156,6 +170,7 @@ fn add_accept_key(worker: &mut Worker, row: &Row) {
 fn main() {
     let folder = std::env::args().nth(1).expect("usage: fastws-peers FOLDER");
     println!("peer fastwebsockets {}", env!("VERSION_fastwebsockets"));
+    println!("peer httparse {}", env!("VERSION_httparse"));
     println!("peer simdutf8 {}", env!("VERSION_simdutf8"));
     println!("peer tokio-websockets {}", env!("VERSION_tokio_websockets"));
     println!("peer tungstenite {}", env!("VERSION_tungstenite"));
@@ -167,6 +182,7 @@ fn main() {
             "frames" => add_frames(&mut worker, &row),
             "header_read" => add_header_read(&mut worker, &row),
             "header_write" => add_header_write(&mut worker, &row),
+            "http_head" => add_http_head(&mut worker, &row),
             "upgrade" => add_upgrade(&mut worker, &row),
             "accept_key" => add_accept_key(&mut worker, &row),
             _ => {}

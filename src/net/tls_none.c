@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* TLS in a library that was built without it: everything says so. */
+#include "tls.h"
+
+#include <fastws/error.h>
+
+void fastws_tls_config_init(struct fastws_tls_config *config, enum fastws_role role) {
+    *config = (struct fastws_tls_config){.size = sizeof *config, .role = (uint8_t)role};
+    config->is_verified = role == FASTWS_ROLE_CLIENT;
+}
+
+int fastws_tls_is_available(void) { return 0; }
+
+static int refuse(struct fastws_tls_failure *failure) {
+    if (failure != NULL) *failure = (struct fastws_tls_failure){.text = "built without TLS"};
+    return FASTWS_ERR_TLS_UNAVAILABLE;
+}
+
+int fastws_tls_new(const struct fastws_tls_config *config, struct fastws_tls **out,
+                   struct fastws_tls_failure *failure) {
+    (void)config;
+    (void)out;
+    return refuse(failure);
+}
+
+void fastws_tls_free(struct fastws_tls *tls) { (void)tls; }
+
+int fws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t until_ms,
+                    struct fastws_io *out, struct fastws_tls_failure *failure) {
+    (void)tls;
+    (void)io;
+    (void)host;
+    (void)until_ms;
+    (void)out;
+    return refuse(failure);
+}
+
+int fastws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t timeout_ms,
+                       struct fastws_io *out, struct fastws_tls_failure *failure) {
+    return fws_tls_connect(tls, io, host, timeout_ms, out, failure);
+}
+
+int fastws_tls_accept(struct fastws_tls *tls, const struct fastws_io *io, uint64_t timeout_ms, struct fastws_io *out,
+                      struct fastws_tls_failure *failure) {
+    return fws_tls_connect(tls, io, "", timeout_ms, out, failure);
+}

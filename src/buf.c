@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include <fastws/error.h>
+
 static void *default_allocate(void *context, size_t size) {
     (void)context;
     return malloc(size);
@@ -31,28 +33,57 @@ const struct fastws_allocator *fws_allocator_or_default(const struct fastws_allo
 enum { BLOCK_MIN = 1024, BLOCK_MAX = 64 * 1024 };
 
 static size_t next_cap(const struct fws_buf *buf, size_t len) {
-    size_t cap = buf->last ? 2 * buf->last->cap : BLOCK_MIN;
+    size_t cap = buf->last ? 2 * buf->last->cap : 0;
+    if (cap < BLOCK_MIN) cap = BLOCK_MIN;
     if (cap > BLOCK_MAX) cap = BLOCK_MAX;
     return cap < len ? len : cap;
 }
 
-static struct fws_block *add_block(struct fws_buf *buf, const struct fastws_allocator *allocator, size_t len) {
-    size_t cap = next_cap(buf, len);
-    if (cap > SIZE_MAX - sizeof(struct fws_block)) return NULL;
-    struct fws_block *block = allocator->allocate(allocator->context, sizeof *block + cap);
-    if (!block) return NULL;
-    block->off = 0;
-    block->len = 0;
-    block->cap = cap;
+struct fws_block *fws_block_resize(struct fws_block *block, const struct fastws_allocator *allocator, size_t cap) {
+    if (cap > SIZE_MAX - sizeof *block) return NULL;
+    size_t size = sizeof *block + cap;
+    struct fws_block *resized =
+        block ? allocator->resize(allocator->context, block, sizeof *block + block->cap, size)
+              : allocator->allocate(allocator->context, size);
+    if (!resized) return NULL;
+    if (!block) memset(resized, 0, sizeof *resized);
+    resized->cap = cap;
+    resized->base = resized->bytes;
+    return resized;
+}
+
+void fws_block_free(struct fws_block *block, const struct fastws_allocator *allocator) {
+    if (block) allocator->release(allocator->context, block, sizeof *block + block->cap);
+}
+
+void fws_buf_push(struct fws_buf *buf, struct fws_block *block) {
     block->next = buf->last ? buf->last->next : block;
     if (buf->last) buf->last->next = block;
     buf->last = block;
+}
+
+static struct fws_block *add_block(struct fws_buf *buf, const struct fastws_allocator *allocator, size_t cap) {
+    struct fws_block *block = fws_block_resize(NULL, allocator, cap);
+    if (block) fws_buf_push(buf, block);
     return block;
+}
+
+int fws_buf_append_shared(struct fws_buf *buf, const struct fastws_allocator *allocator, const uint8_t *base,
+                          size_t len, void (*release)(void *owner), void *owner) {
+    struct fws_block *block = add_block(buf, allocator, 0);
+    if (!block) return FASTWS_ERR_NOMEM;
+    block->base = base;
+    block->len = len;
+    block->release = release;
+    block->owner = owner;
+    return 0;
 }
 
 uint8_t *fws_buf_append(struct fws_buf *buf, const struct fastws_allocator *allocator, size_t len) {
     struct fws_block *block = buf->last;
-    if (!block || block->cap - block->len < len) block = add_block(buf, allocator, len);
+    if (!block || block->cap < block->len || block->cap - block->len < len) {
+        block = add_block(buf, allocator, next_cap(buf, len));
+    }
     if (!block) return NULL;
     uint8_t *dst = block->bytes + block->len;
     block->len += len;
@@ -70,7 +101,8 @@ static void drop_first(struct fws_buf *buf, const struct fastws_allocator *alloc
     } else {
         buf->last->next = first->next;
     }
-    allocator->release(allocator->context, first, sizeof *first + first->cap);
+    if (first->release) first->release(first->owner);
+    fws_block_free(first, allocator);
 }
 
 size_t fws_buf_consume(struct fws_buf *buf, const struct fastws_allocator *allocator, size_t len) {

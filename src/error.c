@@ -62,6 +62,8 @@ static const struct row rows[] = {
     ROW(TIMEOUT, 0, 0, "", "deadline of the call passed"),
     ROW(IO, 1006, 0, "RFC 6455 7.1.5", "byte stream failed"),
     ROW(READER_BUSY, 0, 0, "", "another thread is reading from this stream"),
+    ROW(EXTENSION, 1002, 0, "RFC 6455 9.1", "frame was refused by an extension"),
+    ROW(MESSAGE_KIND, 1003, 0, "RFC 6455 7.4.1", "message is not of the kind that was to be read"),
 
     ROW(HTTP_REQUEST_LINE, 0, 400, "RFC 9112 3", "request line is malformed"),
     ROW(HTTP_METHOD, 0, 405, "RFC 6455 4.2.1", "HTTP method is not GET"),

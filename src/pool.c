@@ -33,6 +33,7 @@ int fastws_pool_new(const struct fastws_pool_config *config, struct fastws_pool 
     if (!pool) return FASTWS_ERR_NOMEM;
     memset(pool, 0, offsetof(struct fastws_pool, cork.chunks));
     pool->allocator = allocator;
+    pool->payload_allocator = config->payload_allocator ? config->payload_allocator : allocator;
     pool->kernels = fws_kernels_active();
     pool->slab_len = config->slab_len;
     pool->slab_keep = config->slab_keep;
@@ -55,6 +56,11 @@ void fastws_pool_free(struct fastws_pool *pool) {
         struct fastws_slab *slab = pool->slabs;
         pool->slabs = slab->next;
         release_slab(pool, slab);
+    }
+    while (pool->desks) {
+        struct fws_desk *desk = pool->desks;
+        pool->desks = desk->next;
+        pool->allocator->release(pool->allocator->context, desk, FWS_DESK_LEN);
     }
     pool->allocator->release(pool->allocator->context, pool, sizeof *pool);
 }
@@ -93,4 +99,24 @@ void fws_pool_return(struct fastws_pool *pool, struct fastws_slab *slab) {
     slab->next = pool->slabs;
     pool->slabs = slab;
     pool->stats.slabs_free++;
+}
+
+void *fws_pool_lend_desk(struct fastws_pool *pool) {
+    struct fws_desk *desk = pool->desks;
+    if (!desk) return pool->allocator->allocate(pool->allocator->context, FWS_DESK_LEN);
+    pool->desks = desk->next;
+    pool->desk_count--;
+    return desk;
+}
+
+/* Two for each slab that is kept: one that receives, one that sends. */
+void fws_pool_return_desk(struct fastws_pool *pool, void *desk) {
+    if (pool->desk_count >= 2 * pool->slab_keep) {
+        pool->allocator->release(pool->allocator->context, desk, FWS_DESK_LEN);
+        return;
+    }
+    struct fws_desk *first = desk;
+    first->next = pool->desks;
+    pool->desks = first;
+    pool->desk_count++;
 }

@@ -22,14 +22,16 @@ struct fastws_slab {
 
 /* What a chunk of the cork refers to. */
 enum fws_chunk_kind {
-    FWS_CHUNK_CORKED,  /* bytes of the cork itself */
-    FWS_CHUNK_BORROWED,/* the caller's payload, sent as it lies */
-    FWS_CHUNK_UNMASKED /* the caller's payload, masked piece by piece into a slab before it is sent */
+    FWS_CHUNK_CORKED,   /* bytes of the cork itself */
+    FWS_CHUNK_SLAB,     /* bytes of a slab that belongs to the chunk */
+    FWS_CHUNK_BORROWED, /* a payload of somebody else, sent as it lies */
+    FWS_CHUNK_UNMASKED  /* such a payload, masked piece by piece into a slab before it is sent */
 };
 
 struct fws_chunk {
     const uint8_t *ptr;
     size_t len;
+    void *owner;  /* the slab, or the prepared message that is held until it is sent; NULL: the payload is the caller's */
     uint32_t key; /* unmasked: turned so that it meets *ptr */
     uint32_t kind;
 };
@@ -42,6 +44,8 @@ enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
  * another writer that wants the cork has the holder's bytes copied to the holder's own block first. */
 struct fws_cork {
     struct fws_writer *holder; /* NULL: nobody, and everything below is empty */
+    struct fws_writer *plain;  /* the holder, if all that it has queued is bytes [off, len), with no chunk; else NULL */
+    size_t off;                /* plain: bytes of it that were sent */
     size_t len;                /* bytes written, sent ones included */
     unsigned first;            /* chunks[first..count) are queued */
     unsigned count;
@@ -52,17 +56,43 @@ struct fws_cork {
     uint8_t bytes[FWS_CORK_CAP];
 };
 
+/* What one connection has received while nothing of it is incomplete: whole small messages need no reader. Another that
+ * receives meanwhile has a reader. */
+struct fws_tray {
+    const void *holder;       /* the connection; NULL: nobody */
+    struct fastws_slab *slab; /* that the bytes are in; NULL: they are the caller's */
+    uint8_t *head;            /* first byte that is not parsed */
+    uint8_t *tail;            /* one past the last byte received */
+};
+
 struct fastws_pool {
-    const struct fastws_allocator *allocator; /* never NULL */
+    const struct fastws_allocator *allocator;         /* never NULL */
+    const struct fastws_allocator *payload_allocator; /* never NULL */
     const struct fws_kernels *kernels;        /* the row that was active when the pool was made */
     size_t slab_len;
     unsigned slab_keep;
-    struct fastws_slab *slabs; /* free ones */
+    struct fastws_slab *slabs;  /* free ones */
+    struct fws_desk *desks;     /* free ones */
+    unsigned desk_count;        /* of them */
     struct fastws_pool_stats stats;
     uint64_t now_us;
+    struct fws_tray tray;
     struct fws_random random;
     struct fws_cork cork;
 };
+
+/* Memory for the state of something that is incomplete: a message that is being received, one that is being sent. A
+ * connection has none of it while it is idle. */
+struct fws_desk {
+    struct fws_desk *next;
+};
+enum { FWS_DESK_LEN = 192 };
+
+/* Lends a desk of FWS_DESK_LEN bytes, whatever is in them. Returns NULL when the allocator does. */
+FWS_PRIVATE void *fws_pool_lend_desk(struct fastws_pool *pool);
+
+/* Takes a desk back. */
+FWS_PRIVATE void fws_pool_return_desk(struct fastws_pool *pool, void *desk);
 
 /* Lends a slab. Returns NULL when the allocator does. */
 FWS_PRIVATE struct fastws_slab *fws_pool_lend(struct fastws_pool *pool);

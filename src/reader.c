@@ -14,18 +14,34 @@ enum step {
     STEP_HOLD = 3   /* the next event has to come alone, in a batch of its own */
 };
 
-void fws_reader_init(struct fws_reader *reader, struct fastws_pool *pool, const struct fastws_limits *limits,
-                     unsigned role, int is_utf8_checked) {
+void fws_reader_init(struct fws_reader *reader, struct fastws_pool *pool, const struct fws_reader_rules *rules,
+                     unsigned delivery) {
     *reader = (struct fws_reader){
-        .pool = pool, .limits = limits, .role = (uint8_t)role, .is_utf8_checked = (uint8_t)is_utf8_checked};
+        .pool = pool, .rules = *rules, .delivery = (uint8_t)delivery, .next_delivery = (uint8_t)delivery};
 }
 
 static size_t input_len(const struct fws_reader *reader) {
     return (size_t)(reader->tail - reader->head);
 }
 
+size_t fws_reader_unparsed(const struct fws_reader *reader) {
+    return input_len(reader) + reader->fed_len;
+}
+
 int fws_reader_is_between_messages(const struct fws_reader *reader) {
-    return !reader->is_in_frame && reader->opcode == 0 && input_len(reader) == 0 && reader->fed_len == 0;
+    return !reader->is_in_frame && !reader->is_open && fws_reader_unparsed(reader) == 0;
+}
+
+void fws_reader_set_delivery(struct fws_reader *reader, unsigned delivery) {
+    reader->next_delivery = (uint8_t)delivery;
+    if (!reader->is_begun) reader->delivery = (uint8_t)delivery;
+}
+
+int fws_reader_discard(struct fws_reader *reader) {
+    if (!reader->is_open || reader->is_discarding) return FASTWS_ERR_STATE;
+    fws_reader_drop_gathered(reader);
+    reader->is_discarding = 1;
+    return 0;
 }
 
 /* ---- Rules ---- */
@@ -36,10 +52,11 @@ static int is_over(uint64_t count, uint64_t max) {
 
 /* Judges a data frame against the limits before any of its payload is awaited. RFC 6455 10.4. */
 static int check_limits(const struct fws_reader *reader, const struct fastws_header *header) {
-    const struct fastws_limits *limits = reader->limits;
+    const struct fastws_limits *limits = reader->rules.limits;
     if (is_over(header->length, limits->max_frame)) return FASTWS_ERR_FRAME_TOO_LARGE;
-    /* No overflow: message_len is what was received, and a length is below 2^63. */
-    if (is_over(reader->message_len + header->length, limits->max_message)) return FASTWS_ERR_MESSAGE_TOO_LARGE;
+    /* No overflow: both sums are what was received, and a length is below 2^63. */
+    uint64_t message_len = reader->given_len + reader->message_len + header->length;
+    if (is_over(message_len, limits->max_message)) return FASTWS_ERR_MESSAGE_TOO_LARGE;
     if (is_over((uint64_t)reader->fragments + 1, limits->max_fragments)) return FASTWS_ERR_TOO_MANY_FRAGMENTS;
     if (header->length > 0) return 0;
     if (is_over((uint64_t)reader->empty_fragments + 1, limits->max_empty_fragments)) {
@@ -48,9 +65,37 @@ static int check_limits(const struct fws_reader *reader, const struct fastws_hea
     return 0;
 }
 
+/* The frames that a connection knows as control frames. Of other opcodes with bit 3 set only a reader that does not
+ * check headers hears. */
+static int is_control(unsigned opcode) {
+    return opcode >= FASTWS_OPCODE_CLOSE && opcode <= FASTWS_OPCODE_PONG;
+}
+
+/* Lets every extension clear the bits that it claims. RFC 6455 5.2: what is left has no meaning. */
+static int claim_bits(const struct fws_reader *reader, const struct fastws_header *header) {
+    uint8_t rsv = header->rsv;
+    for (size_t i = 0; i < reader->rules.extension_count; i++) {
+        const struct fastws_extension *extension = &reader->rules.extensions[i];
+        if (!extension->receive) continue;
+        struct fastws_header seen = *header;
+        seen.rsv = rsv;
+        int error = extension->receive(extension->context, &seen);
+        if (error < 0) return fastws_error_close_code(error) ? error : FASTWS_ERR_EXTENSION;
+        rsv &= seen.rsv;
+    }
+    return rsv != 0 && reader->rules.is_header_checked ? FASTWS_ERR_RSV : 0;
+}
+
 static int check_header(const struct fws_reader *reader, const struct fastws_header *header) {
-    TRY(fastws_header_check(header, reader->role | (reader->opcode ? FASTWS_STATE_FRAGMENTED : 0u)));
-    return fastws_opcode_is_control(header->opcode) ? 0 : check_limits(reader, header);
+    int is_data = !is_control(header->opcode);
+    if (reader->rules.is_header_checked) {
+        struct fastws_header judged = *header;
+        if (is_data && reader->rules.extension_count > 0) judged.rsv = 0; /* the extensions judge them */
+        TRY(fastws_header_check(&judged, reader->rules.role | (reader->is_open ? FASTWS_STATE_FRAGMENTED : 0u)));
+    }
+    if (!is_data) return header->length > FASTWS_CONTROL_MAX ? FASTWS_ERR_CONTROL_LEN : 0;
+    TRY(check_limits(reader, header));
+    return reader->rules.extension_count > 0 ? claim_bits(reader, header) : 0;
 }
 
 /* ---- Control frames ---- */
@@ -76,11 +121,12 @@ static int take_control(struct fws_reader *reader, const struct fastws_header *h
     if (header->opcode == FASTWS_OPCODE_CLOSE && !is_first) return STEP_HOLD;
     uint8_t *payload = reader->head + header_len;
     reader->pool->kernels->mask(payload, payload, len, fws_load_u32(header->key));
-    reader->head = payload + len;
     reader->is_batch_over = 1;
     *event = (struct fastws_event){.ptr = payload, .len = len, .kind = event_kinds[header->opcode],
-                                   .opcode = header->opcode, .flags = FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST};
+                                   .opcode = header->opcode, .flags = FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST,
+                                   .rsv = header->rsv};
     if (header->opcode == FASTWS_OPCODE_CLOSE) TRY(parse_close(event));
+    reader->head = payload + len;
     return STEP_EVENT;
 }
 
@@ -89,12 +135,17 @@ static int take_control(struct fws_reader *reader, const struct fastws_header *h
 static void open_frame(struct fws_reader *reader, const struct fastws_header *header, size_t header_len) {
     reader->head += header_len;
     reader->is_in_frame = 1;
+    reader->is_frame_told = 0;
     reader->is_fin = header->fin;
+    reader->frame_rsv = header->rsv;
     reader->frame_remaining = header->length;
     reader->key = fws_load_u32(header->key);
-    if (header->opcode != FASTWS_OPCODE_CONTINUATION) reader->opcode = header->opcode;
     reader->fragments++;
     if (header->length == 0) reader->empty_fragments++;
+    if (reader->is_open) return;
+    reader->is_open = 1;
+    reader->opcode = header->opcode;
+    reader->rsv = header->rsv;
 }
 
 static int take_header(struct fws_reader *reader, struct fastws_event *event, int is_first) {
@@ -102,9 +153,7 @@ static int take_header(struct fws_reader *reader, struct fastws_event *event, in
     int header_len = fastws_header_parse(&header, reader->head, input_len(reader));
     if (header_len <= 0) return header_len;
     TRY(check_header(reader, &header));
-    if (fastws_opcode_is_control(header.opcode)) {
-        return take_control(reader, &header, (size_t)header_len, event, is_first);
-    }
+    if (is_control(header.opcode)) return take_control(reader, &header, (size_t)header_len, event, is_first);
     open_frame(reader, &header, (size_t)header_len);
     return STEP_ON;
 }
@@ -125,7 +174,7 @@ static int place(struct fws_reader *reader, size_t len, uint8_t **dst) {
 }
 
 static int is_text_checked(const struct fws_reader *reader) {
-    return reader->opcode == FASTWS_OPCODE_TEXT && reader->is_utf8_checked;
+    return reader->opcode == FASTWS_OPCODE_TEXT && reader->rules.is_utf8_checked;
 }
 
 /* Unmasks payload where it belongs and checks it in the same pass. RFC 6455 8.1: fails at the byte, not at the end of
@@ -138,7 +187,9 @@ static int take_text(struct fws_reader *reader, uint8_t *dst, size_t len) {
                           ? kernels->mask_utf8(dst, src, len, reader->key, &reader->utf8, slop)
                           : kernels->utf8(&reader->utf8, src, len, slop);
     if (accepted == len) return 0;
-    reader->error_offset = reader->message_len + accepted;
+    reader->head += accepted;
+    reader->frame_remaining -= accepted;
+    reader->message_len += accepted;
     return FASTWS_ERR_UTF8;
 }
 
@@ -157,42 +208,93 @@ static int take_part(struct fws_reader *reader, size_t len) {
     return 0;
 }
 
-static void write_message_event(struct fws_reader *reader, struct fastws_event *event) {
-    int is_ascii = is_text_checked(reader) && reader->utf8.non_ascii == 0;
-    *event = (struct fastws_event){.ptr = reader->message, .len = reader->message_len, .kind = FASTWS_EVENT_MESSAGE,
-                                   .opcode = reader->opcode, .flags = FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST};
-    if (is_ascii) event->flags |= FASTWS_EVENT_ASCII;
+static void drop_part(struct fws_reader *reader, size_t len) {
+    reader->head += len;
+    reader->frame_remaining -= len;
+    reader->given_len += len;
 }
 
-static int end_message(struct fws_reader *reader, struct fastws_event *event) {
-    if (reader->utf8.dfa != 0) {
-        reader->error_offset = reader->message_len;
-        return FASTWS_ERR_UTF8;
-    }
-    write_message_event(reader, event);
-    reader->is_block_lent = reader->store == FWS_STORE_BLOCK;
-    reader->store = FWS_STORE_NONE;
-    reader->message = NULL;
+/* Writes the event of what is gathered, which is handed out then. */
+static void give_gathered(struct fws_reader *reader, struct fastws_event *event, unsigned kind, unsigned flags) {
+    if (is_text_checked(reader) && reader->utf8.non_ascii == 0) flags |= FASTWS_EVENT_ASCII;
+    *event = (struct fastws_event){.ptr = reader->message, .len = reader->message_len, .kind = (uint8_t)kind,
+                                   .opcode = reader->opcode, .flags = (uint16_t)flags};
+    reader->is_block_lent |= reader->store == FWS_STORE_BLOCK;
+    reader->given_len += reader->message_len;
     reader->message_len = 0;
-    reader->opcode = 0;
+    reader->message = NULL;
+    reader->store = FWS_STORE_NONE;
+}
+
+static int give_message(struct fws_reader *reader, struct fastws_event *event) {
+    give_gathered(reader, event, FASTWS_EVENT_MESSAGE, FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST);
+    event->rsv = reader->rsv;
+    return STEP_EVENT;
+}
+
+static int give_chunk(struct fws_reader *reader, struct fastws_event *event, unsigned flags) {
+    if (!reader->is_begun) flags |= FASTWS_EVENT_FIRST;
+    if (!reader->is_frame_told) flags |= FASTWS_EVENT_FRAME;
+    if (reader->is_fin) flags |= FASTWS_EVENT_FIN;
+    give_gathered(reader, event, FASTWS_EVENT_CHUNK, flags);
+    event->remaining = reader->frame_remaining;
+    event->rsv = reader->frame_rsv;
+    reader->is_begun = 1;
+    reader->is_frame_told = 1;
+    return STEP_EVENT;
+}
+
+/* A text went wrong behind what is gathered. Had that come alone, it would have been handed out. */
+static int refuse_text(struct fws_reader *reader, struct fastws_event *event) {
+    reader->error_offset = reader->given_len + reader->message_len;
+    if (reader->delivery != FASTWS_DELIVER_STREAM || reader->message_len == 0) return FASTWS_ERR_UTF8;
+    reader->error = FASTWS_ERR_UTF8;
+    return give_chunk(reader, event, 0);
+}
+
+static void end_message(struct fws_reader *reader) {
+    reader->given_len = 0;
     reader->fragments = 0;
     reader->empty_fragments = 0;
     reader->utf8 = (struct fws_utf8_state){0};
-    return STEP_EVENT;
+    reader->is_open = 0;
+    reader->is_begun = 0;
+    reader->is_discarding = 0;
+    reader->delivery = reader->next_delivery;
+}
+
+/* The frame is complete: hands out what ends with it. */
+static int give_frame(struct fws_reader *reader, struct fastws_event *event) {
+    if (reader->is_discarding) return STEP_ON;
+    if (reader->is_fin && reader->utf8.dfa != 0) return refuse_text(reader, event);
+    if (reader->delivery != FASTWS_DELIVER_MESSAGES) {
+        return give_chunk(reader, event, reader->is_fin ? FASTWS_EVENT_LAST : 0);
+    }
+    return reader->is_fin ? give_message(reader, event) : STEP_ON;
+}
+
+static int end_frame(struct fws_reader *reader, struct fastws_event *event) {
+    int step = give_frame(reader, event);
+    if (step < 0 || reader->error) return step;
+    reader->is_in_frame = 0;
+    if (reader->is_fin) end_message(reader);
+    return step;
 }
 
 static int take_payload(struct fws_reader *reader, struct fastws_event *event) {
     size_t len = input_len(reader);
     if (len > reader->frame_remaining) len = (size_t)reader->frame_remaining;
-    if (len > 0) TRY(take_part(reader, len));
-    if (reader->frame_remaining > 0) return STEP_MORE;
-    if (reader->is_fin) {
-        TRY(end_message(reader, event));
-        reader->is_in_frame = 0;
-        return STEP_EVENT;
+    if (len > 0 && reader->is_discarding) {
+        drop_part(reader, len);
+    } else if (len > 0) {
+        int error = take_part(reader, len);
+        if (error == FASTWS_ERR_UTF8) return refuse_text(reader, event);
+        if (error < 0) return error;
     }
-    reader->is_in_frame = 0;
-    return STEP_ON;
+    if (reader->frame_remaining == 0) return end_frame(reader, event);
+    if (reader->is_discarding || reader->delivery != FASTWS_DELIVER_STREAM) return STEP_MORE;
+    /* The header alone is told of, too. */
+    return reader->message_len > 0 || !reader->is_frame_told ? give_chunk(reader, event, 0) : STEP_MORE;
 }
 
 /* ---- The machine ---- */
@@ -202,26 +304,50 @@ static uint64_t smaller_limit(uint64_t a, uint64_t b) {
     return b == 0 || a < b ? a : b;
 }
 
+void fws_run_undo(const struct fws_run *run, const struct fws_kernels *kernels) {
+    struct fastws_header header;
+    int header_len = fastws_header_parse(&header, run->head, (size_t)(run->tail - run->head));
+    uint8_t *payload = run->head + header_len;
+    kernels->mask(payload, payload, (size_t)header.length, fws_load_u32(header.key));
+}
+
+/* What the kernel writes are messages; each of them is one chunk. */
+static void turn_into_chunks(struct fastws_event *events, int n) {
+    for (int i = 0; i < n; i++) {
+        events[i].kind = FASTWS_EVENT_CHUNK;
+        events[i].flags |= FASTWS_EVENT_FRAME | FASTWS_EVENT_FIN;
+    }
+}
+
 /* Hands the kernel the run of small whole messages that the input may begin with. */
 static int take_run(struct fws_reader *reader, struct fastws_event *events, int cap) {
-    uint64_t max = smaller_limit(reader->limits->max_frame, reader->limits->max_message);
+    const struct fastws_limits *limits = reader->rules.limits;
+    uint64_t max = smaller_limit(limits->max_frame, limits->max_message);
     struct fws_run run = {.head = reader->head,
                           .tail = reader->tail,
                           .payload_max = max ? max : UINT64_MAX,
-                          .mask_bit = reader->role == FASTWS_STATE_SERVER ? 0x80 : 0,
-                          .is_text_checked = reader->is_utf8_checked};
+                          .mask_bit = reader->rules.role == FASTWS_STATE_SERVER ? 0x80 : 0,
+                          .is_text_checked = reader->rules.is_utf8_checked};
     int n = reader->pool->kernels->frames(&run, events, cap);
     reader->head = run.head;
-    reader->error = run.error;
-    reader->error_offset = run.error_offset;
+    /* Taken once more step by step, it is refused at the byte; streamed, it is handed out up to there. */
+    if (run.error) fws_run_undo(&run, reader->pool->kernels);
+    if (reader->delivery != FASTWS_DELIVER_MESSAGES) turn_into_chunks(events, n);
     return n;
 }
 
+/* An extension is asked about every header. */
 static int has_run(const struct fws_reader *reader) {
-    return !reader->is_in_frame && reader->opcode == 0 && reader->head < reader->tail;
+    return !reader->is_open && reader->head < reader->tail && reader->rules.extension_count == 0;
+}
+
+/* Whether what is gathered has to be handed out without waiting for more: the way of delivery changed in between. */
+static int has_late_chunk(const struct fws_reader *reader) {
+    return !reader->is_in_frame && reader->message_len > 0 && reader->delivery != FASTWS_DELIVER_MESSAGES;
 }
 
 static int take_step(struct fws_reader *reader, struct fastws_event *event, int is_first) {
+    if (has_late_chunk(reader)) return give_chunk(reader, event, 0);
     int step = reader->is_in_frame ? take_payload(reader, event) : take_header(reader, event, is_first);
     if (step != STEP_MORE || reader->fed_len == 0) return step;
     /* Views of this batch may lie in the slab, where a refill moves things. */
@@ -234,11 +360,11 @@ static int take_batch(struct fws_reader *reader, struct fastws_event *events, in
     int n = 0;
     while (n < cap && !reader->is_batch_over) {
         if (has_run(reader)) n += take_run(reader, events + n, cap - n);
-        if (reader->error || n == cap) return n;
+        if (n == cap) return n;
         int step = take_step(reader, events + n, n == 0);
         if (step < 0) reader->error = step;
         if (step == STEP_EVENT) n++;
-        if (step != STEP_EVENT && step != STEP_ON) return n;
+        if (reader->error || (step != STEP_EVENT && step != STEP_ON)) return n;
     }
     return n;
 }

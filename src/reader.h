@@ -8,12 +8,14 @@
  *
  *     slab:  | message so far | (header) | payload -> moves left while it is unmasked |  free  | slop |
  *                              ^ head                                                 ^ tail
- */
+ *
+ * Where a message is handed out in chunks, what is gathered is that of one fragment, or nothing at all. */
 #ifndef FWS_READER_H
 #define FWS_READER_H
 
 #include <fastws/event.h>
 #include <fastws/export.h>
+#include <fastws/extension.h>
 #include <fastws/limits.h>
 
 #include "../simd/kernels.h"
@@ -29,18 +31,30 @@ enum fws_store {
     FWS_STORE_BLOCK  /* in a block of its own */
 };
 
+/* What a reader is told when it is lent. */
+struct fws_reader_rules {
+    const struct fastws_limits *limits;
+    const struct fastws_extension *extensions;
+    size_t extension_count;
+    uint8_t role; /* FASTWS_STATE_SERVER or FASTWS_STATE_CLIENT */
+    uint8_t is_utf8_checked;
+    uint8_t is_header_checked;
+};
+
+/* Exists only while something is incomplete or being handed out: it lives on a desk of the pool. */
 struct fws_reader {
     struct fastws_pool *pool;
-    const struct fastws_limits *limits;
+    struct fws_reader_rules rules;
     struct fastws_slab *slab; /* NULL: none borrowed */
     uint8_t *head;            /* first byte that is not parsed */
     uint8_t *tail;            /* one past the last byte received */
-    uint8_t *message;         /* the message so far; NULL when store is FWS_STORE_NONE */
+    uint8_t *message;         /* what is gathered of the message; NULL when store is FWS_STORE_NONE */
     uint8_t *block;           /* NULL: none */
     size_t block_cap;
     uint8_t *fed; /* the caller's bytes that are not input yet: a beginning in the slab has to be completed first */
     size_t fed_len;
-    uint64_t message_len;     /* bytes of the message so far, unmasked and checked */
+    uint64_t message_len;     /* bytes that are gathered, unmasked and checked: none of them was handed out */
+    uint64_t given_len;       /* bytes of the message before those: handed out, or dropped */
     uint64_t frame_remaining; /* bytes of the open data frame that have not been taken */
     uint64_t error_offset;
     int error; /* the error that stopped the reader, or 0 */
@@ -48,30 +62,61 @@ struct fws_reader {
     uint32_t key; /* of the open data frame, turned to meet its next byte */
     uint32_t fragments;
     uint32_t empty_fragments;
-    uint8_t role;            /* FASTWS_STATE_SERVER or FASTWS_STATE_CLIENT */
-    uint8_t is_utf8_checked;
-    uint8_t input;           /* enum fws_input */
-    uint8_t store;           /* enum fws_store */
-    uint8_t opcode;          /* of the message that is open: text or binary; 0: none is */
-    uint8_t is_in_frame;     /* a data frame is open: its header was taken */
-    uint8_t is_fin;          /* that frame is the last of its message */
-    uint8_t is_batch_over;   /* the next event may overwrite a view of this batch */
-    uint8_t is_block_lent;   /* the block is the payload of an event that was handed out */
+    uint8_t input;         /* enum fws_input */
+    uint8_t store;         /* enum fws_store */
+    uint8_t delivery;      /* of the message that is open, or comes next */
+    uint8_t next_delivery; /* of messages after one that has begun to be handed out */
+    uint8_t opcode;        /* of the message that is open */
+    uint8_t rsv;           /* of its first frame */
+    uint8_t frame_rsv;     /* of the open data frame */
+    uint8_t is_open;       /* a message has begun and not ended */
+    uint8_t is_begun;      /* a chunk of it was handed out */
+    uint8_t is_discarding; /* the rest of it is dropped */
+    uint8_t is_in_frame;   /* a data frame is open: its header was taken */
+    uint8_t is_frame_told; /* a chunk of that frame was handed out */
+    uint8_t is_fin;        /* that frame is the last of its message */
+    uint8_t is_batch_over; /* the next event may overwrite a view of this batch */
+    uint8_t is_block_lent; /* the block is the payload of an event that was handed out */
 };
 
+_Static_assert(sizeof(struct fws_reader) <= FWS_DESK_LEN, "a reader lives on a desk");
+
 FWS_PRIVATE void fws_reader_init(struct fws_reader *reader, struct fastws_pool *pool,
-                                 const struct fastws_limits *limits, unsigned role, int is_utf8_checked);
+                                 const struct fws_reader_rules *rules, unsigned delivery);
+
+/* Goes on with bytes that were received elsewhere: in a slab, which belongs to the reader from then on, or in a buffer of
+ * the caller (slab is NULL). */
+FWS_PRIVATE void fws_reader_adopt(struct fws_reader *reader, struct fastws_slab *slab, uint8_t *head, uint8_t *tail);
+
+/* Masks the text again that the kernel has refused, at the head of the run. */
+FWS_PRIVATE void fws_run_undo(const struct fws_run *run, const struct fws_kernels *kernels);
 
 /* Gives all memory back and stops: nothing is received or handed out any more. error may be 0. */
 FWS_PRIVATE void fws_reader_stop(struct fws_reader *reader, int error);
 
-/* The seams of conn.h, without the state of the connection: fastws_conn_space(), _filled(), _feed(), _read_raw(). */
+/* Says whether nothing is incomplete and nothing lent: the reader may go back to the pool. */
+static inline int fws_reader_is_idle(const struct fws_reader *reader) {
+    return !reader->slab && !reader->block && !reader->is_open && reader->fed_len == 0 &&
+           reader->head == reader->tail;
+}
+
+/* The seams of conn.h, without the state of the connection: fastws_conn_space(), _filled(), _feed(), _read_raw(),
+ * _set_delivery(), _discard(), _take(). */
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_space(struct fws_reader *reader, void **ptr, size_t *cap);
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_filled(struct fws_reader *reader, size_t len);
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len);
 FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_reader_raw(struct fws_reader *reader, void *dst, size_t len);
+FWS_PRIVATE void fws_reader_set_delivery(struct fws_reader *reader, unsigned delivery);
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_discard(struct fws_reader *reader);
 
-/* Hands out the next events: messages, pings, pongs, a close. A batch ends after a control frame; a close comes alone.
+/* Hands over the block if the event is a view of it: 1, or 0 if it lies elsewhere. */
+FWS_PRIVATE int fws_reader_take(struct fws_reader *reader, const struct fastws_event *event, uint8_t **ptr,
+                                size_t *cap);
+
+/* Returns the bytes that were received and not parsed. */
+FWS_PRIVATE size_t fws_reader_unparsed(const struct fws_reader *reader);
+
+/* Hands out the next events: messages or chunks, pings, pongs, a close. A batch ends after a control frame; a close comes alone.
  * Returns their number, or 0: then reader->error says whether the reader stopped (with error_offset) or needs more. */
 FWS_PRIVATE int fws_reader_next(struct fws_reader *reader, struct fastws_event *events, int cap);
 
@@ -79,6 +124,12 @@ FWS_PRIVATE int fws_reader_next(struct fws_reader *reader, struct fastws_event *
 FWS_PRIVATE int fws_reader_is_between_messages(const struct fws_reader *reader);
 
 /* ---- Memory: reader_memory.c ---- */
+
+/* Says whether payload is gathered until its message or frame is complete, and not handed out or dropped at once. */
+FWS_PRIVATE int fws_reader_is_gathering(const struct fws_reader *reader);
+
+/* Drops what is gathered. Payload in the block that was received and not parsed is dropped with it. */
+FWS_PRIVATE void fws_reader_drop_gathered(struct fws_reader *reader);
 
 /* Makes the block hold need bytes of message, moving the message into it if it lies elsewhere. Returns 0 or
  * FASTWS_ERR_NOMEM. need is at most what has been received. */

@@ -30,7 +30,7 @@ static void return_slab(struct fws_reader *reader) {
 }
 
 static void release_block(struct fws_reader *reader) {
-    const struct fastws_allocator *allocator = reader->pool->allocator;
+    const struct fastws_allocator *allocator = reader->pool->payload_allocator;
     if (reader->block) allocator->release(allocator->context, reader->block, reader->block_cap);
     reader->block = NULL;
     reader->block_cap = 0;
@@ -41,6 +41,11 @@ static void set_input(struct fws_reader *reader, enum fws_input input, uint8_t *
     reader->input = (uint8_t)input;
     reader->head = head;
     reader->tail = tail;
+}
+
+void fws_reader_adopt(struct fws_reader *reader, struct fastws_slab *slab, uint8_t *head, uint8_t *tail) {
+    reader->slab = slab;
+    set_input(reader, slab ? FWS_INPUT_SLAB : FWS_INPUT_FED, head, tail);
 }
 
 void fws_reader_stop(struct fws_reader *reader, int error) {
@@ -59,13 +64,18 @@ void fws_reader_recycle(struct fws_reader *reader) {
     release_block(reader);
 }
 
-/* Payload bytes of the message that are known of: those that have come, and those that the open frame declares. */
+int fws_reader_is_gathering(const struct fws_reader *reader) {
+    return !reader->is_discarding && reader->delivery != FASTWS_DELIVER_STREAM;
+}
+
+/* Payload bytes of what is gathered that are known of: those that have come, and those that the open frame declares. */
 static uint64_t declared_len(const struct fws_reader *reader) {
     return reader->message_len + reader->frame_remaining;
 }
 
 /* Whether the message, as far as it is known of, and what comes behind it can be gathered in a slab. */
 static int fits_slab(const struct fws_reader *reader) {
+    if (!fws_reader_is_gathering(reader)) return reader->message_len <= reader->pool->slab_len - GATHER_LEN;
     uint64_t more = reader->is_in_frame ? reader->frame_remaining : GATHER_LEN;
     return more <= reader->pool->slab_len && reader->message_len <= reader->pool->slab_len - more;
 }
@@ -83,13 +93,14 @@ static int needs_block(const struct fws_reader *reader) {
 static uint64_t block_cap_for(const struct fws_reader *reader, uint64_t need) {
     uint64_t cap = 2 * (uint64_t)reader->block_cap;
     if (cap < BLOCK_MIN) cap = BLOCK_MIN;
-    int is_end_known = reader->is_in_frame && reader->is_fin;
+    /* With fragments handed out one by one, every frame is an end. */
+    int is_end_known = reader->is_in_frame && (reader->is_fin || reader->delivery == FASTWS_DELIVER_FRAGMENTS);
     if (is_end_known && cap > declared_len(reader)) cap = declared_len(reader);
     return cap < need ? need : cap;
 }
 
 static int grow_block(struct fws_reader *reader, uint64_t need) {
-    const struct fastws_allocator *allocator = reader->pool->allocator;
+    const struct fastws_allocator *allocator = reader->pool->payload_allocator;
     uint64_t cap = block_cap_for(reader, need);
     if (cap > SIZE_MAX / 2) return FASTWS_ERR_NOMEM;
     uint8_t *block = reader->block
@@ -109,6 +120,38 @@ int fws_reader_use_block(struct fws_reader *reader, uint64_t need) {
     reader->store = FWS_STORE_BLOCK;
     reader->message = reader->block;
     return 0;
+}
+
+void fws_reader_drop_gathered(struct fws_reader *reader) {
+    fws_reader_recycle(reader);
+    if (reader->input == FWS_INPUT_BLOCK) {
+        size_t rest = (size_t)(reader->tail - reader->head);
+        reader->frame_remaining -= rest;
+        reader->given_len += rest;
+        set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+    }
+    reader->given_len += reader->message_len;
+    reader->message_len = 0;
+    reader->message = NULL;
+    reader->store = FWS_STORE_NONE;
+    release_block(reader);
+}
+
+int fws_reader_take(struct fws_reader *reader, const struct fastws_event *event, uint8_t **ptr, size_t *cap) {
+    if (!reader->is_block_lent || event->ptr != reader->block) return 0;
+    const struct fastws_allocator *allocator = reader->pool->payload_allocator;
+    uint8_t *block = reader->block;
+    size_t len = (size_t)event->len;
+    uint8_t *shrunk = len < reader->block_cap
+                          ? allocator->resize(allocator->context, block, reader->block_cap, len)
+                          : NULL;
+    *ptr = shrunk ? shrunk : block;
+    *cap = shrunk ? len : reader->block_cap;
+    reader->block = NULL;
+    reader->block_cap = 0;
+    reader->is_block_lent = 0;
+    if (reader->input == FWS_INPUT_BLOCK) set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+    return 1;
 }
 
 /* ---- The slab ---- */
@@ -133,8 +176,8 @@ static void gather_in_slab(struct fws_reader *reader) {
 static uint64_t wanted_room(const struct fws_reader *reader) {
     size_t part = reader->pool->slab_len / 4;
     if (!reader->is_in_frame) return part;
-    if (reader->store == FWS_STORE_BLOCK && reader->frame_remaining > part) return part;
-    return reader->frame_remaining;
+    int is_passing = reader->store == FWS_STORE_BLOCK || !fws_reader_is_gathering(reader);
+    return is_passing && reader->frame_remaining > part ? part : reader->frame_remaining;
 }
 
 /* Makes room behind the input, which lies in the slab. What was parsed in front of it is given up. */
@@ -160,7 +203,7 @@ static uint64_t room_behind(const struct fws_reader *reader) {
 }
 
 static int has_direct_space(const struct fws_reader *reader) {
-    return reader->is_in_frame && reader->frame_remaining >= DIRECT_MIN &&
+    return reader->is_in_frame && reader->frame_remaining >= DIRECT_MIN && fws_reader_is_gathering(reader) &&
            (reader->store == FWS_STORE_BLOCK || !fits_slab(reader));
 }
 
@@ -254,7 +297,7 @@ int fws_reader_settle(struct fws_reader *reader) {
 
 ptrdiff_t fws_reader_raw(struct fws_reader *reader, void *dst, size_t len) {
     fws_reader_recycle(reader);
-    if (reader->is_in_frame || reader->opcode != 0) return FASTWS_ERR_STATE;
+    if (reader->is_in_frame || reader->is_open) return FASTWS_ERR_STATE;
     if (reader->head == reader->tail) TRY(fws_reader_refill(reader));
     size_t there = (size_t)(reader->tail - reader->head);
     if (len > there) len = there;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Implements the writing half: frames one behind the other in the cork, large payloads by reference, one list. */
+/* Implements the writing half: frames one behind the other, large payloads by reference, one list of what to write. */
 #include "writer.h"
 
 #include <fastws/error.h>
@@ -10,130 +10,44 @@ void fws_writer_init(struct fws_writer *writer, struct fastws_pool *pool) {
     *writer = (struct fws_writer){.pool = pool};
 }
 
-static int holds_cork(const struct fws_writer *writer) {
-    return writer->pool->cork.holder == writer;
-}
-
-/* ---- The cork and its chunks ---- */
-
-static void drop_piece(struct fastws_pool *pool) {
-    struct fws_cork *cork = &pool->cork;
-    if (cork->piece) fws_pool_return(pool, cork->piece);
-    cork->piece = NULL;
-    cork->piece_off = 0;
-    cork->piece_len = 0;
-}
-
-static void release_cork(struct fastws_pool *pool) {
-    struct fws_cork *cork = &pool->cork;
-    drop_piece(pool);
-    cork->holder = NULL;
-    cork->len = 0;
-    cork->first = 0;
-    cork->count = 0;
-}
-
-/* Bytes that a chunk still has to send, its piece included. Only the first unmasked chunk has one. */
-static size_t chunk_left(const struct fws_cork *cork, const struct fws_chunk *chunk, int *is_piece_seen) {
-    if (chunk->kind != FWS_CHUNK_UNMASKED || *is_piece_seen) return chunk->len;
-    *is_piece_seen = 1;
-    return chunk->len + (cork->piece_len - cork->piece_off);
-}
-
-static size_t cork_left(const struct fws_cork *cork) {
-    size_t left = 0;
-    int is_piece_seen = 0;
-    for (unsigned i = cork->first; i < cork->count; i++) left += chunk_left(cork, &cork->chunks[i], &is_piece_seen);
-    return left;
-}
-
-static void copy_chunk(const struct fastws_pool *pool, uint8_t **dst, const struct fws_chunk *chunk) {
-    if (chunk->kind == FWS_CHUNK_UNMASKED) {
-        pool->kernels->mask(*dst, chunk->ptr, chunk->len, chunk->key);
-    } else {
-        memcpy(*dst, chunk->ptr, chunk->len);
-    }
-    *dst += chunk->len;
-}
-
-/* Moves what the cork holds into own blocks of its holder, and frees the cork. */
-static int empty_cork(struct fastws_pool *pool) {
-    struct fws_cork *cork = &pool->cork;
-    struct fws_writer *writer = cork->holder;
-    size_t left = cork_left(cork);
-    if (left > 0) {
-        uint8_t *dst = fws_buf_append(&writer->front, pool->allocator, left);
-        if (!dst) return FASTWS_ERR_NOMEM;
-        for (unsigned i = cork->first; i < cork->count; i++) {
-            if (cork->chunks[i].kind == FWS_CHUNK_UNMASKED && cork->piece) {
-                size_t len = cork->piece_len - cork->piece_off;
-                memcpy(dst, cork->piece->bytes + cork->piece_off, len);
-                dst += len;
-                drop_piece(pool);
-            }
-            copy_chunk(pool, &dst, &cork->chunks[i]);
-        }
-    }
-    fws_buf_join(&writer->front, &writer->back);
-    release_cork(pool);
-    return 0;
+static void drop_prepared(struct fws_writer *writer) {
+    fastws_prepared_release(writer->prepared);
+    writer->prepared = NULL;
+    writer->prepared_off = 0;
 }
 
 void fws_writer_clear(struct fws_writer *writer) {
     const struct fastws_allocator *allocator = writer->pool->allocator;
-    if (holds_cork(writer)) release_cork(writer->pool);
+    if (fws_writer_holds_cork(writer)) fws_cork_release(writer->pool);
+    drop_prepared(writer);
     fws_buf_clear(&writer->front, allocator);
     fws_buf_clear(&writer->back, allocator);
     fws_writer_init(writer, writer->pool);
 }
 
 int fws_writer_own(struct fws_writer *writer) {
-    if (!holds_cork(writer)) return 0;
     const struct fws_cork *cork = &writer->pool->cork;
+    if (cork->holder != writer) return 0;
     for (unsigned i = cork->first; i < cork->count; i++) {
-        if (cork->chunks[i].kind != FWS_CHUNK_CORKED) return empty_cork(writer->pool);
+        if (cork->chunks[i].kind >= FWS_CHUNK_BORROWED) return fws_cork_empty(writer->pool);
     }
     return 0;
 }
 
 /* ---- Queueing ---- */
 
-static int take_cork(struct fws_writer *writer) {
-    struct fws_cork *cork = &writer->pool->cork;
-    if (cork->holder == writer) return 0;
-    if (cork->holder) TRY(empty_cork(writer->pool));
-    cork->holder = writer;
-    return 0;
-}
-
-static struct fws_chunk *add_chunk(struct fws_cork *cork, enum fws_chunk_kind kind, const uint8_t *ptr, size_t len) {
-    struct fws_chunk *chunk = &cork->chunks[cork->count++];
-    *chunk = (struct fws_chunk){.ptr = ptr, .len = len, .kind = kind};
-    return chunk;
-}
-
-/* Room for len bytes in the cork, or NULL if they have to go behind it. */
-static uint8_t *reserve_in_cork(struct fws_writer *writer, size_t len) {
-    struct fws_cork *cork = &writer->pool->cork;
-    if (writer->back.last || FWS_CORK_CAP - cork->len < len) return NULL;
-    uint8_t *dst = cork->bytes + cork->len;
-    struct fws_chunk *last = cork->count > cork->first ? &cork->chunks[cork->count - 1] : NULL;
-    if (last && last->kind == FWS_CHUNK_CORKED && last->ptr + last->len == dst) {
-        last->len += len;
-    } else if (cork->count < FWS_CORK_CHUNKS) {
-        add_chunk(cork, FWS_CHUNK_CORKED, dst, len);
-    } else {
-        return NULL;
-    }
-    cork->len += len;
-    return dst;
-}
-
 /* Room for len bytes behind everything that is queued. NULL: no memory. */
 static uint8_t *reserve(struct fws_writer *writer, size_t len) {
-    if (take_cork(writer) < 0) return NULL;
-    uint8_t *dst = reserve_in_cork(writer, len);
+    if (fws_cork_take(writer) < 0) return NULL;
+    uint8_t *dst = fws_cork_reserve(writer, len);
     return dst ? dst : fws_buf_append(&writer->back, writer->pool->allocator, len);
+}
+
+/* Where blocks are queued behind everything. */
+static struct fws_buf *last_buf(struct fws_writer *writer) {
+    if (!fws_writer_holds_cork(writer)) return &writer->front;
+    fws_cork_leave_plain(&writer->pool->cork);
+    return &writer->back;
 }
 
 static uint32_t key_of(const struct fastws_header *header) {
@@ -159,31 +73,133 @@ static int queue_copy(struct fws_writer *writer, const uint8_t *head, size_t hea
     return 0;
 }
 
-/* The header in the cork, the payload where the caller has it. */
-static int queue_borrowed(struct fws_writer *writer, const uint8_t *head, size_t head_len, const void *payload,
-                          size_t len, uint32_t key) {
-    struct fws_cork *cork = &writer->pool->cork;
-    if (take_cork(writer) < 0) return FASTWS_ERR_NOMEM;
-    uint8_t *dst = cork->count + 2 <= FWS_CORK_CHUNKS ? reserve_in_cork(writer, head_len) : NULL;
-    if (!dst) return queue_copy(writer, head, head_len, payload, len, key);
+/* The header in the cork, the payload where it lies. */
+static int queue_borrowed(struct fws_writer *writer, const uint8_t *head, size_t head_len, struct fws_chunk *chunk) {
+    TRY(fws_cork_take(writer));
+    uint8_t *dst = fws_cork_has_room(writer, 1) ? fws_cork_reserve(writer, head_len) : NULL;
+    if (!dst) return queue_copy(writer, head, head_len, chunk->ptr, chunk->len, chunk->key);
     memcpy(dst, head, head_len);
-    struct fws_chunk *chunk = add_chunk(cork, key ? FWS_CHUNK_UNMASKED : FWS_CHUNK_BORROWED, payload, len);
-    chunk->key = key;
+    if (chunk->owner) fws_prepared_retain(chunk->owner);
+    fws_cork_add(writer->pool, chunk);
     return 0;
 }
 
-int fws_writer_frame(struct fws_writer *writer, const struct fastws_header *header, const void *payload) {
+int fws_writer_frame(struct fws_writer *writer, const struct fastws_header *header, const void *payload,
+                     struct fastws_prepared *prepared) {
     uint8_t head[FASTWS_HEADER_MAX];
     int head_len = fastws_header_write(head, sizeof head, header);
     if (head_len < 0) return head_len;
     size_t len = (size_t)header->length;
+    uint32_t key = key_of(header);
     if (len >= FWS_BORROW_MIN) {
-        TRY(queue_borrowed(writer, head, (size_t)head_len, payload, len, key_of(header)));
+        uint32_t kind = key ? FWS_CHUNK_UNMASKED : FWS_CHUNK_BORROWED;
+        struct fws_chunk chunk = {.ptr = payload, .len = len, .owner = prepared, .key = key, .kind = kind};
+        TRY(queue_borrowed(writer, head, (size_t)head_len, &chunk));
     } else {
-        TRY(queue_copy(writer, head, (size_t)head_len, payload, len, key_of(header)));
+        TRY(queue_copy(writer, head, (size_t)head_len, payload, len, key));
     }
     writer->queued += (uint64_t)head_len + len;
     return 0;
+}
+
+/* Behind what is queued: small ones copied, larger ones by a block that refers to them. */
+static int queue_prepared(struct fws_writer *writer, struct fastws_prepared *prepared) {
+    const struct fastws_allocator *allocator = writer->pool->allocator;
+    size_t len = prepared->frame_len;
+    if (len >= FWS_SHARE_MIN) {
+        TRY(fws_buf_append_shared(last_buf(writer), allocator, prepared->frame, len, fws_prepared_release, prepared));
+        fws_prepared_retain(prepared);
+        return 0;
+    }
+    uint8_t *dst =
+        fws_writer_holds_cork(writer) ? reserve(writer, len) : fws_buf_append(&writer->front, allocator, len);
+    if (!dst) return FASTWS_ERR_NOMEM;
+    memcpy(dst, prepared->frame, len);
+    return 0;
+}
+
+int fws_writer_prepared(struct fws_writer *writer, struct fastws_prepared *prepared) {
+    if (FWS_LIKELY(writer->queued == 0)) {
+        writer->prepared = fws_prepared_retain(prepared);
+    } else {
+        TRY(queue_prepared(writer, prepared));
+    }
+    writer->queued += prepared->frame_len;
+    return 0;
+}
+
+/* Puts the header in front of a payload of ours, and masks that where it lies. */
+static void frame_in_place(const struct fws_writer *writer, uint8_t *payload, size_t len, const uint8_t *head,
+                           size_t head_len, uint32_t key) {
+    memcpy(payload - head_len, head, head_len);
+    if (key) writer->pool->kernels->mask(payload, payload, len, key);
+}
+
+int fws_writer_slab(struct fws_writer *writer, const struct fastws_header *header, struct fastws_slab **slab) {
+    uint8_t *payload = (*slab)->bytes + FASTWS_HEADER_MAX;
+    size_t len = (size_t)header->length;
+    uint8_t head[FASTWS_HEADER_MAX];
+    int written = fastws_header_write(head, sizeof head, header);
+    if (written < 0) return written;
+    size_t head_len = (size_t)written;
+    TRY(fws_cork_take(writer));
+    if (len < FWS_BORROW_MIN || !fws_cork_has_room(writer, 0)) {
+        TRY(queue_copy(writer, head, head_len, payload, len, key_of(header)));
+    } else {
+        frame_in_place(writer, payload, len, head, head_len, key_of(header));
+        const struct fws_chunk chunk = {
+            .ptr = payload - head_len, .len = head_len + len, .owner = *slab, .kind = FWS_CHUNK_SLAB};
+        fws_cork_add(writer->pool, &chunk);
+        *slab = NULL;
+    }
+    writer->queued += head_len + len;
+    return 0;
+}
+
+int fws_writer_block(struct fws_writer *writer, const struct fastws_header *header, struct fws_block *block) {
+    size_t len = (size_t)header->length;
+    uint8_t head[FASTWS_HEADER_MAX];
+    int written = fastws_header_write(head, sizeof head, header);
+    if (written < 0) return written;
+    size_t head_len = (size_t)written;
+    frame_in_place(writer, block->bytes + FASTWS_HEADER_MAX, len, head, head_len, key_of(header));
+    block->off = FASTWS_HEADER_MAX - head_len;
+    block->len = FASTWS_HEADER_MAX + len;
+    fws_buf_push(last_buf(writer), block);
+    writer->queued += head_len + len;
+    return 0;
+}
+
+/* ---- Replies ---- */
+
+static uint32_t add_lens(uint32_t a, size_t b) {
+    return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
+}
+
+void fws_writer_note_reply(struct fws_writer *writer, size_t len) {
+    struct fws_replies *replies = &writer->replies;
+    uint64_t end = writer->sent + writer->queued;
+    if (replies->old_len == 0) {
+        replies->old_len = add_lens(0, len);
+        replies->old_end = end;
+    } else {
+        replies->new_len = add_lens(replies->new_len, len);
+        replies->new_end = end;
+    }
+}
+
+size_t fws_writer_replies(const struct fws_writer *writer) {
+    uint64_t len = (uint64_t)writer->replies.old_len + writer->replies.new_len;
+    return (size_t)(len < writer->queued ? len : writer->queued);
+}
+
+static void forget_replies(struct fws_writer *writer) {
+    struct fws_replies *replies = &writer->replies;
+    if (writer->sent < replies->old_end) return;
+    replies->old_len = replies->new_len;
+    replies->old_end = replies->new_end;
+    replies->new_len = 0;
+    if (writer->sent >= replies->old_end) replies->old_len = 0;
 }
 
 /* ---- Listing and sending ---- */
@@ -192,125 +208,75 @@ static int list_buf(const struct fws_buf *buf, struct fastws_iovec *pieces, int 
     int n = 0;
     struct fws_block *first = fws_buf_first(buf);
     for (struct fws_block *block = first; block && n < cap; block = block->next == first ? NULL : block->next) {
-        pieces[n++] = (struct fastws_iovec){block->bytes + block->off, block->len - block->off};
+        pieces[n++] = (struct fastws_iovec){block->base + block->off, block->len - block->off};
     }
     return n;
 }
 
-/* Masks the next part of an unmasked chunk into the piece, unless one is waiting there. */
-static int fill_piece(struct fastws_pool *pool, struct fws_chunk *chunk) {
-    struct fws_cork *cork = &pool->cork;
-    if (cork->piece_off < cork->piece_len) return 0;
-    if (!cork->piece) cork->piece = fws_pool_lend(pool);
-    if (!cork->piece) return FASTWS_ERR_NOMEM;
-    /* The header goes out with the first piece: 64 KiB are the most that one write takes from a client's message. */
-    size_t len = chunk->len < pool->slab_len ? chunk->len : pool->slab_len;
-    pool->kernels->mask(cork->piece->bytes, chunk->ptr, len, chunk->key);
-    cork->piece_off = 0;
-    cork->piece_len = len;
-    chunk->ptr += len;
-    chunk->len -= len;
-    chunk->key = fws_rotate_key(chunk->key, len);
-    return 0;
-}
-
-/* Lists the cork up to the first chunk that has more than its piece, which ends the list: *is_whole says whether. */
-static int list_cork(struct fastws_pool *pool, struct fastws_iovec *pieces, int cap, int *is_whole) {
-    struct fws_cork *cork = &pool->cork;
-    int n = 0;
-    *is_whole = 0;
-    for (unsigned i = cork->first; i < cork->count; i++) {
-        struct fws_chunk *chunk = &cork->chunks[i];
-        if (n == cap) return n;
-        if (chunk->kind != FWS_CHUNK_UNMASKED) {
-            pieces[n++] = (struct fastws_iovec){chunk->ptr, chunk->len};
-            continue;
-        }
-        TRY(fill_piece(pool, chunk));
-        pieces[n++] = (struct fastws_iovec){cork->piece->bytes + cork->piece_off, cork->piece_len - cork->piece_off};
-        return n;
+static int list_all(struct fws_writer *writer, struct fastws_iovec *pieces, int cap) {
+    int n = 0, is_whole = 1;
+    const struct fastws_prepared *prepared = writer->prepared;
+    if (prepared) {
+        size_t off = writer->prepared_off;
+        pieces[n++] = (struct fastws_iovec){prepared->frame + off, prepared->frame_len - off};
     }
-    *is_whole = 1;
+    if (writer->front.last) n += list_buf(&writer->front, pieces + n, cap - n);
+    if (fws_writer_holds_cork(writer)) {
+        int listed = fws_cork_list(writer->pool, pieces + n, cap - n, &is_whole);
+        if (listed < 0) return listed;
+        n += listed;
+    }
+    if (writer->back.last && is_whole) n += list_buf(&writer->back, pieces + n, cap - n);
     return n;
 }
 
 int fws_writer_list(struct fws_writer *writer, struct fastws_iovec *pieces, int cap) {
-    int n = list_buf(&writer->front, pieces, cap);
-    int is_whole = 1;
-    if (holds_cork(writer)) {
-        int listed = list_cork(writer->pool, pieces + n, cap - n, &is_whole);
-        if (listed < 0) return listed;
-        n += listed;
-    }
-    if (is_whole) n += list_buf(&writer->back, pieces + n, cap - n);
+    if (fws_writer_list_plain(writer, pieces)) return 1;
+    int n = list_all(writer, pieces, cap);
     writer->listed = 0;
     for (int i = 0; i < n; i++) writer->listed += pieces[i].len;
     return n;
 }
 
-static uint64_t send_piece(struct fastws_pool *pool, struct fws_chunk *chunk, uint64_t len) {
-    struct fws_cork *cork = &pool->cork;
-    size_t left = cork->piece_len - cork->piece_off;
-    size_t part = len < left ? (size_t)len : left;
-    cork->piece_off += part;
-    if (part == left && chunk->len == 0) {
-        drop_piece(pool);
-        cork->first++;
+static uint64_t send_prepared(struct fws_writer *writer, uint64_t len) {
+    size_t left = writer->prepared->frame_len - writer->prepared_off;
+    if (len < left) {
+        writer->prepared_off += (size_t)len;
+        return 0;
     }
-    return part;
+    drop_prepared(writer);
+    return len - left;
 }
 
-static uint64_t send_chunk(struct fastws_pool *pool, uint64_t len) {
-    struct fws_cork *cork = &pool->cork;
-    struct fws_chunk *chunk = &cork->chunks[cork->first];
-    if (chunk->kind == FWS_CHUNK_UNMASKED) return send_piece(pool, chunk, len);
-    if (len < chunk->len) {
-        chunk->ptr += len;
-        chunk->len -= (size_t)len;
-        return len;
+static void send_in_order(struct fws_writer *writer, uint64_t len) {
+    struct fastws_pool *pool = writer->pool;
+    if (writer->prepared) len = send_prepared(writer, len);
+    if (writer->front.last) len -= fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
+    if (fws_writer_holds_cork(writer)) {
+        len = fws_cork_sent(pool, len);
+        if (pool->cork.first < pool->cork.count) return;
+        fws_cork_release(pool);
     }
-    cork->first++;
-    return chunk->len;
+    if (!writer->back.last) return;
+    fws_buf_join(&writer->front, &writer->back);
+    fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
 }
 
-void fws_writer_note_reply(struct fws_writer *writer, size_t len) {
-    struct fws_replies *replies = &writer->replies;
-    uint64_t end = writer->sent + writer->queued;
-    if (replies->old_len == 0) {
-        replies->old_len = len;
-        replies->old_end = end;
-    } else {
-        replies->new_len += len;
-        replies->new_end = end;
-    }
-}
-
-size_t fws_writer_replies(const struct fws_writer *writer) {
-    size_t len = writer->replies.old_len + writer->replies.new_len;
-    return len < writer->queued ? len : (size_t)writer->queued;
-}
-
-static void forget_replies(struct fws_writer *writer) {
-    struct fws_replies *replies = &writer->replies;
-    if (replies->old_len == 0 || writer->sent < replies->old_end) return;
-    replies->old_len = replies->new_len;
-    replies->old_end = replies->new_end;
-    replies->new_len = 0;
-    if (writer->sent >= replies->old_end) replies->old_len = 0;
+static int is_all_in_cork(const struct fws_writer *writer) {
+    return fws_writer_holds_cork(writer) && !writer->prepared && !writer->front.last && !writer->back.last;
 }
 
 void fws_writer_sent(struct fws_writer *writer, uint64_t len) {
-    struct fastws_pool *pool = writer->pool;
+    struct fws_cork *cork = &writer->pool->cork;
     writer->queued -= len;
     writer->listed -= len;
     writer->sent += len;
-    forget_replies(writer);
-    len -= fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
-    if (holds_cork(writer)) {
-        while (len > 0 && pool->cork.first < pool->cork.count) len -= send_chunk(pool, len);
-        if (pool->cork.first < pool->cork.count) return;
-        release_cork(pool);
+    if (writer->replies.old_len > 0) forget_replies(writer);
+    if (writer->queued == 0 && is_all_in_cork(writer)) {
+        fws_cork_release(writer->pool);
+    } else if (cork->plain == writer) {
+        cork->off += (size_t)len;
+    } else {
+        send_in_order(writer, len);
     }
-    fws_buf_join(&writer->front, &writer->back);
-    fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
 }

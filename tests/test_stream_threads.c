@@ -73,7 +73,7 @@ static void pings_after_silence_and_fails_without_an_answer(void **state) {
     struct fastws_event event;
     assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_PING_TIMEOUT);
     expect_since(start_ms, 80);
-    expect_bytes(fds[1], "\x89\x00", 2);
+    expect_bytes(fds[1], "\x89\x08" "fws\0\0\0\0\x01", 10);
     fastws_stream_free(stream);
     close(fds[1]);
 }
@@ -91,7 +91,7 @@ static void raw_reads_keep_the_deadlines_too(void **state) {
     assert_int_equal(write(fds[1], "\x82", 1), 1);
     assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_PING_TIMEOUT);
     expect_since(start_ms, 80);
-    expect_bytes(fds[1], "\x89\x00", 2);
+    expect_bytes(fds[1], "\x89\x08" "fws\0\0\0\0\x01", 10);
     assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_PING_TIMEOUT);
     fastws_stream_free(stream);
     close(fds[1]);
@@ -179,7 +179,7 @@ static void send_pings(int fd, int count) {
     uint8_t frames[300 * 131], payload[125] = {0};
     const uint8_t key[4] = {1, 2, 3, 4};
     size_t len = 0;
-    for (int i = 0; i < count; i++) len += put_frame(frames + len, 0x89, payload, sizeof payload, key);
+    for (int i = 0; i < count; i++) len += script_frame(frames + len, 0x89, payload, sizeof payload, key);
     assert_int_equal(write(fd, frames, len), len);
 }
 

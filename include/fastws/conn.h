@@ -16,24 +16,31 @@
  * are handed out first, and their replies leave before the close frame does.
  *
  * Views. Payloads are views of the connection's memory. They live until the next fastws_conn_next(),
- * fastws_conn_space(), fastws_conn_feed() or fastws_conn_free() of the same connection.
+ * fastws_conn_space(), fastws_conn_feed(), fastws_conn_discard(), fastws_conn_reset() or fastws_conn_free() of the same
+ * connection; fastws_conn_take() keeps one for longer.
+ *
+ * Memory. An idle connection, one with nothing incomplete and nothing queued, is fastws_conn_sizeof() bytes, at most
+ * 192, and holds no slab. What a message needs while it is incomplete is lent by the pool.
  *
  * Threads. A connection and its pool serve one thread at a time.
  *
  * Stopped. After a close or error event the input side is stopped for good: fastws_conn_next(), _space() and _feed()
  * return the error (FASTWS_ERR_CLOSED after a close), and so do new sends; _pending(), _sent(), _own(), _deadline_ms()
- * and _on_time() work on until the close frame is out. */
+ * and _on_time() work on until the close frame is out. Only fastws_conn_reset() starts anew. */
 #ifndef FASTWS_CONN_H
 #define FASTWS_CONN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fastws/allocator.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
+#include <fastws/extension.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>
 #include <fastws/pool.h>
+#include <fastws/prepared.h>
 
 FASTWS_BEGIN_DECLS
 
@@ -57,6 +64,19 @@ struct fastws_conn_config {
     uint8_t is_pong_automatic;   /* 1: a ping is answered before its event is handed out. RFC 6455 5.5.2 */
     uint8_t is_close_automatic;  /* 1: close frames are answered, and errors send one with their code. RFC 6455 7.1.7.
                                     0: both are left to fastws_conn_close(), which then works after them, too */
+    uint8_t is_header_checked;   /* 1: fastws_header_check() judges every header. 0: no rule of it is asked, and frames
+                                    are unmasked if they say that they are masked. Then ping, pong and close are taken
+                                    with or without FIN (over 125 bytes: FASTWS_ERR_CONTROL_LEN); frames of all other
+                                    opcodes carry messages: the opcode of the first is handed out, 0 to 15, and the
+                                    message ends with FIN, whatever the opcodes between. For peers that are known to
+                                    break rules; limits and text are checked all the same */
+    uint8_t delivery;            /* enum fastws_delivery; FASTWS_DELIVER_MESSAGES */
+    size_t fragment_len;         /* most payload bytes that a fragment of fastws_conn_begin() has; 4096. 0: messages are
+                                    never fragmented, but grow in memory until they are finished */
+    size_t queue_high;           /* bytes: with more queued, fastws_conn_is_writable() says no; 64 KiB. 0: it never does */
+    size_t queue_low;            /* bytes: with no more queued, it says yes again; 16 KiB. At most queue_high */
+    const struct fastws_extension *extensions; /* extension_count of them; NULL: none */
+    size_t extension_count;
 };
 
 /* Sets every field to its default, for one role. */
@@ -69,7 +89,8 @@ FASTWS_API FASTWS_NODISCARD size_t fastws_conn_sizeof(void);
  *   memory   stays the caller's; call fastws_conn_free() before it goes
  *   config   shared, see struct fastws_conn_config
  *   pool     must outlive the connection
- * Returns 0, or FASTWS_ERR_ARGUMENT (config->size or role unknown). Never allocates. */
+ * Returns 0, or FASTWS_ERR_ARGUMENT (config->size, role or delivery unknown, queue_low over queue_high). Never
+ * allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_init(void *memory,
                                                                          const struct fastws_conn_config *config,
                                                                          struct fastws_pool *pool);
@@ -79,6 +100,21 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_init(void *m
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_new(const struct fastws_conn_config *config,
                                                                         struct fastws_pool *pool,
                                                                         struct fastws_conn **out);
+
+/* Makes a connection new, for another peer, in the same memory: its buffers go back, what was not sent is dropped,
+ * errors are forgotten.
+ *   config   as for fastws_conn_init(); NULL: the one that it has
+ * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_reset(struct fastws_conn *conn,
+                                                                    const struct fastws_conn_config *config);
+
+/* Gives a connection another configuration while it runs: limits, checks and extensions hold from the next frame header
+ * on, the rest at once. How messages are handed out and cut into fragments stays: fastws_conn_set_delivery() and
+ * fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
+ *   config   as for fastws_conn_init(), with the same role; the one before may go
+ * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Invalidates no view. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_set_config(struct fastws_conn *conn,
+                                                                            const struct fastws_conn_config *config);
 
 /* Ends the connection: its buffers go back, what was not sent is dropped. NULL is allowed. */
 FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
@@ -103,7 +139,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_filled(struct fast
  * fastws_conn_next() until it returns 0 before buf is used again: what is incomplete then has been copied.
  *   buf, len   written to; buf may be NULL if len is 0
  * Returns 0, or FASTWS_ERR_STATE (an earlier buffer has not been walked to its end, or control replies pile up: nothing
- * was taken), or the error that stopped the connection. Invalidates views. */
+ * was taken), FASTWS_ERR_NOMEM (nothing was taken), or the error that stopped the connection. Invalidates views. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len);
 
 /* Hands out the next events.
@@ -115,6 +151,46 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_feed(struct fastws
  * received twice over plus 64 KiB, whatever length a frame declares. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_next(struct fastws_conn *conn,
                                                                       struct fastws_event *events, int cap);
+
+/* Chooses how messages are handed out from now on: config->delivery is how it begins. A message of which a chunk was
+ * handed out is finished as it was begun. One that is incomplete, with nothing handed out, changes over: what has come
+ * of it becomes (a part of) its first chunk.
+ *   delivery   enum fastws_delivery
+ * Returns 0, or FASTWS_ERR_ARGUMENT. Invalidates no view. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_set_delivery(struct fastws_conn *conn, int delivery);
+
+/* Drops the rest of the message that is open behind the last event handed out, as it arrives: it gives no event any
+ * more, not even a last chunk, and is neither gathered nor checked for UTF-8. Limits and header rules hold; control
+ * frames are handed out; an end of the stream inside it is FASTWS_ERR_UNEXPECTED_EOF.
+ * Returns 0, or FASTWS_ERR_STATE (no message is open, as far as has been received and parsed, or it is being discarded
+ * already), or the error that stopped the connection. Invalidates views. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_discard(struct fastws_conn *conn);
+
+/* A payload that its user keeps: memory of the pool's payload allocator, which begins with the payload. */
+struct fastws_taken {
+    uint8_t *ptr; /* NULL if len is 0 */
+    size_t len;   /* bytes of payload */
+    size_t cap;   /* bytes of memory, as the allocator knows it: len, unless it could not be made smaller */
+    const struct fastws_allocator *allocator;
+};
+
+/* Keeps the payload of an event beyond its view.
+ *   event   handed out by the last fastws_conn_next(), with its view alive
+ *   out     written only on success; fastws_taken_release() gives it back, on the thread of the pool
+ * The block of a message that did not fit a slab changes hands without a copy, made as small as its payload, and the
+ * connection writes there no more; what lies in a slab, or in a buffer that was fed, is copied. Either way the view of
+ * the event ends: the payload is out->ptr.
+ * Returns 0 or FASTWS_ERR_NOMEM. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_take(struct fastws_conn *conn,
+                                                                         const struct fastws_event *event,
+                                                                         struct fastws_taken *out);
+
+/* Gives the memory back to its allocator, and makes taken empty. The connection and pool may be gone. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_taken_release(struct fastws_taken *taken);
+
+/* Returns how many bytes of the peer were taken apart, since the connection was made. After an error event: the offset
+ * of the frame that was refused; for FASTWS_ERR_UTF8, of the offending byte. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_offset(const struct fastws_conn *conn);
 
 /* Says that the peer will send nothing more. The next fastws_conn_next() that finds nothing else hands out an error event
  * FASTWS_ERR_EOF (between messages) or FASTWS_ERR_UNEXPECTED_EOF (inside one), close code 1006; none after a close. */
@@ -134,10 +210,59 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) ptrdiff_t fastws_conn_read_raw(
  *   payload, len   up to 4095 bytes are copied; longer payloads are borrowed: they must stay as they are until they are
  *                  sent, or until fastws_conn_own() copied them. Never modified (a client masks a copy). Text must be
  *                  UTF-8: that is the caller's to know
- * Returns 0, or FASTWS_ERR_ARGUMENT (opcode), FASTWS_ERR_CLOSED (a close frame was queued), FASTWS_ERR_NOMEM,
- * FASTWS_ERR_RANDOM (client), or the error that stopped the connection: then nothing was queued. */
+ * Returns 0, or FASTWS_ERR_ARGUMENT (opcode), FASTWS_ERR_CLOSED (a close frame was queued), FASTWS_ERR_STATE (another
+ * message was begun and is not finished), FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM (client), the error of an extension, or
+ * the error that stopped the connection: then nothing was queued. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_send(struct fastws_conn *conn, int opcode,
                                                                    const void *payload, size_t len);
+
+/* Queues a message that was framed once for many connections. A server sends the shared bytes as they lie, and holds a
+ * reference until they are sent; a client masks a copy, piece by piece. With an extension that sets RSV bits only the
+ * payload is shared. Never allocates if nothing is queued (server), or as fastws_conn_send() does.
+ * Returns as fastws_conn_send() does. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_send_prepared(struct fastws_conn *conn,
+                                                                               struct fastws_prepared *prepared);
+
+/* Begins a message whose parts come one after another. It goes out in fragments of config->fragment_len bytes, the last
+ * one shorter; in a single frame if it fits one. RFC 6455 5.4. Control frames may be queued meanwhile, other messages
+ * not. A close frame ends it unfinished: what was not queued yet is dropped.
+ *   opcode   text or binary
+ * Returns 0, or FASTWS_ERR_ARGUMENT, FASTWS_ERR_STATE (one is open already), FASTWS_ERR_CLOSED, FASTWS_ERR_NOMEM, or
+ * the error that stopped the connection. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_begin(struct fastws_conn *conn, int opcode);
+
+/* Adds to the message that was begun. A fragment is queued once it is full and more is to come, so a message that ends
+ * with a full one needs no empty fragment. Fragments may split characters of a text.
+ *   payload, len   copied; but where it fills whole fragments of 4096 bytes and more, those are borrowed as by
+ *                  fastws_conn_send(). len may be 0
+ * Returns 0, or FASTWS_ERR_STATE (none was begun), FASTWS_ERR_CLOSED, FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM, the error of
+ * an extension, or the error that stopped the connection. After any but FASTWS_ERR_STATE the message cannot go on, and
+ * all further calls for it return the same: what is left is fastws_conn_close(), or fastws_conn_reset(). */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_write(struct fastws_conn *conn, const void *payload,
+                                                                    size_t len);
+
+/* Queues what was written and not queued yet as a fragment, though it is not full: nothing if there is nothing. With
+ * fragment_len 0, too. Returns as fastws_conn_write() does. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_flush_fragment(struct fastws_conn *conn);
+
+/* Ends the message: queues what is left as its last frame, empty only if the message is, or if fragments were flushed
+ * and nothing was written since. Returns as fastws_conn_write() does. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_finish(struct fastws_conn *conn);
+
+/* Drops what was written and not queued yet of the message that was begun. If no fragment of it was queued, the message
+ * is forgotten; else it stays open, empty so far. Also after an error of fastws_conn_write(), which it clears where the
+ * message is forgotten. Does nothing if none was begun. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_conn_abandon(struct fastws_conn *conn);
+
+/* Returns 1 if a message was begun and is not finished, else 0. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_is_message_open(const struct fastws_conn *conn);
+
+/* Returns the bytes that were written to the message and not queued yet; 0 if none was begun. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) size_t fastws_conn_buffered_len(const struct fastws_conn *conn);
+
+/* Changes the length of fragments, from the next fragment on: config->fragment_len is what it begins with.
+ *   len   bytes; 0: none until fastws_conn_finish() or fastws_conn_flush_fragment() */
+FASTWS_API FASTWS_NONNULL(1) void fastws_conn_set_fragment_len(struct fastws_conn *conn, size_t len);
 
 /* Queues a ping, or a pong that nobody asked for, with at most 125 bytes, which are copied. RFC 6455 5.5.2, 5.5.3.
  * Returns as fastws_conn_send() does; FASTWS_ERR_CONTROL_LEN for more than 125 bytes. */
@@ -147,7 +272,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_pong(struct fastws
                                                                    size_t len);
 
 /* Queues a close frame: the last frame that this side sends. Messages of the peer are handed out until its own close
- * frame comes. RFC 6455 7.1.2.
+ * frame comes; what it sends behind that is dropped unseen. A message that was begun and not finished stays so. RFC 6455
+ * 5.5.1, 7.1.2.
  *   code          1000-1003, 1007-1014, 3000-4999; 1005 for a frame without a body
  *   reason, len   UTF-8; what is over 123 bytes is left out at a character's edge
  * Returns 0, or FASTWS_ERR_CLOSE_* for a code or reason that may not be sent, FASTWS_ERR_CLOSED, FASTWS_ERR_NOMEM,
@@ -175,6 +301,10 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_own(struct fastws_
 /* Returns the bytes that are queued and not sent. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_pending_len(const struct fastws_conn *conn);
 
+/* Says whether to go on sending: 1 until more than config->queue_high bytes are queued, then 0 until no more than
+ * config->queue_low are. A wish, not a rule: sends work all the same. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_is_writable(const struct fastws_conn *conn);
+
 /* ---- Time and state ---- */
 
 /* Returns when fastws_conn_on_time() wants to be called, in milliseconds of the pool's clock; UINT64_MAX: never. */
@@ -185,6 +315,11 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_deadline_ms(c
  *   now_ms   of the pool's clock
  * Returns 1 if something was done, else 0, or FASTWS_ERR_NOMEM or FASTWS_ERR_RANDOM if the ping could not be queued. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_on_time(struct fastws_conn *conn, uint64_t now_ms);
+
+/* Returns how long the peer took to answer the last ping that fastws_conn_on_time() sent and that it has answered, in
+ * microseconds of the pool's clock, from when the ping was queued to when the pong was handed out; UINT64_MAX while
+ * there is none. Such a ping has a payload of its own; pongs with any other, and late ones, change nothing. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_rtt_us(const struct fastws_conn *conn);
 
 enum fastws_conn_state {
     FASTWS_CONN_OPEN = 1,    /* messages go both ways */

@@ -60,6 +60,8 @@ enum fastws_error {
     FASTWS_ERR_TIMEOUT = -75,       /* the deadline of the call passed */
     FASTWS_ERR_IO = -76,            /* the byte stream failed */
     FASTWS_ERR_READER_BUSY = -77,   /* another thread is reading from this stream */
+    FASTWS_ERR_EXTENSION = -78,     /* an extension of this end refused a frame */
+    FASTWS_ERR_MESSAGE_KIND = -82,  /* text where binary was to be read, or binary where text was */
 
     /* The head of an HTTP request. RFC 9112. */
     FASTWS_ERR_HTTP_REQUEST_LINE = -90, /* request line that is not "METHOD SP target SP version" */

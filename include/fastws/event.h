@@ -13,11 +13,21 @@ FASTWS_BEGIN_DECLS
 enum fastws_event_kind {
     FASTWS_EVENT_NONE = 0,
     FASTWS_EVENT_MESSAGE = 1, /* a whole text or binary message */
-    FASTWS_EVENT_CHUNK = 2,   /* a part of a message that is handed out as it arrives */
+    FASTWS_EVENT_CHUNK = 2,   /* a part of a message (fastws_conn_set_delivery). Text may end inside a character */
     FASTWS_EVENT_PING = 3,    /* the pong is queued already, unless the configuration says otherwise */
     FASTWS_EVENT_PONG = 4,
     FASTWS_EVENT_CLOSE = 5,   /* the peer's close frame; the answer is queued. Nothing follows it */
     FASTWS_EVENT_ERROR = 6    /* the connection failed; a close frame is queued where one may be sent. Nothing follows it */
+};
+
+/* How messages are handed out. Control frames are handed out where they come in every way, also inside of a message.
+ * Limits, header rules and the check of text are the same for all of them. */
+enum fastws_delivery {
+    FASTWS_DELIVER_MESSAGES = 0,  /* a MESSAGE event for each message, its fragments joined in one piece */
+    FASTWS_DELIVER_FRAGMENTS = 1, /* a CHUNK event for each frame, with its whole payload, be it empty */
+    FASTWS_DELIVER_STREAM = 2     /* CHUNK events as payload arrives: at least one for each frame, the first of them as
+                                     soon as the header is there, even before any payload is. Nothing is gathered, so
+                                     a message may be larger than memory: set limits.max_message and max_frame to 0 */
 };
 
 /* Flags of an event. */
@@ -25,20 +35,24 @@ enum fastws_event_kind {
 #define FASTWS_EVENT_LAST (1u << 1)       /* last part of its message; always set on a whole one */
 #define FASTWS_EVENT_ASCII (1u << 2)      /* text known to hold bytes below 0x80 only; not set says nothing */
 #define FASTWS_EVENT_COMPRESSED (1u << 3) /* the message came compressed (RFC 7692); ptr is the inflated payload */
+#define FASTWS_EVENT_FRAME (1u << 4)      /* chunk: first part of its frame, which has len + remaining bytes */
+#define FASTWS_EVENT_FIN (1u << 5)        /* chunk: of the frame that ends its message. RFC 6455 5.4 */
 
 struct fastws_event {
     const uint8_t *ptr;    /* payload, unmasked: of a message, a ping, a pong; of a close event the reason. Never NULL
                               unless len is 0. A view: conn.h says how long it lives */
     uint64_t len;          /* bytes at ptr */
     uint8_t kind;          /* enum fastws_event_kind */
-    uint8_t opcode;        /* enum fastws_opcode: text or binary for messages, else that of the frame, 0 for errors */
+    uint8_t opcode;        /* enum fastws_opcode: text or binary for messages and all of their chunks, else that of the
+                              frame, 0 for errors */
     uint16_t flags;        /* FASTWS_EVENT_* */
     uint16_t close_code;   /* close: the code received, 1005 if the frame was empty (RFC 6455 7.1.5);
                               error: the code that the peer is told, 1006 where it is told nothing; else 0 */
-    uint16_t reserved;     /* 0 */
+    uint8_t rsv;           /* FASTWS_RSV1 | ... as received: of the first frame of a message, of the frame of a chunk */
+    uint8_t reserved;      /* 0 */
     int32_t error;         /* error: an enum fastws_error; else 0 */
     uint32_t reserved2;    /* 0 */
-    uint64_t remaining;    /* chunk: bytes of the frame that have not arrived yet; else 0 */
+    uint64_t remaining;    /* chunk: bytes of the frame that have not been handed out yet; else 0 */
     uint64_t error_offset; /* error: for FASTWS_ERR_UTF8 the offset of the offending byte in the message, else 0 */
 };
 

@@ -10,6 +10,7 @@
 #include <fastws/error.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
+#include <fastws/extension.h>
 #include <fastws/frame.h>
 #include <fastws/handshake.h>
 #include <fastws/header.h>
@@ -18,6 +19,7 @@
 #include <fastws/limits.h>
 #include <fastws/mask.h>
 #include <fastws/pool.h>
+#include <fastws/prepared.h>
 #include <fastws/random.h>
 #include <fastws/stream.h>
 #include <fastws/upgrade.h>

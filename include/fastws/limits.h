@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* fastws_conn_config_init() sets the defaults given here. RFC 6455 10.4 asks for limits on frames and on what
- * fragments add up to. */
+ * fragments add up to. They hold however messages are handed out, also for what is discarded. */
 struct fastws_limits {
     uint64_t max_message;         /* payload bytes of a message; 16 MiB. Above: FASTWS_ERR_MESSAGE_TOO_LARGE */
     uint64_t max_frame;           /* payload bytes of a frame; 16 MiB. Above: FASTWS_ERR_FRAME_TOO_LARGE */

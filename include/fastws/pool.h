@@ -27,6 +27,10 @@ struct fastws_pool_config {
                                                   one is never copied and never allocates */
     unsigned slab_keep;                        /* free slabs that the pool keeps for reuse; 16. More go back to the allocator */
     const struct fastws_allocator *allocator;  /* for the pool and its connections; NULL: malloc() */
+    const struct fastws_allocator *payload_allocator; /* for the blocks of messages that do not fit a slab, which begin
+                                                  with the payload, and for what fastws_conn_take() copies; NULL: the
+                                                  one above. A block grows by resize and has the length of its
+                                                  payload when it is taken */
     const struct fastws_random *random;        /* where masking keys come from; NULL: the operating system (RFC 6455 10.3) */
 };
 

@@ -19,6 +19,7 @@ static const char *const exception_names[EXC_COUNT] = {
 /* In the order of enum name. */
 static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
+    "read", "recv", "send", "settimeout", "unset_bits", "set_bits",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */
@@ -60,6 +61,18 @@ static int load_opcodes(struct state *state) {
     return result;
 }
 
+/* A method that sockets inherit from C may be called without looking it up. */
+static int load_fileno(struct state *state) {
+    PyObject *method = PyObject_GetAttr(state->socket_type, state->names[NAME_FILENO]);
+    if (!method) return -1;
+    if (Py_IS_TYPE(method, &PyMethodDescr_Type)) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)method)->d_method;
+        if (definition->ml_flags == METH_NOARGS) state->socket_fileno = definition->ml_meth;
+    }
+    Py_DECREF(method);
+    return 0;
+}
+
 static int load_names(struct state *state) {
     for (int i = 0; i < EXC_COUNT; i++) {
         if (import_attribute("fastws.exceptions", exception_names[i], &state->exceptions[i]) < 0) return -1;
@@ -68,7 +81,7 @@ static int load_names(struct state *state) {
         state->names[i] = PyUnicode_InternFromString(method_names[i]);
         if (!state->names[i]) return -1;
     }
-    return import_attribute("socket", "socket", &state->socket_type);
+    return import_attribute("socket", "socket", &state->socket_type) < 0 ? -1 : load_fileno(state);
 }
 
 static int add_types(PyObject *module, struct state *state) {
@@ -80,14 +93,17 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->stream_type, &stream_spec}, {&state->reader_type, &reader_spec},
         {&state->writer_type, &writer_spec}, {&state->upgrade_type, &upgrade_spec},
         {&state->utf8_validator_type, &utf8_validator_spec},
+        {&state->cipher_reader_type, &cipher_reader_spec},
+        {&state->cipher_writer_type, &cipher_writer_spec},
+        {&state->utf8_reader_type, &utf8_reader_spec}, {&state->prepared_type, &prepared_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
         if (!*wanted[i].type || PyModule_AddType(module, *wanted[i].type) < 0) return -1;
     }
     if (events_make_types(state) < 0) return -1;
-    PyTypeObject *made[] = {state->message_type, state->ping_type,  state->pong_type,     state->close_type,
-                            state->failure_type, state->frame_type, state->handshake_type};
+    PyTypeObject *made[] = {state->message_type, state->chunk_type,   state->ping_type,  state->pong_type,
+                            state->close_type,   state->failure_type, state->frame_type, state->handshake_type};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         if (PyModule_AddType(module, made[i]) < 0) return -1;
     }

@@ -37,6 +37,12 @@ enum name {
     NAME_FILENO,
     NAME_GETTIMEOUT,
     NAME_PENDING,
+    NAME_READ,
+    NAME_RECV,
+    NAME_SEND,
+    NAME_SETTIMEOUT,
+    NAME_UNSET_BITS,
+    NAME_SET_BITS,
     NAME_COUNT
 };
 
@@ -45,9 +51,9 @@ enum name {
 
 /* Types of the module; the ones behind message_type are struct sequences, see events.c. */
 #define STATE_TYPES(X)                                                                                                 \
-    X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type)                      \
-    X(utf8_validator_type)                                                                                             \
-    X(message_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
+    X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type)                     \
+    X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type) X(prepared_type)           \
+    X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
 struct state {
     PyObject *exceptions[EXC_COUNT];
@@ -55,6 +61,7 @@ struct state {
     PyObject *opcodes[16];      /* members of OpCode; NULL where an opcode is reserved */
     PyObject *pool;             /* a capsule: the struct fastws_pool of this interpreter, freed by its last user */
     PyObject *socket_type;      /* socket.socket */
+    PyCFunction socket_fileno;  /* its fileno(), to be called without the interpreter; NULL if it is no C function */
 #define FIELD(name) PyTypeObject *name;
     STATE_TYPES(FIELD)
 #undef FIELD
@@ -85,6 +92,10 @@ extern PyType_Spec reader_spec;
 extern PyType_Spec writer_spec;
 extern PyType_Spec upgrade_spec;
 extern PyType_Spec utf8_validator_spec;
+extern PyType_Spec cipher_reader_spec;
+extern PyType_Spec cipher_writer_spec;
+extern PyType_Spec utf8_reader_spec;
+extern PyType_Spec prepared_spec;
 
 /* Gets an attribute that may be missing. Returns 1 with *value, 0 if there is none, -1 with an exception. */
 static inline int get_optional(PyObject *object, PyObject *name, PyObject **value) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls on the descriptor of a socket, without the interpreter lock.
+/* System calls on the descriptor of a socket. Whatever waits or writes much lets go of the interpreter lock.
  *
  * The descriptor is asked for anew before each call: a socket that was closed must not lead to the one that has got its
  * number. */
@@ -12,6 +12,7 @@
 
 #include "args.h"
 #include "protocol.h"
+#include "transport_tls.h"
 
 /* Python ignores SIGPIPE; where the flag exists, the call does not depend on that. */
 #ifndef MSG_NOSIGNAL
@@ -32,7 +33,9 @@ static PyObject *call(struct transport *transport, PyObject *name) {
 }
 
 static int get_fd(struct transport *transport, struct state *state) {
-    PyObject *number = call(transport, state->names[NAME_FILENO]);
+    PyObject *number = transport->io && state->socket_fileno && transport->kind == TRANSPORT_SOCKET
+                           ? state->socket_fileno(transport->io, NULL)
+                           : call(transport, state->names[NAME_FILENO]);
     if (!number) return -1;
     long fd = PyLong_AsLong(number);
     Py_DECREF(number);
@@ -47,6 +50,11 @@ static int get_fd(struct transport *transport, struct state *state) {
  * as a blocking one. */
 static int get_socket_until(struct transport *transport, struct state *state, uint64_t *until_ms) {
     *until_ms = UINT64_MAX;
+    if (transport->kind == TRANSPORT_TLS) {
+        if (transport_tls_stop_blocking(transport, state) < 0) return -1;
+        if (transport->tls_timeout_ms) *until_ms = protocol_now_ms() + transport->tls_timeout_ms;
+        return 0;
+    }
     PyObject *timeout = call(transport, state->names[NAME_GETTIMEOUT]);
     if (!timeout) return -1;
     uint64_t ms;
@@ -95,16 +103,26 @@ int transport_fd_wait(struct transport *transport, struct state *state, int for_
 Py_ssize_t transport_fd_read(struct transport *transport, struct state *state, void *dst, size_t len) {
     int fd = get_fd(transport, state);
     if (fd < 0) return -1;
-    ssize_t count;
-    int error;
-    Py_BEGIN_ALLOW_THREADS
-    count = recv(fd, dst, len, MSG_DONTWAIT);
-    error = errno;
-    Py_END_ALLOW_THREADS
+    /* It does not wait, and handing the interpreter over would take longer than most reads. */
+    ssize_t count = recv(fd, dst, len, MSG_DONTWAIT);
     if (count >= 0) return count;
-    if (error == EAGAIN || error == EWOULDBLOCK) return -2;
-    if (error == EINTR) return PyErr_CheckSignals() < 0 ? -1 : -2;
-    errno = error;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return -2;
+    if (errno == EINTR) return PyErr_CheckSignals() < 0 ? -1 : -2;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+Py_ssize_t transport_fd_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count) {
+    int fd = get_fd(transport, state);
+    if (fd < 0) return -1;
+    struct msghdr message = {.msg_iov = pieces};
+    /* int on some systems, size_t on others. */
+    message.msg_iovlen = (unsigned)count;
+    ssize_t written = count == 1 ? send(fd, pieces->iov_base, pieces->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                 : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (written >= 0) return written;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return -2;
+    if (errno == EINTR) return PyErr_CheckSignals() < 0 ? -1 : 0;
     PyErr_SetFromErrno(PyExc_OSError);
     return -1;
 }
@@ -122,8 +140,7 @@ static void advance(struct iovec **pieces, int *count, size_t written) {
     }
 }
 
-/* Waits for room after a write that found none. */
-static int wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
+int transport_fd_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
     uint64_t until_ms = until_idle_ms ? protocol_now_ms() + until_idle_ms : UINT64_MAX;
     int result = transport_fd_wait(transport, state, 1, until_ms);
     if (result != 0) return result < 0 ? -1 : 0;
@@ -149,7 +166,7 @@ int transport_fd_write(struct transport *transport, struct state *state, struct 
         if (written >= 0) {
             advance(&pieces, &count, (size_t)written);
         } else if (error == EAGAIN || error == EWOULDBLOCK) {
-            if (wait_writable(transport, state, until_idle_ms) < 0) return -1;
+            if (transport_fd_wait_writable(transport, state, until_idle_ms) < 0) return -1;
         } else if (error == EINTR) {
             if (PyErr_CheckSignals() < 0) return -1;
         } else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls on the descriptor of a socket, without the interpreter lock. As transport.h says. */
+/* System calls on the descriptor of a socket. As transport.h says. */
 #ifndef FASTWS_PY_TRANSPORT_FD_H
 #define FASTWS_PY_TRANSPORT_FD_H
 
@@ -9,6 +9,8 @@ int transport_fd_wait(struct transport *transport, struct state *state, int for_
 Py_ssize_t transport_fd_read(struct transport *transport, struct state *state, void *dst, size_t len);
 int transport_fd_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
                        uint64_t until_idle_ms);
+Py_ssize_t transport_fd_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count);
+int transport_fd_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms);
 void transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms);
 
 #endif

@@ -4,6 +4,9 @@
 import os as _os
 
 from ._core import (
+    Chunk,
+    CipherReader,
+    CipherWriter,
     Close,
     Connection,
     Failure,
@@ -13,9 +16,11 @@ from ._core import (
     Message,
     Ping,
     Pong,
+    PreparedMessage,
     Reader,
     Stream,
     Upgrade,
+    Utf8Reader,
     Utf8Validator,
     Writer,
     __version__,
@@ -53,6 +58,9 @@ from .upgrader import Upgrader
 
 __all__ = [
     "CONTROL_MAX",
+    "Chunk",
+    "CipherReader",
+    "CipherWriter",
     "Close",
     "CloseCode",
     "CloseRange",
@@ -79,6 +87,7 @@ __all__ = [
     "OpCode",
     "Ping",
     "Pong",
+    "PreparedMessage",
     "ProtocolError",
     "Reader",
     "Reject",
@@ -87,6 +96,7 @@ __all__ = [
     "Stream",
     "Upgrade",
     "Upgrader",
+    "Utf8Reader",
     "Utf8Validator",
     "Writer",
     "__version__",

@@ -22,7 +22,18 @@ SHARE_GOALS = {
     **{("mask_unaligned", size): 0.95 for size in (32768, 262144, 1048576, 16777216)},
 }
 MASK_CYCLE_GOALS = {7: 8, 64: 11, 125: 16}
-CYCLE_GOALS = {"header_parse": 11, "header_write": 10, "frames_masked/64": 15, "frames_text/64": 18}
+CYCLE_GOALS = {
+    "header_parse": 11,
+    "header_write": 10,
+    "frames_masked/64": 15,
+    "frames_text/64": 18,
+    "message_write/server/64": 30,
+    "message_write/client/64": 44,
+    "message_write/server/65536": 100,
+    "message_write/server/16777216": 100,
+    "message_echo/64": 160,
+    "broadcast/1000": 60,
+}
 
 # Checking a text of 64 bytes that has readable bytes behind it: most cycles for the best row.
 SHORT_TEXT_CYCLES_ASCII, SHORT_TEXT_CYCLES = 10, 16

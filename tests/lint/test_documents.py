@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Every code block of the documents works: C is compiled and run, Python is run, commands exist."""
+"""Every code block of the documents works: C is compiled and run, Python is run, CMake finds, commands exist."""
 
 import base64
 import hashlib
 import os
 import re
 import shlex
+import shutil
 import socket
 import struct
 import subprocess
@@ -78,6 +79,19 @@ def compile_c(folder, text):
     done = subprocess.run([*compiler, *C_FLAGS, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return program
+
+
+def generate(folder, text):
+    """Runs CMake on a project of one program that has fastws installed, and inside of it."""
+    install = ["cmake", "--install", checkout.find_library().resolve().parent, "--prefix", folder / "prefix"]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+    (folder / "fastws").symlink_to(checkout.ROOT)
+    shutil.copy(checkout.ROOT / "tests/install/program.c", folder)
+    head = "cmake_minimum_required(VERSION 3.21)\nproject(app LANGUAGES C)\nadd_executable(app program.c)\n"
+    (folder / "CMakeLists.txt").write_text(head + text)
+    configure = ["cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={folder / 'prefix'}"]
+    done = subprocess.run(configure, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def complete(text):
@@ -221,6 +235,8 @@ def test_block(language, text, tmp_path):
                 check_echo_server(port)
         else:
             subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
+    elif language == "cmake":
+        generate(tmp_path, text)
     elif language == "sh":
         assert list(sh_problems(TREE, text)) == []
     else:
@@ -272,6 +288,11 @@ def test_a_command_that_does_not_exist_is_found(text):
 def test_a_block_that_does_not_compile_is_found(tmp_path):
     with pytest.raises(AssertionError, match="fastws_none"):
         compile_c(tmp_path, complete("#include <fastws/fastws.h>\nfastws_none();\n"))
+
+
+def test_a_target_that_does_not_exist_is_found(tmp_path):
+    with pytest.raises(AssertionError, match="fastws::none"):
+        generate(tmp_path, "find_package(fastws REQUIRED)\ntarget_link_libraries(app PRIVATE fastws::none)\n")
 
 
 def test_a_server_that_does_not_echo_is_found():

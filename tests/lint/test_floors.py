@@ -11,7 +11,7 @@ import pytest
 FLOORS = {
     0: "platform export version event allocator limits iovec",
     1: "error buf cpu base64 random",
-    2: "header frame mask utf8 close http handshake deflate pool url",
+    2: "header frame mask utf8 close http handshake deflate extension pool prepared url",
     3: "reader writer",
     4: "conn upgrade dial",
     5: "stream connect tls loop io",

@@ -9,7 +9,7 @@ import documents
 import names
 import pytest
 
-FILE_ENDINGS = {"h", "c", "so", "a", "py", "pyi", "map", "md"}
+FILE_ENDINGS = {"h", "c", "so", "a", "py", "pyi", "map", "md", "pc"}
 
 
 def unknown_names(known, text):

@@ -7,7 +7,7 @@ import re
 import checkout
 import pytest
 
-SOURCES = r".*\.(?:c|h|cpp|py|pyi|sh|cmake)|.*CMakeLists\.txt|scripts/[^/.]+|\.ci/run|tests/compile/[^/.]+"
+SOURCES = r".*\.(?:c|h|cpp|py|pyi|sh|cmake)|.*CMakeLists\.txt|scripts/[^/.]+|\.ci/run|tests/(?:compile|install)/[^/.]+"
 
 
 def licence_lines(tree):

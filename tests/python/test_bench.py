@@ -143,3 +143,14 @@ def test_asks_the_encoding_of_the_output(monkeypatch, encoding, expected):
 def test_output_without_an_encoding_gets_ascii(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert bench.can_print(bench.BLOCKS) is False
+
+
+def test_streams_are_measured_beside_bare_sockets(root):
+    done = subprocess.run(
+        [sys.executable, str(root / "bench" / "bench_stream.py"), "--rounds", "1", "--json"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )
+    results = {result["name"]: result for result in json.loads(done.stdout)["results"]}
+    assert results["socket/64"]["ratio"] == 1
+    assert all(result["ns"] > 0 for result in results.values())
+    assert {"stream/server/binary/64", "stream/client/text/4096"} < set(results)

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a connection: what an idle one costs, and what the files that implement it share. */
+#ifndef FWS_CONN_H
+#define FWS_CONN_H
+
+#include <fastws/conn.h>
+#include <fastws/error.h>
+
+#include "reader.h"
+#include "writer.h"
+
+struct fws_draft;
+
+/* How fastws_conn_send() goes about a small message. */
+enum fws_send_way {
+    FWS_SEND_LONG,  /* every question is asked */
+    FWS_SEND_SHORT, /* all that could be in the way is known not to be */
+    FWS_SEND_SHORT_MASKED
+};
+
+struct fastws_conn {
+    const struct fastws_conn_config *config;
+    struct fws_reader *reader; /* NULL: nothing is incomplete */
+    struct fws_draft *draft;   /* the message that was begun; NULL: none was */
+    struct fws_writer writer;
+    uint64_t life_ms;     /* when the last byte came */
+    uint64_t since_ms;    /* when what the next deadline counts from began: a ping, a flood, the close handshake */
+    uint64_t received;    /* bytes of the peer */
+    uint64_t ping_us;     /* when the last ping of ours was queued; UINT64_MAX: it was answered, or there was none */
+    uint32_t ping_number; /* of that ping; 0: there was none */
+    uint32_t rtt_us;      /* UINT32_MAX: not known */
+    size_t fragment_len;
+    int error; /* what input and sends return once is_stopped */
+    int due;   /* an error that the next fastws_conn_next() hands out, when it finds nothing else */
+    uint16_t close_sent;
+    uint16_t close_received;
+    uint8_t state;    /* enum fastws_conn_state */
+    uint8_t delivery; /* enum fastws_delivery, of messages to come */
+    uint8_t is_stopped;
+    uint8_t is_eof;
+    uint8_t is_ping_out;  /* a ping was sent, and no byte has come since */
+    uint8_t is_flooded;   /* control replies have passed their limit: reading has stopped */
+    uint8_t is_full;      /* more than queue_high was queued, and more than queue_low still is */
+    uint8_t is_allocated; /* by fastws_conn_new() */
+    uint8_t is_client;
+    uint8_t is_extended; /* extensions judge and mark headers */
+    uint8_t send_way;    /* enum fws_send_way */
+};
+
+_Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
+
+static inline uint64_t fws_conn_now_ms(const struct fastws_conn *conn) {
+    return fws_pool_now_ms(conn->writer.pool);
+}
+
+/* ---- Receiving: conn_receive.c ---- */
+
+static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn_config *config) {
+    return (struct fws_reader_rules){.limits = &config->limits,
+                                     .extensions = config->extensions,
+                                     .extension_count = config->extension_count,
+                                     .role = config->role,
+                                     .is_utf8_checked = config->is_utf8_checked,
+                                     .is_header_checked = config->is_header_checked};
+}
+
+/* Gives back whatever was received and not handed out. */
+FWS_PRIVATE void fws_conn_drop_input(struct fastws_conn *conn);
+
+/* ---- Sending: conn_send.c ---- */
+
+/* Returns 0 if messages may be queued, else what their senders are told. */
+static inline int fws_conn_check_open(const struct fastws_conn *conn) {
+    if (FWS_LIKELY(conn->state == FASTWS_CONN_OPEN)) return 0;
+    return conn->state == FASTWS_CONN_FAILED ? conn->error : FASTWS_ERR_CLOSED;
+}
+
+/* Call it when one of the things changes that it asks about. */
+static inline void fws_conn_choose_way(struct fastws_conn *conn) {
+    size_t high = conn->config->queue_high;
+    /* What goes the short way is in the cork: too little for a mark that is not below its length. */
+    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended &&
+                   (high == 0 || high >= FWS_CORK_CAP);
+    conn->send_way = !is_short ? FWS_SEND_LONG : conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
+}
+
+/* Call it after something was queued. */
+static inline void fws_conn_note_queued(struct fastws_conn *conn) {
+    size_t high = conn->config->queue_high;
+    if (FWS_UNLIKELY(conn->writer.queued > high && high > 0)) conn->is_full = 1;
+}
+
+/* Makes the header of a frame of ours: a client masks with a key that nobody can foresee (RFC 6455 5.3), and for data
+ * frames extensions set their bits. Returns 0, FASTWS_ERR_RANDOM, or the error of an extension. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_make_header(struct fastws_conn *conn, struct fastws_header *header,
+                                                      unsigned opcode, int fin, size_t len);
+
+/* Queue a ping or pong, and a close frame, whatever the state. Return 0 or the errors of fastws_conn_ping(). */
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_control(struct fastws_conn *conn, unsigned opcode, const void *payload,
+                                                        size_t len);
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_close(struct fastws_conn *conn, uint16_t code, const char *reason,
+                                                      size_t len);
+
+/* ---- The message that was begun: conn_draft.c ---- */
+
+/* Drops it. */
+FWS_PRIVATE void fws_conn_drop_draft(struct fastws_conn *conn);
+
+/* ---- Time: conn_time.c ---- */
+
+/* Takes note of bytes that came. */
+static inline void fws_conn_note_life(struct fastws_conn *conn, size_t len) {
+    if (len == 0) return;
+    conn->received += len;
+    conn->life_ms = fws_conn_now_ms(conn);
+    conn->is_ping_out = 0;
+}
+
+/* Takes note of a pong that is handed out. */
+FWS_PRIVATE void fws_conn_note_pong(struct fastws_conn *conn, const struct fastws_event *event);
+
+#endif

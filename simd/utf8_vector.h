@@ -254,14 +254,18 @@ UTF8_INLINE size_t utf8_vector(struct fws_utf8_state *state, const uint8_t *src,
     return check_fitting(state, src, len, slop);
 }
 
-/* The is_utf8 kernel. A short text needs no state: what is open at its end is a mistake like any other.
- *   kernel   the utf8 kernel of the row, for a text that is not short */
-UTF8_INLINE int is_utf8_vector(const uint8_t *src, size_t len,
-                               size_t (*kernel)(struct fws_utf8_state *, const uint8_t *, size_t, size_t)) {
-    if (len > SHORT_LEN) {
-        struct fws_utf8_state state = {0, 0};
-        return kernel(&state, src, len, 0) == len && state.dfa == 0;
-    }
+typedef size_t utf8_kernel(struct fws_utf8_state *state, const uint8_t *src, size_t len, size_t slop);
+
+static FWS_NOINLINE int is_long_good(const uint8_t *src, size_t len, utf8_kernel *kernel) {
+    struct fws_utf8_state state = {0, 0};
+    return kernel(&state, src, len, 0) == len && state.dfa == 0;
+}
+
+/* The is_utf8 kernel; what it has for a text that is not short is the utf8 kernel of its row. A short text needs no
+ * state, as what is open at its end is a mistake like any other, and no stack: gcc aligns that of a function with large
+ * vectors, and what it stores there makes later loads from the same place in any other page wait. */
+UTF8_INLINE int is_utf8_vector(const uint8_t *src, size_t len, utf8_kernel *kernel) {
+    if (len > SHORT_LEN) return is_long_good(src, len, kernel);
     SHORT_TEXT text = short_load(src, len, 0);
     return short_is_ascii(text) || short_is_good(text);
 }

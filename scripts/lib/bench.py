@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Merges the results of several Google Benchmark programs and prints their minima.
 
-    python scripts/lib/bench.py MERGED.json RESULT.json...
+    python scripts/lib/bench.py [--markdown] MERGED.json RESULT.json...
 
 Times are CPU time for one item where the benchmark counts items, else for one iteration: the least of all repetitions.
 Cycles are multiples of calibrate/cycle, which one of the programs measures. `of limit` compares a kernel with what the
-memory allows: memset for masking in place, memcpy for masking into another buffer.
+memory allows: memset for masking in place, memcpy for masking into another buffer. --markdown prints the tables that
+docs/performance.md has: a column for each row of kernels, in nanoseconds.
 """
 
 import json
@@ -43,6 +44,7 @@ FRAME_OVER_MASK = 1.5  # frames_masked/1024 takes at most so many times as long 
 ACCEPT_CYCLE_GOAL = 220  # With SHA instructions.
 SLOWER_THAN_ROW_BELOW = 1.05
 ROWS_COMPARED_UP_TO = 1048576
+TEXT_KERNELS = ("utf8", "utf8_slop", "mask_utf8")
 
 
 class Row:
@@ -93,6 +95,40 @@ def print_table(rows):
             "%.1f" % (row.bytes_per_second / 1e9) if row.bytes_per_second else "",
             "" if share is None else "%.2f" % share,
         ))
+
+
+def print_markdown_table(head, lines):
+    print("| %s |" % " | ".join(head))
+    print("|---|%s" % ("--:|" * (len(head) - 1)))
+    for line in lines:
+        print("| %s |" % " | ".join(line))
+    print()
+
+
+def print_markdown(rows):
+    """Prints a table for each kernel that several ISAs have, and one of all that is left."""
+    kernels, rest = {}, []
+    for row in rows.values():
+        parts = row.name.split("/")
+        if parts[0] in LIMITS or parts[0] in TEXT_KERNELS or parts[0] == "accept_key":
+            kernels.setdefault(parts[0], {}).setdefault("/".join(parts[2:]) or "a key", {})[parts[1]] = row
+        elif parts[0] not in LIMITS.values():
+            rest.append(row)
+    for kernel, cases in kernels.items():
+        isas = list(next(iter(cases.values())))
+        limit = LIMITS.get(kernel)
+        lines = []
+        for case, by_isa in cases.items():
+            beside = rows.get("%s/%s" % (limit, case))
+            lines.append([case, *("%.1f" % by_isa[isa].ns for isa in isas), *(["%.1f" % beside.ns] if beside else [])])
+        print_markdown_table(["`%s`, ns" % kernel, *isas, *(["`%s`" % limit] if limit else [])], lines)
+    print_markdown_table(["", "ns", "cycles", "GB/s"], [
+        ["`%s`" % row.name, "%.2f" % row.ns, "" if row.cycles is None else "%.1f" % row.cycles,
+         "%.1f" % (row.bytes_per_second / 1e9) if row.bytes_per_second else ""] for row in rest])
+    found = list(goals(rows))
+    if found:
+        lines = [["`%s`" % what, value, goal, "" if met else "missed"] for what, value, goal, met in found]
+        print_markdown_table(["", "measured", "goal", ""], lines)
 
 
 def masks(rows):
@@ -172,6 +208,9 @@ def row_order(rows, isas):
 
 
 def main(arguments):
+    is_markdown = arguments[:1] == ["--markdown"]
+    if is_markdown:
+        arguments = arguments[1:]
     if len(arguments) < 2:
         sys.exit(__doc__)
     merged, rows = {"context": None, "benchmarks": []}, {}
@@ -187,6 +226,9 @@ def main(arguments):
         sys.exit("no benchmark ran")
     count_cycles(rows)
     pathlib.Path(arguments[0]).write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
+    if is_markdown:
+        print_markdown(rows)
+        return
     print_table(rows)
     found = list(goals(rows))
     if found:

@@ -15,6 +15,7 @@ static int is_same(const struct fws_kernels *row, const uint8_t *text, size_t le
     struct fws_utf8_state wanted = {0, 0}, got = {0, 0};
     size_t accepted = fws_utf8_scalar(&wanted, text, len, 0);
     if (row->utf8(&got, text, len, 0) != accepted) return 0;
+    if (row->is_utf8(text, len) != (accepted == len && wanted.dfa == 0)) return 0;
     return accepted < len || (got.dfa == wanted.dfa && (got.non_ascii != 0) == (wanted.non_ascii != 0));
 }
 

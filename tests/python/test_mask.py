@@ -50,6 +50,25 @@ def test_masks_any_writable_buffer(make):
     assert bytes(buffer) == expected(b"Hello", KEY)
 
 
+class Bytes(bytes):
+    pass
+
+
+class ByteArray(bytearray):
+    pass
+
+
+@pytest.mark.parametrize("length", [0, 5, 65535, 65536])
+def test_masks_alike_what_takes_no_view_and_what_does(length):
+    data = bytes(i * 7 % 256 for i in range(length))
+    for buffer in (bytearray(data), ByteArray(data)):
+        fastws.mask(buffer, Bytes(KEY))
+        assert buffer == expected(data, KEY)
+    for source in (data, Bytes(data), bytearray(data)):
+        assert fastws.masked(source, bytearray(KEY)) == expected(data, KEY)
+        assert bytes(source) == data
+
+
 def test_masks_a_slice_and_nothing_around_it():
     buffer = bytearray(100)
     fastws.mask(memoryview(buffer)[10:20], b"\xff\xff\xff\xff")

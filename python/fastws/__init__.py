@@ -49,7 +49,7 @@ from .exceptions import (
     ProtocolError,
     Reject,
 )
-from .upgrader import Upgrader
+from .upgrader import Upgrader, upgrade_http
 
 __all__ = [
     "CONTROL_MAX",
@@ -101,6 +101,7 @@ __all__ = [
     "new_key",
     "parse_close",
     "select_isa",
+    "upgrade_http",
 ]
 
 # RFC 6455 10.3: a child must not use the masking keys that its parent has drawn.

@@ -126,8 +126,8 @@ class Frame(structseq[Any], tuple[Header, bytes]):
     def payload(self) -> bytes: ...
 
 @final
-class Handshake(structseq[Any], tuple[str, str, str | None, tuple[tuple[str, str], ...]]):
-    __match_args__ = ("target", "host", "protocol", "headers")
+class Handshake(structseq[Any], tuple[str, str, str | None, tuple[tuple[str, str], ...], tuple[str, ...]]):
+    __match_args__ = ("target", "host", "protocol", "headers", "extensions")
     @property
     def target(self) -> str: ...
     @property
@@ -136,6 +136,8 @@ class Handshake(structseq[Any], tuple[str, str, str | None, tuple[tuple[str, str
     def protocol(self) -> str | None: ...
     @property
     def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def extensions(self) -> tuple[str, ...]: ...
 
 _Event = Message | Ping | Pong | Close | Failure
 
@@ -272,7 +274,10 @@ class Upgrade:
         on_header: Callable[[bytes, bytes], object] | None = None,
         on_before_upgrade: Callable[[], HeadersLike | None] | None = None,
         protocol: Callable[[bytes], object] | Iterable[str] | None = None,
+        negotiate: Callable[[bytes], str | bytes | None] | None = None,
+        origins: Iterable[str] | None = None,
         header: HeadersLike | None = None,
+        on_end: Callable[[bytes, bytes], object] | None = None,
         max_head_size: int | None = 16384,
         max_headers: int | None = 128,
     ) -> Self: ...
@@ -281,4 +286,7 @@ class Upgrade:
     @property
     def handshake(self) -> Handshake | None: ...
     def feed(self, data: Buffer) -> bytes | None: ...
+    def feed_parsed(
+        self, method: str | bytes, target: str | bytes, headers: HeadersLike, version: str | bytes = "HTTP/1.1"
+    ) -> None: ...
     def expire(self) -> None: ...

@@ -4,10 +4,32 @@
 
 #include <fastws/error.h>
 
-/* The class of an error that is about bytes or time: by what it asks of the connection, so that a new error finds its
- * class by its row in error.c. */
+/* The classes of errors of addresses, heads and handshakes; the numbers of error.h are grouped. */
+static const struct {
+    int first, last; /* inclusive; last <= first */
+    enum exception as;
+} handshake_classes[] = {
+    {FASTWS_ERR_HTTP_REQUEST_LINE, FASTWS_ERR_HTTP_STATUS_LINE, EXC_INVALID_MESSAGE},
+    {FASTWS_ERR_HTTP_OPTIONS, FASTWS_ERR_HANDSHAKE_HOST, EXC_INVALID_HEADER},
+    {FASTWS_ERR_HANDSHAKE_UPGRADE, FASTWS_ERR_HANDSHAKE_CONNECTION, EXC_INVALID_UPGRADE},
+    {FASTWS_ERR_HANDSHAKE_KEY, FASTWS_ERR_HANDSHAKE_EXTENSIONS, EXC_INVALID_HEADER},
+    {FASTWS_ERR_HANDSHAKE_TIMEOUT, FASTWS_ERR_HANDSHAKE_TIMEOUT, EXC_HANDSHAKE_TIMEOUT},
+    {FASTWS_ERR_HANDSHAKE_ORIGIN, FASTWS_ERR_HANDSHAKE_ORIGIN, EXC_INVALID_HEADER},
+    {FASTWS_ERR_HANDSHAKE_STATUS, FASTWS_ERR_HANDSHAKE_STATUS, EXC_INVALID_STATUS},
+    {FASTWS_ERR_HANDSHAKE_ACCEPT, FASTWS_ERR_HANDSHAKE_ACCEPT, EXC_INVALID_HEADER},
+    {FASTWS_ERR_HANDSHAKE_PROTOCOL_ANSWER, FASTWS_ERR_HANDSHAKE_EXTENSIONS_ANSWER, EXC_NEGOTIATION_ERROR},
+    {FASTWS_ERR_HANDSHAKE_REDIRECT, FASTWS_ERR_HANDSHAKE_REDIRECT, EXC_INVALID_STATUS},
+    {FASTWS_ERR_URL_SCHEME, FASTWS_ERR_URL_TARGET, EXC_INVALID_URI},
+    {FASTWS_ERR_DIAL_TIMEOUT, FASTWS_ERR_DIAL_TIMEOUT, EXC_HANDSHAKE_TIMEOUT},
+    {FASTWS_ERR_DIAL_REJECTED, FASTWS_ERR_DIAL_REJECTED, EXC_HANDSHAKE_ERROR},
+};
+
+/* The class of an error that is about bytes or time: by its group, or by what it asks of the connection, so that a new
+ * error finds its class by its row in error.c. */
 static enum exception class_of(int error) {
-    if (error == FASTWS_ERR_HANDSHAKE_TIMEOUT) return EXC_HANDSHAKE_TIMEOUT;
+    for (size_t i = 0; i < sizeof handshake_classes / sizeof handshake_classes[0]; i++) {
+        if (error <= handshake_classes[i].first && error >= handshake_classes[i].last) return handshake_classes[i].as;
+    }
     if (fastws_error_http_status(error)) return EXC_HANDSHAKE_ERROR;
     switch (error) {
     case FASTWS_ERR_UTF8:
@@ -51,17 +73,14 @@ static PyObject *int_or_none(int value) {
     return value ? PyLong_FromLong(value) : Py_NewRef(Py_None);
 }
 
-PyObject *error_new(struct state *state, int error, int64_t offset) {
-    PyObject *builtin = builtin_class_of(error);
-    if (builtin) return PyObject_CallFunction(builtin, "s", fastws_error_text(error));
-    PyObject *type = state->exceptions[class_of(error)];
+PyObject *error_new_as(PyObject *type, int error, int status, int64_t offset) {
     PyObject *args = Py_BuildValue("(s)", fastws_error_text(error));
     PyObject *kwargs = PyDict_New();
     PyObject *exception = NULL;
     if (!args || !kwargs) goto out;
     if (set_item(kwargs, "name", PyUnicode_FromString(fastws_error_name(error))) < 0) goto out;
     if (set_item(kwargs, "code", int_or_none(fastws_error_close_code(error))) < 0) goto out;
-    if (set_item(kwargs, "status", int_or_none(fastws_error_http_status(error))) < 0) goto out;
+    if (set_item(kwargs, "status", int_or_none(status)) < 0) goto out;
     if (set_item(kwargs, "rfc", PyUnicode_FromString(fastws_error_rfc(error))) < 0) goto out;
     if (offset >= 0 && set_item(kwargs, "offset", PyLong_FromLongLong(offset)) < 0) goto out;
     exception = PyObject_Call(type, args, kwargs);
@@ -69,6 +88,18 @@ out:
     Py_XDECREF(args);
     Py_XDECREF(kwargs);
     return exception;
+}
+
+PyObject *error_new(struct state *state, int error, int64_t offset) {
+    PyObject *builtin = builtin_class_of(error);
+    if (builtin) return PyObject_CallFunction(builtin, "s", fastws_error_text(error));
+    return error_new_as(state->exceptions[class_of(error)], error, fastws_error_http_status(error), offset);
+}
+
+PyObject *error_new_answer(struct state *state, int error, int status) {
+    if (builtin_class_of(error)) return error_new(state, error, -1);
+    int is_eof = error == FASTWS_ERR_EOF || error == FASTWS_ERR_UNEXPECTED_EOF;
+    return error_new_as(state->exceptions[is_eof ? EXC_INVALID_MESSAGE : class_of(error)], error, status, -1);
 }
 
 PyObject *error_raise(struct state *state, int error) {

@@ -45,6 +45,7 @@ static PyStructSequence_Field handshake_fields[] = {
     {"host", "The value of the Host header, a str."},
     {"protocol", "The subprotocol that was agreed on, a str, or None."},
     {"headers", "The other headers of the request: a tuple of (name, value), both str."},
+    {"extensions", "The extensions that were agreed on, a tuple of str such as 'name; parameter=1'."},
     {NULL, NULL},
 };
 
@@ -57,7 +58,7 @@ static PyStructSequence_Desc failure_desc = {"fastws.Failure", "The connection f
                                              failure_fields, 2};
 static PyStructSequence_Desc frame_desc = {"fastws.Frame", "One frame. RFC 6455 5.2.", frame_fields, 2};
 static PyStructSequence_Desc handshake_desc = {"fastws.Handshake", "What was agreed on. RFC 6455 section 4.",
-                                               handshake_fields, 4};
+                                               handshake_fields, 5};
 
 int events_make_types(struct state *state) {
     struct {

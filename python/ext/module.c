@@ -14,6 +14,8 @@ static const char *const exception_names[EXC_COUNT] = {
     "ProtocolError",      "InvalidUTF8",           "MessageTooBig",    "ControlFlood",
     "ConnectionLost",     "ConnectionTimeout",     "ConnectionClosedOK", "ConnectionClosedError",
     "ConcurrencyError",   "HandshakeError",        "HandshakeTimeout", "Reject",
+    "InvalidMessage",     "InvalidStatus",         "InvalidHeader",    "InvalidUpgrade",
+    "NegotiationError",   "InvalidURI",
 };
 
 /* In the order of enum name. */
@@ -81,6 +83,12 @@ static int load_names(struct state *state) {
         state->names[i] = PyUnicode_InternFromString(method_names[i]);
         if (!state->names[i]) return -1;
     }
+    if (import_attribute("fastws.heads", "Request", &state->request_class) < 0 ||
+        import_attribute("fastws.heads", "Response", &state->response_class) < 0 ||
+        import_attribute("fastws.heads", "Option", &state->option_class) < 0 ||
+        import_attribute("fastws.heads", "Url", &state->url_class) < 0) {
+        return -1;
+    }
     return import_attribute("socket", "socket", &state->socket_type) < 0 ? -1 : load_fileno(state);
 }
 
@@ -96,6 +104,7 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->cipher_reader_type, &cipher_reader_spec},
         {&state->cipher_writer_type, &cipher_writer_spec},
         {&state->utf8_reader_type, &utf8_reader_spec}, {&state->prepared_type, &prepared_spec},
+        {&state->dial_type, &dial_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
@@ -116,7 +125,9 @@ static int module_exec(PyObject *module) {
     state->pool = pool_new();
     if (!state->pool || add_types(module, state) < 0) return -1;
     if (PyModule_AddFunctions(module, mask_methods) < 0 || PyModule_AddFunctions(module, wire_methods) < 0 ||
-        PyModule_AddFunctions(module, isa_methods) < 0 || PyModule_AddFunctions(module, utf8_methods) < 0) {
+        PyModule_AddFunctions(module, isa_methods) < 0 || PyModule_AddFunctions(module, utf8_methods) < 0 ||
+        PyModule_AddFunctions(module, http_methods) < 0 || PyModule_AddFunctions(module, http_value_methods) < 0 ||
+        PyModule_AddFunctions(module, url_methods) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", fastws_version());
@@ -127,6 +138,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     for (int i = 0; i < EXC_COUNT; i++) Py_VISIT(state->exceptions[i]);
     for (int i = 0; i < 16; i++) Py_VISIT(state->opcodes[i]);
     Py_VISIT(state->socket_type);
+    Py_VISIT(state->request_class);
+    Py_VISIT(state->response_class);
+    Py_VISIT(state->option_class);
+    Py_VISIT(state->url_class);
 #define VISIT(name) Py_VISIT(state->name);
     STATE_TYPES(VISIT)
 #undef VISIT
@@ -140,6 +155,10 @@ static int module_clear(PyObject *module) {
     for (int i = 0; i < 16; i++) Py_CLEAR(state->opcodes[i]);
     Py_CLEAR(state->pool);
     Py_CLEAR(state->socket_type);
+    Py_CLEAR(state->request_class);
+    Py_CLEAR(state->response_class);
+    Py_CLEAR(state->option_class);
+    Py_CLEAR(state->url_class);
 #define CLEAR(name) Py_CLEAR(state->name);
     STATE_TYPES(CLEAR)
 #undef CLEAR

@@ -22,6 +22,12 @@ enum exception {
     EXC_HANDSHAKE_ERROR,
     EXC_HANDSHAKE_TIMEOUT,
     EXC_REJECT,
+    EXC_INVALID_MESSAGE,
+    EXC_INVALID_STATUS,
+    EXC_INVALID_HEADER,
+    EXC_INVALID_UPGRADE,
+    EXC_NEGOTIATION_ERROR,
+    EXC_INVALID_URI,
     EXC_COUNT
 };
 
@@ -51,7 +57,7 @@ enum name {
 
 /* Types of the module; the ones behind message_type are struct sequences, see events.c. */
 #define STATE_TYPES(X)                                                                                                 \
-    X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type)                     \
+    X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type) X(dial_type)        \
     X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type) X(prepared_type)           \
     X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
@@ -62,6 +68,10 @@ struct state {
     PyObject *pool;             /* a capsule: the struct fastws_pool of this interpreter, freed by its last user */
     PyObject *socket_type;      /* socket.socket */
     PyCFunction socket_fileno;  /* its fileno(), to be called without the interpreter; NULL if it is no C function */
+    PyObject *request_class;    /* named tuples of fastws/heads.py */
+    PyObject *response_class;
+    PyObject *option_class;
+    PyObject *url_class;
 #define FIELD(name) PyTypeObject *name;
     STATE_TYPES(FIELD)
 #undef FIELD
@@ -84,6 +94,9 @@ extern PyMethodDef mask_methods[];
 extern PyMethodDef wire_methods[];
 extern PyMethodDef isa_methods[];
 extern PyMethodDef utf8_methods[];
+extern PyMethodDef http_methods[];
+extern PyMethodDef http_value_methods[];
+extern PyMethodDef url_methods[];
 
 extern PyType_Spec header_spec;
 extern PyType_Spec connection_spec;
@@ -91,6 +104,7 @@ extern PyType_Spec stream_spec;
 extern PyType_Spec reader_spec;
 extern PyType_Spec writer_spec;
 extern PyType_Spec upgrade_spec;
+extern PyType_Spec dial_spec;
 extern PyType_Spec utf8_validator_spec;
 extern PyType_Spec cipher_reader_spec;
 extern PyType_Spec cipher_writer_spec;

@@ -2,7 +2,7 @@
 /* The callbacks of Upgrade: from C to Python, and what they raise back to C. */
 #include "upgrade.h"
 
-#include <fastws/error.h>
+#include <fastws/options.h>
 
 /* ---- Headers to write ---- */
 
@@ -16,6 +16,10 @@ PyObject *upgrade_decode(struct fastws_slice slice) {
     return PyUnicode_DecodeLatin1(slice.ptr, (Py_ssize_t)slice.len, NULL);
 }
 
+struct fastws_slice upgrade_slice(PyObject *bytes) {
+    return (struct fastws_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+}
+
 void header_list_clear(struct header_list *list) {
     PyMem_Free(list->lines);
     list->lines = NULL;
@@ -26,7 +30,7 @@ void header_list_clear(struct header_list *list) {
 static int own(struct header_list *list, PyObject *object, const char *what, struct fastws_slice *slice) {
     PyObject *bytes = upgrade_encode(object, what);
     if (!bytes) return -1;
-    *slice = (struct fastws_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    *slice = upgrade_slice(bytes);
     int result = PyList_Append(list->owners, bytes);
     Py_DECREF(bytes);
     return result;
@@ -93,7 +97,7 @@ static int take_reject(struct upgrade *self, PyObject *exception, struct fastws_
     Py_XDECREF(headers);
     if (result < 0) return -1;
     reject->status = number > 0 && number < 1000 ? (int)number : 0;
-    reject->body = (struct fastws_slice){PyBytes_AS_STRING(self->body), (size_t)PyBytes_GET_SIZE(self->body)};
+    reject->body = upgrade_slice(self->body);
     reject->headers = (struct fastws_http_headers){self->answered.lines, self->answered.count};
     return 0;
 }
@@ -165,6 +169,37 @@ static int on_protocol(void *context, struct fastws_slice offered, struct fastws
     return is_wanted < 0 ? refuse(self, reject) : is_wanted;
 }
 
+/* Reads what negotiate() returned: exactly one option. The bytes are kept until the library has copied them. */
+static int take_accepted(struct upgrade *self, PyObject *returned, struct fastws_option *accepted) {
+    Py_XSETREF(self->accepted, upgrade_encode(returned, "an extension"));
+    if (!self->accepted) return -1;
+    struct fastws_slice text = upgrade_slice(self->accepted);
+    struct fastws_option second;
+    if (fastws_option_next(accepted, &text) == 1 && fastws_option_next(&second, &text) == 0) return 0;
+    PyErr_Format(PyExc_ValueError, "an extension must be one option such as 'name; parameter=1', not %R", returned);
+    return -1;
+}
+
+static int on_extension(void *context, const struct fastws_option *offered, struct fastws_option *accepted,
+                        struct fastws_reject *reject) {
+    struct upgrade *self = context;
+    struct fastws_slice text = fastws_option_text(offered);
+    PyObject *result = call(self->negotiate, &text, NULL);
+    int is_wanted = result && result != Py_None;
+    if (is_wanted && take_accepted(self, result, accepted) < 0) Py_CLEAR(result);
+    if (!result) return refuse(self, reject);
+    Py_DECREF(result);
+    return is_wanted;
+}
+
+/* Only shows: the response is made, so that what it raises can go nowhere but to sys.unraisablehook. */
+static void on_end(void *context, struct fastws_slice request, struct fastws_slice response) {
+    struct upgrade *self = context;
+    PyObject *result = call(self->on_end, &request, &response);
+    if (!result) PyErr_WriteUnraisable(self->on_end);
+    Py_XDECREF(result);
+}
+
 static int on_before_upgrade(void *context, struct fastws_http_headers *headers, struct fastws_reject *reject) {
     struct upgrade *self = context;
     PyObject *result = PyObject_CallNoArgs(self->on_before_upgrade);
@@ -183,4 +218,6 @@ void upgrade_set_callbacks(struct upgrade *self) {
     if (self->on_request) self->config.on_request = on_request;
     if (self->on_before_upgrade) self->config.on_before_upgrade = on_before_upgrade;
     if (self->protocol) self->config.protocol = on_protocol;
+    if (self->negotiate) self->config.negotiate = on_extension;
+    if (self->on_end) self->config.on_end = on_end;
 }

@@ -3,12 +3,14 @@
 
 import os as _os
 
+from . import http
 from ._core import (
     Chunk,
     CipherReader,
     CipherWriter,
     Close,
     Connection,
+    Dial,
     Failure,
     Frame,
     Handshake,
@@ -27,17 +29,21 @@ from ._core import (
     accept_key,
     close_body,
     compile_frame,
-    isa,
+    is_same_origin,
     is_utf8,
+    isa,
     isas,
     mask,
     masked,
     new_key,
     parse_close,
+    parse_url,
+    resolve_url,
     select_isa,
 )
 from ._core import discard_random as _discard_random
 from .codes import CONTROL_MAX, HEADER_MAX, HEADER_MIN, CloseCode, CloseRange, OpCode, Rsv, State
+from .dialer import Dialer
 from .exceptions import (
     ConcurrencyError,
     ConnectionClosed,
@@ -49,12 +55,25 @@ from .exceptions import (
     Error,
     HandshakeError,
     HandshakeTimeout,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidMessage,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
+    InvalidStatus,
+    InvalidUpgrade,
+    InvalidURI,
     InvalidUTF8,
     MessageTooBig,
+    NegotiationError,
     ProtocolError,
+    ProxyError,
     Reject,
+    SecurityError,
 )
-from .upgrader import Upgrader
+from .heads import Option, Request, Response, Url
+from .upgrader import Upgrader, upgrade_http
 
 __all__ = [
     "CONTROL_MAX",
@@ -72,6 +91,8 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ControlFlood",
+    "Dial",
+    "Dialer",
     "Error",
     "Failure",
     "Frame",
@@ -81,21 +102,37 @@ __all__ = [
     "HandshakeError",
     "HandshakeTimeout",
     "Header",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidMessage",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
+    "InvalidStatus",
+    "InvalidURI",
     "InvalidUTF8",
+    "InvalidUpgrade",
     "Message",
     "MessageTooBig",
+    "NegotiationError",
     "OpCode",
+    "Option",
     "Ping",
     "Pong",
     "PreparedMessage",
     "ProtocolError",
+    "ProxyError",
     "Reader",
     "Reject",
+    "Request",
+    "Response",
     "Rsv",
+    "SecurityError",
     "State",
     "Stream",
     "Upgrade",
     "Upgrader",
+    "Url",
     "Utf8Reader",
     "Utf8Validator",
     "Writer",
@@ -103,6 +140,8 @@ __all__ = [
     "accept_key",
     "close_body",
     "compile_frame",
+    "http",
+    "is_same_origin",
     "is_utf8",
     "isa",
     "isas",
@@ -110,7 +149,10 @@ __all__ = [
     "masked",
     "new_key",
     "parse_close",
+    "parse_url",
+    "resolve_url",
     "select_isa",
+    "upgrade_http",
 ]
 
 # RFC 6455 10.3: a child must not use the masking keys that its parent has drawn.

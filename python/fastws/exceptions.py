@@ -12,8 +12,19 @@
     ├── ConnectionClosed          the connection has ended: what recv() and send() raise, with one of the above as cause
     │   ├── ConnectionClosedOK        by close frames with 1000, 1001 or no code
     │   └── ConnectionClosedError     in any other way
+    ├── InvalidURI                an address that is none of ws or wss; also a ValueError
+    ├── InvalidProxy              the address of a proxy that is none; also a ValueError
     └── HandshakeError            the opening handshake failed: HTTP status
         ├── HandshakeTimeout          it took too long: 408; also a TimeoutError
+        ├── InvalidMessage            a head that is not HTTP/1.1 as it has to be, is too large or ends too early
+        ├── InvalidStatus             the server answered with another status than 101: response
+        ├── InvalidHeader             a header is missing, repeated or malformed
+        │   └── InvalidUpgrade            it is Upgrade or Connection
+        ├── NegotiationError          the server chose what was not offered
+        ├── SecurityError             a redirect that may not be followed, or one too many
+        ├── ProxyError                the proxy did not open the connection
+        │   ├── InvalidProxyMessage       its answer is malformed
+        │   └── InvalidProxyStatus        its answer refuses: response
         └── Reject                    raised by callbacks to refuse a request
 
 Arguments of the wrong type or value raise TypeError and ValueError, as everywhere.
@@ -26,6 +37,7 @@ from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
     from ._core import Close
+    from .heads import Response
 
 __all__ = [
     "ConcurrencyError",
@@ -38,10 +50,21 @@ __all__ = [
     "Error",
     "HandshakeError",
     "HandshakeTimeout",
+    "InvalidHeader",
+    "InvalidMessage",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
+    "InvalidStatus",
+    "InvalidURI",
     "InvalidUTF8",
+    "InvalidUpgrade",
     "MessageTooBig",
+    "NegotiationError",
     "ProtocolError",
+    "ProxyError",
     "Reject",
+    "SecurityError",
 ]
 
 _Text = Union[str, bytes]
@@ -158,12 +181,88 @@ class ConnectionClosedError(ConnectionClosed):
     """The connection was closed with any other code, or failed: __cause__ says how."""
 
 
+class InvalidURI(Error, ValueError):
+    """An address that is none of ws, wss, ws+unix or wss+unix. RFC 6455 section 3."""
+
+
+class InvalidProxy(Error, ValueError):
+    """The address of a proxy is malformed, or of a kind that is not known."""
+
+
 class HandshakeError(Error):
-    """The opening handshake failed; status is what the client was answered. RFC 6455 section 4."""
+    """The opening handshake failed. RFC 6455 section 4.
+
+    At a server, status is what the client was answered; at a client, what the server answered, None if nothing came.
+    """
+
+
+InvalidHandshake = HandshakeError  # what websockets calls it
 
 
 class HandshakeTimeout(HandshakeError, TimeoutError):
-    """The request did not arrive in time."""
+    """The request did not arrive in time, or the connection was not open in time."""
+
+
+class InvalidMessage(HandshakeError):
+    """A head that is not HTTP/1.1 as it has to be, is larger than the limits, or ends too early. RFC 9112."""
+
+
+class InvalidStatus(HandshakeError):
+    """The server answered with another status than 101. RFC 6455 4.1.
+
+    Attributes:
+        response: the answer, a Response.
+        location: where a redirect leads, the address that is meant by its Location; None if it is none.
+    """
+
+    response: Response | None = None
+    location: str | None = None
+
+    def __str__(self) -> str:
+        return _with_status(super().__str__(), self.response)
+
+
+class InvalidHeader(HandshakeError):
+    """A header is missing, repeated, malformed, or not what it has to be. RFC 6455 4.1, 4.2.1."""
+
+
+class InvalidUpgrade(InvalidHeader):
+    """Upgrade or Connection is missing, or does not name what it has to. RFC 6455 4.1, 4.2.1."""
+
+
+class NegotiationError(HandshakeError):
+    """The server chose a subprotocol or an extension that was not offered. RFC 6455 4.1."""
+
+
+class SecurityError(HandshakeError):
+    """A redirect that may not be followed, or one more than the limit. RFC 9110 15.4."""
+
+
+class ProxyError(HandshakeError):
+    """The proxy did not open the connection."""
+
+
+class InvalidProxyMessage(ProxyError):
+    """The answer of the proxy is malformed, or is not of the protocol that it should speak."""
+
+
+class InvalidProxyStatus(ProxyError):
+    """The proxy answered to CONNECT with another status than 2xx. RFC 9110 9.3.6.
+
+    Attributes:
+        response: the answer, a Response without its body.
+    """
+
+    response: Response | None = None
+
+    def __str__(self) -> str:
+        return _with_status(super().__str__(), self.response)
+
+
+def _with_status(text: str, response: Response | None) -> str:
+    if response is None:
+        return text
+    return f"{text}: {response.status_code} {response.reason_phrase}".rstrip()
 
 
 class Reject(HandshakeError):

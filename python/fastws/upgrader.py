@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The server's half of the opening handshake over a blocking socket. RFC 6455 section 4.2."""
+"""The server's half of the opening handshake over a blocking socket, or inside http.server. RFC 6455 section 4.2."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._core import Connection, Stream, Upgrade
 from .exceptions import HandshakeError, HeadersLike
 
-__all__ = ["Upgrader"]
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+
+__all__ = ["Upgrader", "upgrade_http"]
 
 _READ_LEN = 16384
 _TIMEOUT_MAX = 4294967  # seconds, as of every other timeout: milliseconds in 32 bits
@@ -30,7 +33,14 @@ class Upgrader:
         on_before_upgrade: called last; may return headers to add to the 101 response.
         protocol: the subprotocols that the server speaks, best first; or a function that is called with each one that
             the client offers, in the client's order, until it returns true.
+        negotiate: called with each extension that the client offers, as it is written: b"name; parameter=1". Returns the
+            option to answer with, or None to decline. fastws has none of its own to offer: what it says is up to it.
+        origins: web pages that may connect, such as "https://example.com", beside those of the server's own host; an
+            empty list for those only. A request with another Origin is answered by 403. None: no check, and any page may
+            connect in the name of who looks at it. RFC 6455 10.2.
         header: headers of every response, refusals too: a mapping, or pairs of name and value.
+        on_end: for logs and debugging: called with the bytes of the request and of the response once it is made, whether
+            it accepts or refuses. What it raises goes to sys.unraisablehook.
         timeout: seconds for the whole handshake; None for no limit.
         max_head_size, max_headers: bytes and header lines of the request, None for no limit: see Upgrade.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
@@ -38,7 +48,8 @@ class Upgrader:
 
     Raises:
         TypeError: an argument of the wrong type.
-        ValueError: an argument out of range, a header that may not be written, a protocol that is not a token.
+        ValueError: an argument out of range, a header that may not be written, a protocol that is not a token, an origin
+            that is none.
     """
 
     def __init__(
@@ -49,7 +60,10 @@ class Upgrader:
         on_header: Callable[[bytes, bytes], object] | None = None,
         on_before_upgrade: Callable[[], HeadersLike | None] | None = None,
         protocol: Callable[[bytes], object] | Iterable[str] | None = None,
+        negotiate: Callable[[bytes], str | bytes | None] | None = None,
+        origins: Iterable[str] | None = None,
         header: HeadersLike | None = None,
+        on_end: Callable[[bytes, bytes], object] | None = None,
         timeout: float | None = 10,
         max_head_size: int | None = 16384,
         max_headers: int | None = 128,
@@ -66,6 +80,8 @@ class Upgrader:
         # An iterator would serve one handshake only.
         if protocol is not None and not callable(protocol):
             protocol = (protocol,) if isinstance(protocol, (str, bytes)) else _tuple_of(protocol, "protocol")
+        if origins is not None:
+            origins = (origins,) if isinstance(origins, (str, bytes)) else _tuple_of(origins, "origins")
         if header is not None:
             pairs: Iterable[Any] = header.items() if isinstance(header, Mapping) else header
             header = _tuple_of(pairs, "header")
@@ -75,7 +91,10 @@ class Upgrader:
             "on_header": on_header,
             "on_before_upgrade": on_before_upgrade,
             "protocol": protocol,
+            "negotiate": negotiate,
+            "origins": origins,
             "header": header,
+            "on_end": on_end,
             "max_head_size": max_head_size,
             "max_headers": max_headers,
         }
@@ -121,6 +140,81 @@ class Upgrader:
             finally:
                 settimeout(before)
         return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
+
+    def upgrade_http(self, handler: BaseHTTPRequestHandler) -> Stream:
+        """Answers the request that an HTTP server has read, and takes its connection over.
+
+        The handler must not use its connection, rfile or wfile afterwards, nor send_response() and its like. It may return
+        when the stream has ended, not before: http.server closes the connection then. Its timeout is taken off the
+        connection: it is meant for requests.
+
+        Args:
+            handler: a request handler of http.server, called for a GET.
+
+        Returns:
+            The open Stream. Bytes that are in the handler's rfile already are kept in it.
+
+        Raises:
+            HandshakeError: the request was refused, and answered; status says with what.
+            Exception: what a callback raised; Reject was answered as it says, anything else by 500.
+            OSError: the connection failed.
+        """
+        upgrade = Upgrade(**self._arguments)
+        sock = handler.connection
+        handler.close_connection = True
+        handler.wfile.flush()
+        try:
+            _feed_handler(upgrade, handler)
+        except BaseException:
+            _answer_refusal(sock, upgrade)
+            raise
+        rest = _take_buffered(handler)
+        sock.settimeout(self._timeout)
+        _write(sock, upgrade.response)
+        sock.settimeout(None)
+        return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
+
+
+def upgrade_http(handler: BaseHTTPRequestHandler, **options: Any) -> Stream:
+    """Answers the request that an HTTP server has read, and takes its connection over.
+
+    Like Upgrader(**options).upgrade_http(handler): a server that does it often keeps its own Upgrader.
+
+    Args:
+        handler: a request handler of http.server, called for a GET.
+        options: as for Upgrader.
+
+    Returns:
+        The open Stream.
+
+    Raises:
+        HandshakeError, Exception, OSError: as Upgrader.upgrade_http() does.
+        TypeError, ValueError: as Upgrader does; nothing was answered then.
+    """
+    return Upgrader(**options).upgrade_http(handler)
+
+
+def _feed_handler(upgrade: Upgrade, handler: BaseHTTPRequestHandler) -> None:
+    headers = list(handler.headers.items())
+    # http.server leaves out lines that are no headers, and all behind them: two readers would disagree about such a head.
+    if handler.headers.defects:
+        headers.append(("", ""))
+    upgrade.feed_parsed(handler.command, handler.path, headers, handler.request_version)
+
+
+def _take_buffered(handler: BaseHTTPRequestHandler) -> bytes:
+    """Takes what rfile has read ahead, without waiting for more."""
+    peek = getattr(handler.rfile, "peek", None)
+    if peek is None:  # made without a buffer
+        return b""
+    before = handler.connection.gettimeout()
+    handler.connection.settimeout(0)
+    try:
+        return handler.rfile.read(len(peek()))
+    except OSError:  # TLS says in this way that nothing is there
+        return b""
+    finally:
+        handler.connection.settimeout(before)
 
 
 def _tuple_of(items: Iterable[Any], name: str) -> tuple[Any, ...]:

@@ -104,12 +104,13 @@ def test_protocols_by_preference(request_bytes, protocol, chosen):
     assert upgrade.handshake.protocol == chosen
 
 
-CALLBACKS = ["on_request", "on_host", "on_header", "on_before_upgrade", "protocol"]
+CALLBACKS = ["on_request", "on_host", "on_header", "on_before_upgrade", "protocol", "negotiate"]
 
 
 @pytest.mark.parametrize("callback", CALLBACKS)
 def test_each_callback_may_refuse(request_bytes, callback):
     reject = Reject(418, "no tea", headers={"X-Want": "coffee"})
+    request_bytes = replace(request_bytes, b"Origin", b"Sec-WebSocket-Extensions: x\r\nOrigin")
 
     def refuse(*_):
         raise reject
@@ -124,6 +125,8 @@ def test_each_callback_may_refuse(request_bytes, callback):
 
 @pytest.mark.parametrize("callback", CALLBACKS)
 def test_other_exceptions_are_500_and_pass(request_bytes, callback):
+    request_bytes = replace(request_bytes, b"Origin", b"Sec-WebSocket-Extensions: x\r\nOrigin")
+
     def fail(*_):
         raise ZeroDivisionError("secret")
 
@@ -323,7 +326,7 @@ def test_refuses_a_wrong_timeout(timeout):
 @pytest.mark.parametrize(
     ("options", "error", "named"),
     [({"bogus": 1}, TypeError, "bogus"), ({"role": "client"}, TypeError, "role"),
-     ({"handshake": 3}, TypeError, "handshake"), ({"negotiate": print}, TypeError, "negotiate"),
+     ({"handshake": 3}, TypeError, "handshake"), ({"negotiate": 5}, TypeError, "negotiate"),
      ({"max_size": "x"}, TypeError, "max_size"), ({"max_size": 0}, ValueError, "max_size"),
      ({"max_frame_size": -1}, ValueError, "max_frame_size"), ({"max_fragments": 2**32}, ValueError, "max_fragments"),
      ({"max_empty_fragments": 1.5}, TypeError, "max_empty_fragments"), ({"ping_interval": 0}, ValueError, "ping_interval"),

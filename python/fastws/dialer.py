@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""The client's half of the opening handshake over blocking sockets, and the way to the server. RFC 6455 section 4.1."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from ._core import Connection, Dial, Stream, is_same_origin, parse_url
+from .blocking import Deadline, receive, send
+from .exceptions import HandshakeTimeout, HeadersLike, InvalidStatus, SecurityError
+from .heads import Option, Response, Url
+from .http import format_options
+from .proxies import Proxy, choose_proxy, open_through
+from .tcp import connect_tcp, connect_unix
+
+if TYPE_CHECKING:
+    import ssl as _ssl
+
+__all__ = ["Dialer"]
+
+_READ_LEN = 16384
+_TIMEOUT_MAX = 4294967  # seconds, as of every other timeout: milliseconds in 32 bits
+_CREDENTIALS = {"authorization", "cookie", "proxy-authorization"}
+
+
+class Dialer:
+    """Opens WebSocket connections as a client. One object serves any number, in any thread.
+
+    Names and values that callbacks see are bytes as they came; what a callback raises ends the handshake and reaches
+    the caller of dial().
+
+    Args:
+        protocols: subprotocols to offer, best first.
+        extensions: extensions to offer: the value of Sec-WebSocket-Extensions, or Option objects.
+        header: headers of the request behind those of the handshake: a mapping, or pairs of name and value.
+        timeout: seconds for everything: finding the addresses, connecting, proxy, TLS, handshake, redirects; None for no
+            limit.
+        ssl: an ssl.SSLContext for wss and for https proxies. None: certificate and host name are verified by the
+            authorities of the system. Set its ALPN protocols to http/1.1 where the server wants to hear it.
+        server_hostname: what the certificate has to be for, and what the server is told; None: the host of the address,
+            "localhost" for a socket in the file system.
+        host: instead of the Host header that the address gives.
+        origin: value of the Origin header. RFC 6454 7.
+        on_header: called with name and value of each header of the 101 that the handshake itself does not use.
+        on_extension: called with each extension that the server accepted: one that was offered, none of them twice.
+        on_status_error: called with the Response of another status than 101, before InvalidStatus is raised.
+        on_end: for people who look for a fault: called at the end of each handshake with the raw request and answer.
+        max_redirects: redirects that are followed. 0: they are answers like others. Credentials (user and password,
+            Authorization, Cookie, Proxy-Authorization) and host go only to the scheme, host and port that they were given
+            for. From wss to ws is never followed.
+        proxy: the address of a proxy: "http://", "https://", "socks5://" (names are looked up here) or "socks5h://" (by
+            the proxy), then [user:password@]host[:port]. True: that of the environment (http_proxy, https_proxy,
+            all_proxy, no_proxy). None: none. Sockets in the file system are reached directly.
+        connect: called with host, port and the seconds that are left (or None) in place of TCP: returns a connected
+            socket, or any object that Stream takes. For a socket in the file system, its path (bytes) and 0.
+        wrap: called with the connection before the handshake, below which is TLS if there is any: returns what to use
+            in its place. Never called for a connection that could not be opened.
+        max_head_size, max_headers: bytes and header lines of the answer, None for no limit.
+        max_body_size: bytes of the body of an answer with another status that are kept.
+        max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
+            check_utf8: of the Stream that dial() returns: see Connection.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: an argument out of range, a header that may not be written, a protocol that is not a token.
+    """
+
+    def __init__(
+        self,
+        *,
+        protocols: Iterable[str] | None = None,
+        extensions: str | Iterable[Option | str] | None = None,
+        header: HeadersLike | None = None,
+        timeout: float | None = 10,
+        ssl: _ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+        host: str | None = None,
+        origin: str | None = None,
+        on_header: Callable[[bytes, bytes], object] | None = None,
+        on_extension: Callable[[bytes], object] | None = None,
+        on_status_error: Callable[[Response], object] | None = None,
+        on_end: Callable[[bytes, bytes], object] | None = None,
+        max_redirects: int = 10,
+        proxy: str | bool | None = True,
+        connect: Callable[[Any, int, float | None], Any] | None = None,
+        wrap: Callable[[Any], Any] | None = None,
+        max_head_size: int | None = 16384,
+        max_headers: int | None = 128,
+        max_body_size: int | None = 65536,
+        max_size: int | None = 16777216,
+        max_frame_size: int | None = 16777216,
+        max_fragments: int | None = 262144,
+        max_empty_fragments: int | None = 1024,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        check_utf8: bool = True,
+    ) -> None:
+        _check_timeout(timeout)
+        if max_redirects < 0:
+            raise ValueError("max_redirects must be at least 0")
+        # An iterator would serve one handshake only.
+        if protocols is not None and not isinstance(protocols, (str, bytes)):
+            protocols = tuple(protocols)
+        if extensions is not None and not isinstance(extensions, str):
+            extensions = format_options(extensions)
+        self._arguments: dict[str, Any] = {
+            "protocols": protocols,
+            "extensions": extensions,
+            "header": None if header is None else tuple(_pairs_of(header)),
+            "host": host,
+            "origin": origin,
+            "on_header": on_header,
+            "on_extension": on_extension,
+            "on_status_error": on_status_error,
+            "on_end": on_end,
+            "redirects": max_redirects > 0,
+            "max_head_size": max_head_size,
+            "max_headers": max_headers,
+            "max_body_size": max_body_size,
+        }
+        self._options: dict[str, Any] = {
+            "max_size": max_size,
+            "max_frame_size": max_frame_size,
+            "max_fragments": max_fragments,
+            "max_empty_fragments": max_empty_fragments,
+            "ping_interval": ping_interval,
+            "ping_timeout": ping_timeout,
+            "close_timeout": close_timeout,
+            "check_utf8": check_utf8,
+        }
+        # What is wrong is to be known now, not when a server has answered.
+        Dial("ws://localhost/", **self._arguments)
+        Connection("client", **self._options)
+        self._timeout = timeout
+        self._ssl = ssl
+        self._server_hostname = server_hostname
+        self._max_redirects = max_redirects
+        self._proxy = proxy
+        self._connect = connect
+        self._wrap = wrap
+
+    def dial(self, url: str) -> Stream:
+        """Opens a connection.
+
+        All addresses of the host are tried, those of IPv6 and IPv4 in turn, a next one whenever 250 ms have passed or
+        one has failed; the first that answers is taken (RFC 8305).
+
+        Args:
+            url: ws://, wss://, ws+unix:///path/of/socket:/target or wss+unix://. User and password become Basic
+                authentication (RFC 7617); a fragment is not sent.
+
+        Returns:
+            The open Stream; what was agreed on is its handshake, a Handshake. Frames that came with the answer are kept
+            in it.
+
+        Raises:
+            InvalidURI: url is no address.
+            InvalidProxy: the address of the proxy is none.
+            InvalidStatus: the server answered with another status than 101; response is its answer.
+            InvalidMessage, InvalidHeader, InvalidUpgrade, NegotiationError: its answer is wrong; name says how.
+            SecurityError: a redirect that may not be followed, or more than max_redirects.
+            ProxyError: the proxy did not open the connection.
+            HandshakeTimeout: the connection was not open in time; also a TimeoutError.
+            OSError: the host has no address (socket.gaierror), no address took the connection, TLS failed
+                (ssl.SSLError; ssl.SSLCertVerificationError says what is wrong with a certificate), or the stream failed.
+            Exception: what a callback raised.
+        """
+        deadline = Deadline(self._timeout)
+        with _in_time(deadline):
+            address, arguments = url, self._arguments
+            for redirects in range(self._max_redirects + 1):
+                try:
+                    return self._dial_once(address, arguments, deadline)
+                except InvalidStatus as refusal:
+                    if refusal.name != "FASTWS_ERR_HANDSHAKE_REDIRECT":
+                        raise
+                    if redirects == self._max_redirects:
+                        raise _unsafe("too many redirects", refusal) from refusal
+                    address, arguments = self._follow(url, address, refusal)
+        raise AssertionError("every way through the loop ends it")
+
+    def upgrade(self, sock: Any, url: str) -> Stream:
+        """Does the handshake over a connection that is open already: the client's half of RFC 6455 section 4, no more.
+
+        TLS, where there is any, is below sock; proxy, ssl, connect and wrap are not used, redirects not followed.
+
+        Args:
+            sock: a connected socket, or any object that Stream takes. It stays open when the handshake fails.
+            url: the address, for Host and target.
+
+        Raises: as dial() does.
+        """
+        deadline = Deadline(self._timeout)
+        with _in_time(deadline):
+            return self._shake_hands(sock, Dial(url, **{**self._arguments, "redirects": False}), deadline)
+
+    def _dial_once(self, address: str, arguments: dict[str, Any], deadline: Deadline) -> Stream:
+        """Dials one address, without following a redirect."""
+        dial = Dial(address, **arguments)
+        url = parse_url(address)
+        proxy = choose_proxy(url, self._proxy)
+        io = self._open_bottom(proxy.url if proxy else url, deadline)
+        try:
+            before = _get_timeout(io)
+            io = self._go_on(io, proxy, url, deadline)
+            _set_timeout(io, before)
+            return self._shake_hands(io, dial, deadline)
+        except BaseException:
+            io.close()
+            raise
+
+    def _open_bottom(self, to: Url, deadline: Deadline) -> Any:
+        """Opens the byte stream below everything."""
+        if self._connect is not None:
+            return self._connect(to.path if to.host is None else to.host, to.port, deadline.left())
+        if to.path is not None:
+            return connect_unix(to.path, deadline)
+        assert to.host is not None
+        return connect_tcp(to.host, to.port, deadline)
+
+    def _go_on(self, io: Any, proxy: Proxy | None, url: Url, deadline: Deadline) -> Any:
+        """Takes the steps behind the first one. Returns the stream for the handshake; closes all of it on failure."""
+        try:
+            if proxy is not None:
+                if proxy.scheme == "https":
+                    io = self._add_tls(io, proxy.url.host, deadline)
+                open_through(io, proxy, url, deadline)
+            if url.is_secure:
+                io = self._add_tls(io, self._server_hostname or url.host or "localhost", deadline)
+            return io if self._wrap is None else self._wrap(io)
+        except BaseException:
+            io.close()
+            raise
+
+    def _add_tls(self, io: Any, host: str | None, deadline: Deadline) -> Any:
+        from .tls import add_tls, default_context  # who speaks no TLS needs no OpenSSL
+
+        return add_tls(io, self._ssl or default_context(), host or "", deadline)
+
+    def _shake_hands(self, io: Any, dial: Dial, deadline: Deadline) -> Stream:
+        before = _get_timeout(io)
+        try:
+            rest = _exchange(io, dial, deadline)
+        finally:
+            _set_timeout(io, before)
+        return Stream(io, "client", rest, handshake=dial.handshake, **self._options)
+
+    def _follow(self, first: str, address: str, refusal: InvalidStatus) -> tuple[str, dict[str, Any]]:
+        """Where a redirect leads, and what to ask for there."""
+        location = refusal.location
+        if location is None:
+            raise _unsafe("redirect to what is no address of ws or wss", refusal) from refusal
+        # What was to be private must not be said aloud because of a redirect.
+        if parse_url(address).is_secure and not parse_url(location).is_secure:
+            raise _unsafe("redirect from wss to ws", refusal) from refusal
+        if is_same_origin(first, location):
+            return _with_userinfo(location, first), self._arguments
+        header = [pair for pair in self._arguments["header"] or () if not _is_credential(pair)]
+        return location, {**self._arguments, "header": header, "host": None}
+
+
+def _pairs_of(header: HeadersLike) -> Iterable[Any]:
+    return header.items() if isinstance(header, Mapping) else header
+
+
+def _is_credential(pair: Any) -> bool:
+    name = pair[0].decode("latin-1") if isinstance(pair[0], bytes) else pair[0]
+    return name.lower() in _CREDENTIALS
+
+
+def _with_userinfo(location: str, source: str) -> str:
+    """location, which has no userinfo, with that of source."""
+    userinfo = re.match(r"[^/]*//([^/?#]*@)", source)
+    return location.replace("//", "//" + userinfo[1], 1) if userinfo else location
+
+
+def _unsafe(text: str, refusal: InvalidStatus) -> SecurityError:
+    return SecurityError(text, name="FASTWS_ERR_DIAL_REDIRECT", status=refusal.status, rfc="RFC 9110 15.4")
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is None:
+        return
+    if not isinstance(timeout, Real) or isinstance(timeout, bool):
+        raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
+    if not 0 < timeout <= _TIMEOUT_MAX:
+        raise ValueError(f"timeout must be a number of seconds above 0 and at most {_TIMEOUT_MAX}, or None")
+
+
+@contextlib.contextmanager
+def _in_time(deadline: Deadline) -> Iterator[None]:
+    """Names what ends because the deadline has passed."""
+    try:
+        yield
+    except TimeoutError as error:
+        if isinstance(error, HandshakeTimeout) or not deadline.has_passed():
+            raise
+        try:
+            deadline.left()
+        except HandshakeTimeout as named:
+            raise named from error
+
+
+def _exchange(io: Any, dial: Dial, deadline: Deadline) -> bytes:
+    """Sends the request and reads the answer. Returns the bytes behind it."""
+    send(io, dial.request, deadline)
+    rest: bytes | None = None
+    while rest is None:
+        try:
+            data = receive(io, _READ_LEN, deadline)
+        except OSError as error:
+            # An answer whose body does not end is an answer all the same.
+            if (dial.status or 0) >= 200 or isinstance(error, HandshakeTimeout) or deadline.has_passed():
+                dial.expire()
+            raise
+        if not data:
+            dial.eof()
+        rest = dial.feed(data)
+    return rest
+
+
+def _get_timeout(io: Any) -> float | None:
+    return io.gettimeout() if hasattr(io, "gettimeout") else None
+
+
+def _set_timeout(io: Any, timeout: float | None) -> None:
+    with contextlib.suppress(OSError):
+        if hasattr(io, "gettimeout"):
+            io.settimeout(timeout)

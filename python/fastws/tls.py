@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""TLS around sockets, and around what is no socket: another TLS, or what a function of the caller's connected."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .blocking import Deadline, receive, send
+from .exceptions import InvalidMessage
+
+__all__ = ["TLSStream", "add_tls", "default_context"]
+
+_READ_LEN = 65536
+_T = TypeVar("_T")
+
+
+def default_context() -> ssl.SSLContext:
+    """Verifies certificate and host name by the authorities of the system; offers http/1.1 (ALPN, RFC 7301)."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def add_tls(io: Any, context: ssl.SSLContext, host: str, deadline: Deadline) -> Any:
+    """Shakes hands as a client.
+
+    Args:
+        io: closed when this fails.
+        host: what the certificate has to be for; a name is told to the server (SNI, RFC 6066 section 3).
+
+    Returns:
+        An ssl.SSLSocket where io is a plain socket, else a TLSStream. Closing it closes io.
+
+    Raises:
+        ssl.SSLCertVerificationError: the certificate is wrong; verify_message says how.
+        OSError: the peer speaks no TLS, or the stream failed (ssl.SSLError is one).
+        InvalidMessage: the server chose another protocol than HTTP/1.1.
+    """
+    inside: Any = io
+    try:
+        if isinstance(io, socket.socket) and not isinstance(io, ssl.SSLSocket):
+            deadline.apply(io)
+            inside = context.wrap_socket(io, server_hostname=host, do_handshake_on_connect=False)
+        else:
+            inside = TLSStream(io, context, host)
+        deadline.apply(inside)
+        inside.do_handshake()
+        if inside.selected_alpn_protocol() not in (None, "http/1.1"):
+            raise InvalidMessage("peer does not speak HTTP/1.1 inside TLS", name="FASTWS_ERR_TLS_ALPN", rfc="RFC 7301 3.2")
+    except BaseException:
+        inside.close()
+        raise
+    return inside
+
+
+class TLSStream:
+    """A client's TLS over any byte stream that Stream takes.
+
+    One thread may read while another writes: the TLS state is locked, and never while the stream below waits.
+
+    Args:
+        io: the stream below; close() closes it.
+        context: says what is trusted.
+        host: what the certificate has to be for.
+    """
+
+    def __init__(self, io: Any, context: ssl.SSLContext, host: str) -> None:
+        self._io = io
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._lock = threading.Lock()
+        self._send_lock = threading.Lock()
+        self._forever = Deadline(None)
+        if hasattr(io, "settimeout"):
+            self.settimeout = io.settimeout
+            self.gettimeout = io.gettimeout
+
+    def do_handshake(self) -> None:
+        """Shakes hands.
+
+        Raises:
+            OSError: it failed; ssl.SSLError if because of TLS.
+        """
+        self._run(self._tls.do_handshake)
+
+    def selected_alpn_protocol(self) -> str | None:
+        """The protocol that the server chose. RFC 7301."""
+        return self._tls.selected_alpn_protocol()
+
+    def recv_into(self, buffer: Any) -> int:
+        """Reads what is there, at most as much as buffer holds. Returns 0 at the end of the stream."""
+        try:
+            data = self._run(lambda: self._tls.read(len(buffer)))
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return 0
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
+
+    def sendall(self, data: Any) -> None:
+        """Writes all of data."""
+        left = memoryview(data).cast("B")
+        while left:
+            part = left[:_READ_LEN]
+            left = left[self._run(lambda part=part: self._tls.write(part)) :]  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Closes the stream below. The frames of the WebSocket protocol show what is missing, not TLS."""
+        self._io.close()
+
+    def _run(self, step: Callable[[], _T]) -> _T:
+        while True:
+            try:
+                with self._lock:
+                    result = step()
+            except ssl.SSLWantReadError:
+                self._send()
+                self._receive()
+            except ssl.SSLError:
+                self._send()  # the alert that says why
+                raise
+            else:
+                self._send()
+                return result
+
+    def _send(self) -> None:
+        # What was written first has to leave first.
+        with self._send_lock:
+            with self._lock:
+                data = self._outgoing.read()
+            if data:
+                send(self._io, data, self._forever)
+
+    def _receive(self) -> None:
+        data = receive(self._io, _READ_LEN, self._forever)
+        with self._lock:
+            if data:
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()

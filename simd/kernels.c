@@ -21,6 +21,10 @@ struct row {
         size_t (*run)(uint8_t *, const uint8_t *, size_t, uint32_t, struct fws_utf8_state *, size_t);
     } mask_utf8;
     struct { uint32_t needs; int (*run)(char *, const uint8_t *); } accept;
+    struct {
+        uint32_t needs;
+        void (*run)(uint8_t *, size_t, const uint8_t *, uint32_t, const uint8_t *);
+    } chacha;
 };
 
 #define BORROW {0, NULL}
@@ -34,36 +38,42 @@ static const struct row rows[] = {
      {FWS_CPU_AVX512, fws_frames_avx512},
      {FWS_CPU_AVX512, fws_utf8_avx512},
      {FWS_CPU_AVX512, fws_mask_utf8_avx512},
-     BORROW},
+     BORROW,
+     {FWS_CPU_AVX512, fws_chacha_avx512}},
     {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2},
      {FWS_CPU_AVX2, fws_frames_avx2},
      {FWS_CPU_AVX2, fws_utf8_avx2},
      {FWS_CPU_AVX2, fws_mask_utf8_avx2},
-     BORROW},
+     BORROW,
+     {FWS_CPU_AVX2, fws_chacha_avx2}},
     {"sse4", FWS_CPU_SSE4, BORROW,
      {FWS_CPU_SSE4, fws_frames_sse4},
      {FWS_CPU_SSE4, fws_utf8_sse4},
      {FWS_CPU_SSE4, fws_mask_utf8_sse4},
-     {FWS_CPU_SHA, fws_accept_sha}},
+     {FWS_CPU_SHA, fws_accept_sha},
+     BORROW},
     /* SSE2 has no lookup in a table of bytes. */
     {"sse2", FWS_CPU_SSE2, {FWS_CPU_SSE2, fws_mask_sse2},
      {FWS_CPU_SSE2, fws_frames_sse2},
      BORROW,
      {FWS_CPU_SSE2, fws_mask_utf8_sse2},
-     BORROW},
+     BORROW,
+     {FWS_CPU_SSE2, fws_chacha_sse2}},
 #endif
 #if FWS_NEON
     {"neon", FWS_CPU_NEON, {FWS_CPU_NEON, fws_mask_neon},
      {FWS_CPU_NEON, fws_frames_neon},
      {FWS_CPU_NEON, fws_utf8_neon},
      {FWS_CPU_NEON, fws_mask_utf8_neon},
-     {FWS_CPU_SHA, FWS_ARM_SHA ? fws_accept_armv8 : NULL}},
+     {FWS_CPU_SHA, FWS_ARM_SHA ? fws_accept_armv8 : NULL},
+     {FWS_CPU_NEON, fws_chacha_neon}},
 #endif
     {"scalar", 0, {0, fws_mask_scalar},
      {0, fws_frames_scalar},
      {0, fws_utf8_scalar},
      {0, fws_mask_utf8_scalar},
-     {0, fws_accept_scalar}},
+     {0, fws_accept_scalar},
+     {0, fws_chacha_scalar}},
 };
 /* clang-format on */
 
@@ -98,6 +108,7 @@ static void fill_row(struct fws_kernels *out, const struct row *from, uint32_t b
     FILL(utf8)
     FILL(mask_utf8)
     FILL(accept)
+    FILL(chacha)
 }
 
 static int find(const struct machine *m, const char *name) {

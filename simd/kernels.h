@@ -53,6 +53,10 @@ struct fws_run {
 #define FWS_KEY_LEN 24    /* bytes of a Sec-WebSocket-Key */
 #define FWS_ACCEPT_LEN 28 /* bytes of a Sec-WebSocket-Accept */
 
+#define FWS_CHACHA_BLOCK_LEN 64
+#define FWS_CHACHA_KEY_LEN 32
+#define FWS_CHACHA_NONCE_LEN 12
+
 /* One row. Every function reads and writes nothing outside of the ranges it was given, asks for no alignment, and
  * gives what the scalar row gives. Thread-safe. */
 struct fws_kernels {
@@ -90,6 +94,12 @@ struct fws_kernels {
      *   out   written only on success; no NUL
      * Returns 1, or 0 if the key is not what an encoder writes for 16 bytes: RFC 4648 section 4, spare bits 0 (3.5). */
     int (*accept)(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
+
+    /* Writes blocks of the ChaCha20 key stream, one behind the other. RFC 8439 2.3.
+     *   count     blocks; 0 writes nothing
+     *   counter   of the first block; 0 follows on the largest one, and the nonce stays as it is */
+    void (*chacha)(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                   const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
 };
 
 /* Returns the row to use: the best one, unless FASTWS_ISA or fws_kernels_select() chose another. Never NULL.
@@ -143,6 +153,16 @@ FWS_PRIVATE size_t fws_mask_utf8_scalar(uint8_t *dst, const uint8_t *src, size_t
 FWS_PRIVATE int fws_accept_sha(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 FWS_PRIVATE int fws_accept_armv8(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
 FWS_PRIVATE int fws_accept_scalar(char out[FWS_ACCEPT_LEN], const uint8_t key[FWS_KEY_LEN]);
+FWS_PRIVATE void fws_chacha_avx512(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                   const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_avx2(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                 const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_sse2(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                 const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_neon(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                 const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_scalar(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                   const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
 
 FASTWS_END_DECLS
 

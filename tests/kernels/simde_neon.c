@@ -8,10 +8,12 @@
 #undef FWS_NEON
 #define FWS_NEON 1
 
+#define fws_chacha_neon simde_chacha_neon
 #define fws_frames_neon simde_frames_neon
 #define fws_mask_neon simde_mask_neon
 #define fws_mask_utf8_neon simde_mask_utf8_neon
 #define fws_utf8_neon simde_utf8_neon
+#include "../../simd/chacha_neon.c"
 #include "../../simd/frames_neon.c"
 #include "../../simd/mask_neon.c"
 #include "../../simd/mask_utf8_neon.c"

@@ -31,7 +31,7 @@ def first_sentences(tree):
 
 
 # Included several times by design: each row includes it once, with other macros.
-TEMPLATES = ("simd/frames_walk.h", "simd/mask_vector.h", "simd/mask_utf8_blocks.h", "simd/utf8_vector.h")
+TEMPLATES = ("simd/chacha_vector.h", "simd/frames_walk.h", "simd/mask_vector.h", "simd/mask_utf8_blocks.h", "simd/utf8_vector.h")
 
 
 def header_guards(tree):

@@ -22,6 +22,10 @@ struct row {
         size_t (*run)(uint8_t *, const uint8_t *, size_t, uint32_t, struct fws_utf8_state *, size_t);
     } mask_utf8;
     struct { uint32_t needs; int (*run)(char *, uint32_t *, const uint8_t *); } accept;
+    struct {
+        uint32_t needs;
+        void (*run)(uint8_t *, size_t, const uint8_t *, uint32_t, const uint8_t *);
+    } chacha;
     struct { uint32_t needs; void (*run)(uint64_t *, uint64_t *, const uint8_t *, size_t); } http_scan;
 };
 
@@ -38,6 +42,7 @@ static const struct row rows[] = {
      {FWS_CPU_AVX512, fws_is_utf8_avx512},
      {FWS_CPU_AVX512, fws_mask_utf8_avx512},
      BORROW,
+     {FWS_CPU_AVX512, fws_chacha_avx512},
      {FWS_CPU_AVX512, fws_http_scan_avx512}},
     {"avx2", FWS_CPU_AVX2, {FWS_CPU_AVX2, fws_mask_avx2},
      {FWS_CPU_AVX2, fws_frames_avx2},
@@ -45,6 +50,7 @@ static const struct row rows[] = {
      {FWS_CPU_AVX2, fws_is_utf8_avx2},
      {FWS_CPU_AVX2, fws_mask_utf8_avx2},
      BORROW,
+     {FWS_CPU_AVX2, fws_chacha_avx2},
      {FWS_CPU_AVX2, fws_http_scan_avx2}},
     {"sse4", FWS_CPU_SSE4, BORROW,
      {FWS_CPU_SSE4, fws_frames_sse4},
@@ -52,6 +58,7 @@ static const struct row rows[] = {
      {FWS_CPU_SSE4, fws_is_utf8_sse4},
      {FWS_CPU_SSE4, fws_mask_utf8_sse4},
      {FWS_CPU_SHA, fws_accept_sha},
+     BORROW,
      {FWS_CPU_SSE4, fws_http_scan_sse4}},
     /* SSE2 has no lookup in a table of bytes. */
     {"sse2", FWS_CPU_SSE2, {FWS_CPU_SSE2, fws_mask_sse2},
@@ -60,6 +67,7 @@ static const struct row rows[] = {
      BORROW,
      {FWS_CPU_SSE2, fws_mask_utf8_sse2},
      BORROW,
+     {FWS_CPU_SSE2, fws_chacha_sse2},
      {FWS_CPU_SSE2, fws_http_scan_sse2}},
 #endif
 #if FWS_NEON
@@ -69,6 +77,7 @@ static const struct row rows[] = {
      {FWS_CPU_NEON, fws_is_utf8_neon},
      {FWS_CPU_NEON, fws_mask_utf8_neon},
      {FWS_CPU_SHA, FWS_ARM_SHA ? fws_accept_armv8 : NULL},
+     {FWS_CPU_NEON, fws_chacha_neon},
      {FWS_CPU_NEON, fws_http_scan_neon}},
 #endif
     {"scalar", 0, {0, fws_mask_scalar},
@@ -77,6 +86,7 @@ static const struct row rows[] = {
      {0, fws_is_utf8_scalar},
      {0, fws_mask_utf8_scalar},
      {0, fws_accept_scalar},
+     {0, fws_chacha_scalar},
      {0, fws_http_scan_scalar}},
 };
 /* clang-format on */
@@ -114,6 +124,7 @@ static void fill_row(struct fws_kernels *out, const struct row *from, uint32_t b
     FILL(is_utf8)
     FILL(mask_utf8)
     FILL(accept)
+    FILL(chacha)
     FILL(http_scan)
 }
 

@@ -53,6 +53,10 @@ struct fws_run {
 #define FWS_KEY_LEN 24    /* bytes of a Sec-WebSocket-Key */
 #define FWS_ACCEPT_LEN 28 /* bytes of a Sec-WebSocket-Accept */
 
+#define FWS_CHACHA_BLOCK_LEN 64
+#define FWS_CHACHA_KEY_LEN 32
+#define FWS_CHACHA_NONCE_LEN 12
+
 /* One row. Every function reads and writes nothing outside of the ranges it was given, asks for no alignment, and
  * gives what the scalar row gives. Thread-safe. */
 struct fws_kernels {
@@ -99,6 +103,12 @@ struct fws_kernels {
      *   out    FWS_ACCEPT_LEN bytes for the answer, without a NUL; written only on success. NULL: the first step only
      * Returns 1, or 0 if the key is not what an encoder writes for 16 bytes: RFC 4648 section 4, spare bits 0 (3.5). */
     int (*accept)(char *out, uint32_t state[5], const uint8_t *key);
+
+    /* Writes blocks of the ChaCha20 key stream, one behind the other. RFC 8439 2.3.
+     *   count     blocks; 0 writes nothing
+     *   counter   of the first block; 0 follows on the largest one, and the nonce stays as it is */
+    void (*chacha)(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                   const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
 
     /* Marks the bytes at which the lines of an HTTP head and the names in them end, a bit each: that of src[i] is bit
      * i % 64 of word i / 64.
@@ -174,6 +184,16 @@ FWS_PRIVATE size_t fws_mask_utf8_scalar(uint8_t *dst, const uint8_t *src, size_t
 FWS_PRIVATE int fws_accept_sha(char *out, uint32_t state[5], const uint8_t *key);
 FWS_PRIVATE int fws_accept_armv8(char *out, uint32_t state[5], const uint8_t *key);
 FWS_PRIVATE int fws_accept_scalar(char *out, uint32_t state[5], const uint8_t *key);
+FWS_PRIVATE void fws_chacha_avx512(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                   const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_avx2(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                 const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_sse2(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                 const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_neon(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                 const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
+FWS_PRIVATE void fws_chacha_scalar(uint8_t *dst, size_t count, const uint8_t key[FWS_CHACHA_KEY_LEN], uint32_t counter,
+                                   const uint8_t nonce[FWS_CHACHA_NONCE_LEN]);
 FWS_PRIVATE void fws_http_scan_avx512(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
 FWS_PRIVATE void fws_http_scan_avx2(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);
 FWS_PRIVATE void fws_http_scan_sse4(uint64_t *controls, uint64_t *others, const uint8_t *src, size_t len);

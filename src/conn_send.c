@@ -93,6 +93,34 @@ static FWS_ALWAYS_INLINE void copy_payload(uint8_t *dst, const uint8_t *src, siz
     }
 }
 
+static FWS_ALWAYS_INLINE void mask_words(uint64_t *words, size_t count, uint32_t key) {
+    for (size_t i = 0; i < count; i++) words[i] ^= (uint64_t)key << 32 | key;
+}
+
+/* Like COPY_ENDS, but masks. Turning the key by len gives its phase in the last bytes, as count is a multiple of 4. */
+#define MASK_ENDS(dst, src, len, key, count)                                                                           \
+    do {                                                                                                               \
+        uint64_t first_[(count) / 8], last_[(count) / 8];                                                              \
+        memcpy(first_, (src), (count));                                                                                \
+        memcpy(last_, (src) + (len) - (count), (count));                                                               \
+        mask_words(first_, (count) / 8, (key));                                                                        \
+        mask_words(last_, (count) / 8, fws_rotate_key((key), (len)));                                                  \
+        memcpy((dst), first_, (count));                                                                                \
+        memcpy((dst) + (len) - (count), last_, (count));                                                               \
+    } while (0)
+
+/* The kernel, with the shortcut of copy_payload(). */
+static FWS_ALWAYS_INLINE void mask_payload(const struct fastws_pool *pool, uint8_t *dst, const uint8_t *src, size_t len,
+                                           uint32_t key) {
+    if (FWS_LIKELY(len - 32 <= 32)) {
+        MASK_ENDS(dst, src, len, key, 32);
+    } else if (len - 16 < 16) {
+        MASK_ENDS(dst, src, len, key, 16);
+    } else {
+        pool->kernels->mask(dst, src, len, key);
+    }
+}
+
 /* Queues a message of less than FWS_BORROW_MIN bytes the short way. Returns 1, or 0 if it has to go the long way. */
 static FWS_ALWAYS_INLINE int queue_short(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
     uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 2u : 4u) + len);
@@ -101,17 +129,15 @@ static FWS_ALWAYS_INLINE int queue_short(struct fastws_conn *conn, unsigned opco
     return 1;
 }
 
-/* Like queue_short(), but masks with a key. Returns FASTWS_ERR_RANDOM, too. */
+/* Like queue_short(), but masks. */
 static FWS_ALWAYS_INLINE int queue_short_masked(struct fastws_conn *conn, unsigned opcode, const void *payload,
-                                                size_t len) {
+                                                size_t len, uint32_t key) {
     struct fastws_pool *pool = conn->writer.pool;
-    uint32_t key;
-    TRY(fws_random_fill(&pool->random, &key, sizeof key));
     uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 6u : 8u) + len);
     if (FWS_UNLIKELY(!dst)) return 0;
     dst = write_short_header(dst, opcode, 0x80, len);
     fws_store_u32(dst, key);
-    pool->kernels->mask(dst + 4, payload, len, key);
+    mask_payload(pool, dst + 4, payload, len, key);
     return 1;
 }
 
@@ -136,9 +162,20 @@ static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const vo
     return queue_frame(conn, (unsigned)opcode, payload, len);
 }
 
+/* A call apart: a function that makes none on its way has no register to save. */
+static FWS_NOINLINE int send_with_new_batch(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
+    uint32_t key;
+    TRY(fws_random_fill(&conn->writer.pool->random, &key, sizeof key));
+    if (FWS_LIKELY(queue_short_masked(conn, (unsigned)opcode, payload, len, key))) return 0;
+    return send_long(conn, opcode, payload, len);
+}
+
 static FWS_NOINLINE int send_short_masked(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
-    int is_queued = queue_short_masked(conn, (unsigned)opcode, payload, len);
-    return is_queued > 0 ? 0 : is_queued < 0 ? is_queued : send_long(conn, opcode, payload, len);
+    uint32_t key;
+    if (FWS_UNLIKELY(!fws_random_draw_key(&conn->writer.pool->random, &key)))
+        return send_with_new_batch(conn, opcode, payload, len);
+    if (FWS_LIKELY(queue_short_masked(conn, (unsigned)opcode, payload, len, key))) return 0;
+    return send_long(conn, opcode, payload, len);
 }
 
 int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {

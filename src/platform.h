@@ -140,10 +140,12 @@ static inline int fws_ctz_u64(uint64_t v) { int n = 0; while (!(v & 1)) { v >>= 
 #  define FWS_BE16(v) (v)
 #  define FWS_BE32(v) (v)
 #  define FWS_BE64(v) (v)
+#  define FWS_LE32(v) fws_swap_u32(v)
 #else
 #  define FWS_BE16(v) fws_swap_u16(v)
 #  define FWS_BE32(v) fws_swap_u32(v)
 #  define FWS_BE64(v) fws_swap_u64(v)
+#  define FWS_LE32(v) (v)
 #endif
 static inline uint16_t fws_load_be16(const void *src) { return FWS_BE16(fws_load_u16(src)); }
 static inline uint32_t fws_load_be32(const void *src) { return FWS_BE32(fws_load_u32(src)); }
@@ -151,6 +153,10 @@ static inline uint64_t fws_load_be64(const void *src) { return FWS_BE64(fws_load
 static inline void fws_store_be16(void *dst, uint16_t v) { fws_store_u16(dst, FWS_BE16(v)); }
 static inline void fws_store_be32(void *dst, uint32_t v) { fws_store_u32(dst, FWS_BE32(v)); }
 static inline void fws_store_be64(void *dst, uint64_t v) { fws_store_u64(dst, FWS_BE64(v)); }
+
+/* What ChaCha20 counts in. */
+static inline uint32_t fws_load_le32(const void *src) { return FWS_LE32(fws_load_u32(src)); }
+static inline void fws_store_le32(void *dst, uint32_t v) { fws_store_u32(dst, FWS_LE32(v)); }
 
 /* A masking key as it lies in memory, turned so that its first byte is the one that meets payload byte `offset`.
  * RFC 6455 5.3: payload byte i is XORed with key byte i mod 4. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random bytes from the operating system, in bulk, forgotten once used and after a fork. */
+/* Random bytes from the operating system, stretched by ChaCha20, forgotten once used and after a fork. */
 #define _DEFAULT_SOURCE /* getentropy() is POSIX since 2024 only */
 #define _DARWIN_C_SOURCE
 #define _FILE_OFFSET_BITS 64 /* fstat() fails where an inode or a time needs more bits than struct stat has */
@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #if defined(__has_include)
@@ -19,10 +18,11 @@
 
 #include <fastws/error.h>
 
-/* The one mutable static of the core: a fork handler has no way to find the objects that hold a buffer. */
-static atomic_uint generation;
+#include "../simd/kernels.h"
 
-void fastws_random_discard(void) { atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed); }
+atomic_uint fws_random_generation;
+
+void fastws_random_discard(void) { atomic_fetch_add_explicit(&fws_random_generation, 1, memory_order_relaxed); }
 
 /* Reads len bytes from an open device. */
 static int read_all(int fd, uint8_t *dst, size_t len) {
@@ -69,38 +69,52 @@ int fws_random_system(void *dst, size_t len) {
     return 0;
 }
 
+_Static_assert(FWS_RANDOM_KEY_LEN == FWS_CHACHA_KEY_LEN, "a seed begins with a key");
+_Static_assert(FWS_RANDOM_SEED_LEN == FWS_CHACHA_KEY_LEN + FWS_CHACHA_NONCE_LEN, "and ends with a nonce");
+_Static_assert(FWS_RANDOM_BUFFER % FWS_CHACHA_BLOCK_LEN == 0, "a batch is whole blocks");
+
 void fws_random_init(struct fws_random *random, const struct fastws_random *source) {
     memset(random, 0, sizeof *random);
     random->source = source;
+    random->kernels = fws_kernels_active();
+}
+
+/* Draws a new seed for the generation given. Nothing is left of the old one, even if there is none. */
+static int reseed(struct fws_random *random, unsigned now) {
+    random->batches = 0;
+    memset(random->buffer, 0, sizeof random->buffer);
+    int result = fws_random_system(random->seed, sizeof random->seed);
+    if (result < 0) {
+        memset(random->seed, 0, sizeof random->seed);
+        return result;
+    }
+    random->generation = now;
+    random->batches = FWS_RANDOM_BATCHES;
+    return 0;
 }
 
 /* Fills the buffer for the generation given. */
 static int refill(struct fws_random *random, unsigned now) {
     random->left = 0;
-    TRY(fws_random_system(random->buffer, sizeof random->buffer));
-    random->generation = now;
-    random->left = sizeof random->buffer;
+    if (random->batches == 0 || random->generation != now) TRY(reseed(random, now));
+    random->kernels->chacha(random->buffer, sizeof random->buffer / FWS_CHACHA_BLOCK_LEN, random->seed, 0,
+                            random->seed + FWS_RANDOM_KEY_LEN);
+    memcpy(random->seed, random->buffer, FWS_RANDOM_KEY_LEN);
+    memset(random->buffer, 0, FWS_RANDOM_KEY_LEN);
+    random->batches--;
+    random->left = sizeof random->buffer - FWS_RANDOM_KEY_LEN;
     return 0;
-}
-
-/* Moves bytes from the buffer to dst: who reads the buffer later must not find keys that were used. */
-static FWS_ALWAYS_INLINE void take(void *dst, uint8_t *next, size_t len) {
-    memcpy(dst, next, len);
-    memset(next, 0, len);
 }
 
 int fws_random_fill(struct fws_random *random, void *dst, size_t len) {
     if (len == 0) return 0;
     if (random->source != NULL) return random->source->fill(random->source->context, dst, len);
-    if (len > sizeof random->buffer) return fws_random_system(dst, len);
-    unsigned now = atomic_load_explicit(&generation, memory_order_relaxed);
-    if (FWS_UNLIKELY(random->left < len || random->generation != now)) TRY(refill(random, now));
+    if (len > sizeof random->buffer - FWS_RANDOM_KEY_LEN) return fws_random_system(dst, len);
+    unsigned now = atomic_load_explicit(&fws_random_generation, memory_order_relaxed);
+    if (random->left < len || random->generation != now) TRY(refill(random, now));
     uint8_t *next = random->buffer + sizeof random->buffer - random->left;
+    memcpy(dst, next, len);
+    memset(next, 0, len); /* who reads the buffer later must not find keys that were used */
     random->left -= (unsigned)len;
-    /* Masking keys are what is drawn all the time: a constant length needs no call. */
-    if (FWS_LIKELY(len == 4))
-        take(dst, next, 4);
-    else
-        take(dst, next, len);
     return 0;
 }

@@ -31,7 +31,8 @@ struct fastws_pool_config {
                                                   with the payload, and for what fastws_conn_take() copies; NULL: the
                                                   one above. A block grows by resize and has the length of its
                                                   payload when it is taken */
-    const struct fastws_random *random;        /* where masking keys come from; NULL: the operating system (RFC 6455 10.3) */
+    const struct fastws_random *random;        /* where masking keys come from; NULL: a generator of the pool's own,
+                                                  seeded by the operating system: random.h (RFC 6455 10.3) */
 };
 
 /* Sets every field to its default. */

@@ -7,12 +7,14 @@
 #undef FWS_X86
 #define FWS_X86 1
 
+#define fws_chacha_avx2 simde_chacha_avx2
 #define fws_frames_avx2 simde_frames_avx2
 #define fws_http_scan_avx2 simde_http_scan_avx2
 #define fws_mask_avx2 simde_mask_avx2
 #define fws_mask_utf8_avx2 simde_mask_utf8_avx2
 #define fws_is_utf8_avx2 simde_is_utf8_avx2
 #define fws_utf8_avx2 simde_utf8_avx2
+#include "../../simd/chacha_avx2.c"
 #include "../../simd/frames_avx2.c"
 #include "../../simd/http_scan_avx2.c"
 #include "../../simd/mask_avx2.c"

@@ -7,11 +7,13 @@
 #undef FWS_X86
 #define FWS_X86 1
 
+#define fws_chacha_avx512 simde_chacha_avx512
 #define fws_frames_avx512 simde_frames_avx512
 #define fws_http_scan_avx512 simde_http_scan_avx512
 #define fws_mask_utf8_avx512 simde_mask_utf8_avx512
 #define fws_is_utf8_avx512 simde_is_utf8_avx512
 #define fws_utf8_avx512 simde_utf8_avx512
+#include "../../simd/chacha_avx512.c"
 #include "../../simd/frames_avx512.c"
 #include "../../simd/http_scan_avx512.c"
 #include "../../simd/is_utf8_avx512.c"

@@ -7,10 +7,12 @@
 #undef FWS_X86
 #define FWS_X86 1
 
+#define fws_chacha_sse2 simde_chacha_sse2
 #define fws_frames_sse2 simde_frames_sse2
 #define fws_http_scan_sse2 simde_http_scan_sse2
 #define fws_mask_sse2 simde_mask_sse2
 #define fws_mask_utf8_sse2 simde_mask_utf8_sse2
+#include "../../simd/chacha_sse2.c"
 #include "../../simd/frames_sse2.c"
 #include "../../simd/http_scan_sse2.c"
 #include "../../simd/mask_sse2.c"

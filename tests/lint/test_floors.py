@@ -20,7 +20,7 @@ FLOORS = {
 FLOOR_OF = {concept: floor for floor, concepts in FLOORS.items() for concept in concepts.split()}
 NET = 5
 
-KERNELS = "mask utf8 is_utf8 mask_utf8 frames accept http_scan"
+KERNELS = "mask utf8 is_utf8 mask_utf8 frames accept chacha http_scan"
 ISAS = "scalar sse2 sse4 avx2 avx512 sha neon armv8"
 
 # What the core may take from C itself: no files, no clock, no threads, no signals.

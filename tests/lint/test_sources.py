@@ -32,6 +32,7 @@ def first_sentences(tree):
 
 # Included several times by design: each row includes it once, with other macros.
 TEMPLATES = (
+    "simd/chacha_vector.h",
     "simd/frames_walk.h",
     "simd/http_scan_blocks.h",
     "simd/mask_utf8_blocks.h",

@@ -3,12 +3,13 @@
 """Measures Stream.send() and Stream.recv() over a socket pair, beside bare socket.send() and socket.recv().
 
 One thread sends and receives in turn. Sides are taken in turn too, and the least time of all rounds is printed: what
-disturbs the machine for a while disturbs both.
+disturbs the machine for a while disturbs both. scripts/bench runs it and knows the goal.
 """
 
 import argparse
 import json
 import math
+import re
 import socket
 import sys
 import time
@@ -52,12 +53,19 @@ def streams(message: str | bytes, *, from_client: bool) -> Callable[[int], None]
 def sides(size: int) -> dict[str, Callable[[int], None]]:
     """What is measured for one size; the first is what the others are compared with."""
     return {
-        f"socket/{size}": bare(size),
-        f"stream/server/binary/{size}": streams(bytes(size), from_client=False),
-        f"stream/client/binary/{size}": streams(bytes(size), from_client=True),
-        f"stream/server/text/{size}": streams("x" * size, from_client=False),
-        f"stream/client/text/{size}": streams("x" * size, from_client=True),
+        f"python/socket/{size}": bare(size),
+        f"python/stream/server/binary/{size}": streams(bytes(size), from_client=False),
+        f"python/stream/client/binary/{size}": streams(bytes(size), from_client=True),
+        f"python/stream/server/text/{size}": streams("x" * size, from_client=False),
+        f"python/stream/client/text/{size}": streams("x" * size, from_client=True),
     }
+
+
+def choose(runs: dict[str, Callable[[int], None]], pattern: str) -> dict[str, Callable[[int], None]]:
+    """Returns the runs whose names match, with the first, which they are compared with; nothing if none does."""
+    first, *others = runs
+    chosen = [name for name in others if re.search(pattern, name)]
+    return {name: runs[name] for name in [first, *chosen]} if chosen or re.search(pattern, first) else {}
 
 
 def measure(runs: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
@@ -75,12 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command. Returns its exit code."""
     parser = argparse.ArgumentParser(description="Measures Stream beside bare sockets.")
     parser.add_argument("--rounds", type=int, default=200, help="(default: %(default)s)")
+    parser.add_argument("--filter", default=".", metavar="REGEX", help="measure what matches")
     parser.add_argument("--json", action="store_true", help="print numbers for programs")
     options = parser.parse_args(arguments)
     results = []
     for size in SIZES:
-        least = measure(sides(size), max(1, options.rounds))
-        base = next(iter(least.values()))
+        least = measure(choose(sides(size), options.filter), max(1, options.rounds))
+        base = next(iter(least.values()), math.nan)
         results += [{"name": name, "bytes": size, "ns": ns, "ratio": ns / base} for name, ns in least.items()]
     if options.json:
         print(json.dumps({"version": fastws.__version__, "isa": fastws.isa(), "results": results}, indent=2))

@@ -212,7 +212,7 @@ static void counts_headers(void **state) {
     (void)state;
     char text[1024] = "GET / HTTP/1.1\r\n";
     for (int i = 0; i < HEADER_CAP; i++) strcat(text, "A: b\r\n");
-    char more[1024];
+    char more[sizeof text + sizeof "A: b\r\n\r\n"];
     snprintf(more, sizeof more, "%sA: b\r\n\r\n", text);
     strcat(text, "\r\n");
     assert_int_equal(run_all_ways(fastws_http_parse_request, text, strlen(text))->result, 1);

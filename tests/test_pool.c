@@ -111,6 +111,25 @@ static void keeps_as_many_free_slabs_as_it_was_told(void **state) {
     }
 }
 
+/* One that receives and one that sends for each slab. */
+static void keeps_two_free_desks_for_each_slab(void **state) {
+    (void)state;
+    for (unsigned keep = 0; keep < 3; keep++) {
+        struct memory memory;
+        struct fastws_pool *pool = make_pool(&memory, 4096, keep);
+        size_t fixed = memory.live;
+        void *desks[6];
+        for (int i = 0; i < 6; i++)
+            assert_non_null(desks[i] = fws_pool_lend_desk(pool));
+        assert_int_equal(memory.live, fixed + 6 * FWS_DESK_LEN);
+        for (int i = 0; i < 6; i++)
+            fws_pool_return_desk(pool, desks[i]);
+        assert_int_equal(memory.live, fixed + 2 * keep * FWS_DESK_LEN);
+        fastws_pool_free(pool);
+        assert_int_equal(memory.live, 0);
+    }
+}
+
 static void a_slab_that_cannot_be_made_is_not_counted(void **state) {
     (void)state;
     struct memory memory;
@@ -171,6 +190,7 @@ int main(void) {
         cmocka_unit_test(works_with_the_defaults),
         cmocka_unit_test(refuses_settings_out_of_range),
         cmocka_unit_test(keeps_as_many_free_slabs_as_it_was_told),
+        cmocka_unit_test(keeps_two_free_desks_for_each_slab),
         cmocka_unit_test(a_slab_that_cannot_be_made_is_not_counted),
         cmocka_unit_test(a_pool_that_cannot_be_made_says_so),
         cmocka_unit_test(keeps_the_kernels_that_were_active_when_it_was_made),

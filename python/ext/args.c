@@ -248,6 +248,8 @@ int arg_config(PyObject *role, const struct options *options, struct fastws_conn
     fastws_conn_config_init(config, as);
     config->is_utf8_checked = options->check_utf8 != 0;
     config->is_header_checked = !options->skip_header_check;
+    config->is_pong_automatic = options->auto_pong != 0;
+    config->is_close_automatic = options->auto_close != 0;
     if (set_size(options->fragment_size, "fragment_size", &config->fragment_len) < 0) return -1;
     if (set_size(options->write_limit, "write_limit", &config->queue_high) < 0) return -1;
     config->queue_low = config->queue_high / 4;

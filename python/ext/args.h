@@ -62,6 +62,8 @@ struct options {
     PyObject *write_limit;
     int check_utf8;
     int skip_header_check;
+    int auto_pong;
+    int auto_close;
 };
 
 /* A role, "server" or "client", and the options, as a configuration. */

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The Connection type: the protocol without I/O. Bytes in, events out; messages in, bytes out. */
-#include "args.h"
 #include "connection.h"
-#include "errors.h"
-#include "events.h"
 
 #include <structmember.h>
 
-#include <string.h>
-
-#include <fastws/error.h>
-#include <fastws/header.h>
-
-#define BUFFER_LEN 65536 /* bytes of what get_buffer() gives */
-#define BATCH 16         /* events taken from the library at a time */
+#include "args.h"
+#include "errors.h"
 
 static int take_extensions(struct connection *self, PyObject *extensions) {
     struct hooks *hooks = &self->protocol.hooks;
@@ -28,14 +20,16 @@ static int take_extensions(struct connection *self, PyObject *extensions) {
 static PyObject *connection_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"role", "max_size", "max_frame_size", "max_fragments", "max_empty_fragments",
                             "ping_interval", "ping_timeout", "close_timeout", "check_utf8", "delivery",
-                            "fragment_size", "write_limit", "extensions", "skip_header_check", NULL};
-    struct options options = {.check_utf8 = 1};
+                            "fragment_size", "write_limit", "extensions", "skip_header_check", "auto_pong",
+                            "auto_close", NULL};
+    struct options options = {.check_utf8 = 1, .auto_pong = 1, .auto_close = 1};
     PyObject *role, *delivery = NULL, *extensions = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOpOOOOp:Connection", names, &role, &options.max_size,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOpOOOOppp:Connection", names, &role, &options.max_size,
                                      &options.max_frame_size, &options.max_fragments, &options.max_empty_fragments,
                                      &options.ping_interval, &options.ping_timeout, &options.close_timeout,
                                      &options.check_utf8, &delivery, &options.fragment_size, &options.write_limit,
-                                     &extensions, &options.skip_header_check)) {
+                                     &extensions, &options.skip_header_check, &options.auto_pong,
+                                     &options.auto_close)) {
         return NULL;
     }
     struct connection *self = (struct connection *)type->tp_alloc(type, 0);
@@ -74,143 +68,6 @@ static void connection_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
-/* ---- In ---- */
-
-static PyObject *new_event(struct connection *self, const struct fastws_event *event) {
-    if (event->kind != FASTWS_EVENT_ERROR) return event_object(self->state, self->protocol.conn, event);
-    PyObject *error = protocol_error_new(&self->protocol, self->state, event->error);
-    return pair_new(self->state->failure_type, error, PyLong_FromLong(event->close_code));
-}
-
-/* Appends the events that are there. Payloads become objects before anything else runs on the connection: only then
- * are views safe from code that the collector may run here. Returns 0, or -1 with an exception. */
-static int take_events(struct connection *self, PyObject *list) {
-    struct fastws_event events[BATCH];
-    int count;
-    while (!self->protocol.error && (count = fastws_conn_next(self->protocol.conn, events, BATCH)) != 0) {
-        if (count < 0) {
-            error_raise(self->state, count);
-            return -1;
-        }
-        for (int i = 0; i < count; i++) {
-            protocol_note_event(&self->protocol, &events[i]);
-            PyObject *event = new_event(self, &events[i]);
-            int result = event ? PyList_Append(list, event) : -1;
-            Py_XDECREF(event);
-            if (result < 0) return -1;
-        }
-    }
-    return 0;
-}
-
-/* Copies bytes in, a slab at a time. What follows a close frame or an error is dropped. */
-static int take_bytes(struct connection *self, const char *src, size_t len, PyObject *list) {
-    while (len && !self->protocol.error) {
-        void *ptr;
-        size_t cap;
-        int error = fastws_conn_space(self->protocol.conn, &ptr, &cap);
-        if (error < 0) {
-            error_raise(self->state, error);
-            return -1;
-        }
-        if (cap == 0) {
-            /* All of data is taken at once: what it asks for in replies is bounded by what it holds. The limit is
-             * asked again at the next call. */
-            self->is_flooded = 1;
-            if (connection_spill(self) < 0) return -1;
-            continue;
-        }
-        if (cap > len) cap = len;
-        memcpy(ptr, src, cap);
-        error = fastws_conn_filled(self->protocol.conn, cap);
-        if (error < 0) {
-            error_raise(self->state, error);
-            return -1;
-        }
-        src += cap;
-        len -= cap;
-        if (take_events(self, list) < 0) return -1;
-    }
-    return take_events(self, list);
-}
-
-/* Says whether bytes may come in now. Returns 0, or -1 with an exception. */
-static int check_may_receive(struct connection *self) {
-    if (hooks_wait(&self->protocol.hooks) < 0) return -1;
-    if (self->is_receiving) {
-        PyErr_SetString(self->state->exceptions[EXC_CONCURRENCY_ERROR], "another call is receiving");
-    } else if (self->protocol.error) {
-        protocol_closed_raise(&self->protocol, self->state);
-    } else if (self->is_flooded) {
-        PyErr_SetString(PyExc_RuntimeError, "send what data_to_send() returns before more is received");
-    } else {
-        return 0;
-    }
-    return -1;
-}
-
-static PyObject *receive_bytes(struct connection *self, const char *src, size_t len) {
-    PyObject *list = PyList_New(0);
-    if (!list) return NULL;
-    protocol_touch(&self->protocol);
-    self->is_receiving = 1;
-    if (take_bytes(self, src, len, list) < 0) Py_CLEAR(list);
-    self->is_receiving = 0;
-    return list;
-}
-
-static PyObject *connection_receive(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    struct connection *self = (struct connection *)object;
-    PyObject *data;
-    Py_buffer view;
-    if (arg_one("receive", args, count, kwnames, "data", 1, &data) < 0) return NULL;
-    if (arg_bytes(data, "data", &view) < 0) return NULL;
-    PyObject *list = check_may_receive(self) < 0 ? NULL : receive_bytes(self, view.buf, (size_t)view.len);
-    PyBuffer_Release(&view);
-    return list;
-}
-
-static PyObject *connection_receive_eof(PyObject *object, PyObject *Py_UNUSED(ignored)) {
-    struct connection *self = (struct connection *)object;
-    if (self->protocol.error) return PyList_New(0);
-    if (check_may_receive(self) < 0) return NULL;
-    fastws_conn_eof(self->protocol.conn);
-    return receive_bytes(self, NULL, 0);
-}
-
-static PyObject *connection_discard(PyObject *object, PyObject *Py_UNUSED(ignored)) {
-    struct connection *self = (struct connection *)object;
-    if (check_may_receive(self) < 0) return NULL;
-    int error = fastws_conn_discard(self->protocol.conn);
-    if (error < 0 && error != FASTWS_ERR_STATE) return protocol_error_raise(&self->protocol, self->state, error);
-    return PyBool_FromLong(error == 0);
-}
-
-static PyObject *connection_get_buffer(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    struct connection *self = (struct connection *)object;
-    PyObject *hint;
-    if (arg_one("get_buffer", args, count, kwnames, "sizehint", 0, &hint) < 0) return NULL;
-    if (hint && !PyLong_Check(hint)) return PyErr_Format(PyExc_TypeError, "sizehint must be int");
-    if (!self->buffer) self->buffer = PyByteArray_FromStringAndSize(NULL, BUFFER_LEN);
-    return self->buffer ? PyMemoryView_FromObject(self->buffer) : NULL;
-}
-
-static PyObject *connection_buffer_updated(PyObject *object, PyObject *const *args, Py_ssize_t count,
-                                           PyObject *kwnames) {
-    struct connection *self = (struct connection *)object;
-    PyObject *number;
-    Py_buffer view = {0};
-    uint64_t len;
-    if (arg_one("buffer_updated", args, count, kwnames, "nbytes", 1, &number) < 0) return NULL;
-    if (check_may_receive(self) < 0) return NULL;
-    /* The bytearray can be reached, and resized, through the memoryview that was handed out. */
-    if (self->buffer && PyObject_GetBuffer(self->buffer, &view, PyBUF_SIMPLE) < 0) return NULL;
-    PyObject *list = NULL;
-    if (arg_unsigned(number, "nbytes", (uint64_t)view.len, &len) == 0) list = receive_bytes(self, view.buf, (size_t)len);
-    PyBuffer_Release(&view);
-    return list;
-}
-
 /* ---- Time and state ---- */
 
 static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -224,7 +81,7 @@ static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_
     int result = fastws_conn_on_time(self->protocol.conn, now);
     if (result < 0) return error_raise(self->state, result);
     if (self->protocol.error || result == 0) return PyList_New(0);
-    return self->is_receiving ? PyList_New(0) : receive_bytes(self, NULL, 0);
+    return self->is_receiving ? PyList_New(0) : connection_receive_bytes(self, NULL, 0);
 }
 
 static PyObject *connection_close_expected(PyObject *object, PyObject *Py_UNUSED(ignored)) {
@@ -352,7 +209,8 @@ static PyMethodDef connection_methods[] = {
      "pong($self, /, data=b'')\n--\n\nQueues a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
     {"close", (PyCFunction)(void (*)(void))connection_close, METH_FASTCALL | METH_KEYWORDS,
      "close($self, code=1000, reason='')\n--\n\n"
-     "Queues a close frame: the last frame of this end. Does nothing after another, or a failure. RFC 6455 7.1.2.\n\n"
+     "Queues a close frame: the last frame of this end. Does nothing after another, nor after the peer's or a failure,\n"
+     "unless auto_close is False. RFC 6455 7.1.2.\n\n"
      "Args:\n"
      "    code: 1000-1003, 1007-1014 or 3000-4999; 1005 for a frame without a body.\n"
      "    reason: cut to 123 bytes of UTF-8.\n\n"
@@ -369,7 +227,8 @@ static PyMethodDef connection_methods[] = {
      "    A list of events: empty, or a Failure."},
     {"close_expected", connection_close_expected, METH_NOARGS,
      "close_expected($self, /)\n--\n\n"
-     "Returns True when the transport should be closed: the connection has ended and all was sent."},
+     "Returns True when the transport should be closed: the connection has ended and all was sent. Where auto_close is\n"
+     "False, the peer's close frame has to be answered by close() first."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -399,7 +258,7 @@ static PyType_Slot connection_slots[] = {
     {Py_tp_doc,
      "Connection(role, *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, max_empty_fragments=1024, "
      "ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, delivery='messages', fragment_size=4096, "
-     "write_limit=65536, extensions=(), skip_header_check=False)\n--\n\n"
+     "write_limit=65536, extensions=(), skip_header_check=False, auto_pong=True, auto_close=True)\n--\n\n"
      "One WebSocket connection after its handshake, without I/O; not for several threads at once. RFC 6455.\n\n"
      "Args:\n"
      "    role: 'server' or 'client'.\n"
@@ -418,7 +277,10 @@ static PyType_Slot connection_slots[] = {
      "    extensions: objects that use reserved bits: unset_bits(header) is called with each data frame's Header that\n"
      "        came, set_bits(header) with one that is to go. They return a Header with other rsv, or None for no\n"
      "        change, or raise to refuse. A function stands for both. They must not use the connection. RFC 6455 9.\n"
-     "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n\n"
+     "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n"
+     "    auto_pong: False leaves pings to the caller: pong(ping.data) answers one. RFC 6455 5.5.2.\n"
+     "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and works\n"
+     "        after both. RFC 6455 5.5.1, 7.1.7.\n\n"
      "Raises:\n"
      "    ValueError: an argument is out of range."},
     SLOT(Py_tp_new, connection_tp_new),

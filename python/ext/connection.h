@@ -22,6 +22,17 @@ struct connection {
     int is_flooded;     /* control replies passed their limit, and data_to_send() has not taken them */
 };
 
+/* ---- Receiving: connection_receive.c ---- */
+
+/* Takes bytes that may come in now. Returns a list of events, or NULL with an exception. */
+PyObject *connection_receive_bytes(struct connection *self, const char *src, size_t len);
+
+PyObject *connection_receive(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_receive_eof(PyObject *self, PyObject *ignored);
+PyObject *connection_discard(PyObject *self, PyObject *ignored);
+PyObject *connection_get_buffer(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_buffer_updated(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+
 /* ---- Sending: connection_send.c ---- */
 
 /* Moves what is queued to the outbox. Returns 0, or -1 with an exception. */

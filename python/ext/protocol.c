@@ -151,7 +151,8 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
     Py_ssize_t len;
     if (arg_close(code, reason, &number, &text, &len) < 0 || hooks_wait(&protocol->hooks) < 0) return -1;
     protocol_touch(protocol);
-    if (protocol->error || fastws_conn_close_sent(protocol->conn)) return 0;
+    if (fastws_conn_close_sent(protocol->conn)) return 0;
+    if (protocol->error && protocol->config.is_close_automatic) return 0;
     int error = fastws_conn_close(protocol->conn, number, text, (size_t)len);
     if (error == 0) {
         protocol->sent_reason = Py_XNewRef(reason);

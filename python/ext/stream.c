@@ -24,13 +24,14 @@ static int take_initial(struct stream *self, PyObject *initial) {
 static PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"io", "role", "initial", "max_size", "max_frame_size", "max_fragments",
                             "max_empty_fragments", "ping_interval", "ping_timeout", "close_timeout", "check_utf8",
-                            "handshake", NULL};
-    struct options options = {.check_utf8 = 1};
+                            "handshake", "auto_pong", "auto_close", NULL};
+    struct options options = {.check_utf8 = 1, .auto_pong = 1, .auto_close = 1};
     PyObject *io, *role = NULL, *initial = NULL, *handshake = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$OOOOOOOpO:Stream", names, &io, &role, &initial,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$OOOOOOOpOpp:Stream", names, &io, &role, &initial,
                                      &options.max_size, &options.max_frame_size, &options.max_fragments,
                                      &options.max_empty_fragments, &options.ping_interval, &options.ping_timeout,
-                                     &options.close_timeout, &options.check_utf8, &handshake)) {
+                                     &options.close_timeout, &options.check_utf8, &handshake, &options.auto_pong,
+                                     &options.auto_close)) {
         return NULL;
     }
     struct stream *self = (struct stream *)type->tp_alloc(type, 0);
@@ -254,7 +255,8 @@ static PyMemberDef stream_members[] = {
 static PyMethodDef stream_methods[] = {
     {"recv", (PyCFunction)(void (*)(void))stream_recv, METH_FASTCALL | METH_KEYWORDS,
      "recv($self, timeout=None)\n--\n\n"
-     "Waits for the next message. Pings and close frames are answered meanwhile.\n\n"
+     "Waits for the next message. Pings and close frames are answered meanwhile, unless auto_pong or auto_close is\n"
+     "False.\n\n"
      "Args:\n"
      "    timeout: seconds, for streams over sockets; None to wait without limit.\n\n"
      "Returns:\n"
@@ -269,10 +271,12 @@ static PyMethodDef stream_methods[] = {
      "Like recv(), but returns (opcode, payload), with the payload of text as bytes of UTF-8 too."},
     {"read_message", stream_read_message, METH_NOARGS,
      "read_message($self, /)\n--\n\n"
-     "Like read_data(), but returns pings, pongs and the close frame as well; they have been answered."},
+     "Like read_data(), but returns pings, pongs and the close frame as well; they have been answered, unless\n"
+     "auto_pong or auto_close is False."},
     {"read_text", stream_read_text, METH_NOARGS,
      "read_text($self, /)\n--\n\n"
-     "Like recv(), but for text alone: returns a str. A binary message fails the connection with 1003. RFC 6455 7.4.1."},
+     "Like recv(), but for text alone: returns a str. A binary message fails the connection with 1003, which the peer is\n"
+     "told unless auto_close is False. RFC 6455 7.4.1."},
     {"read_binary", stream_read_binary, METH_NOARGS,
      "read_binary($self, /)\n--\n\nLike read_text(), but for binary messages: returns bytes."},
     {"send", (PyCFunction)(void (*)(void))stream_send, METH_FASTCALL | METH_KEYWORDS,
@@ -332,7 +336,7 @@ static PyType_Slot stream_slots[] = {
     {Py_tp_doc,
      "Stream(io, role='server', initial=b'', *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, "
      "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, "
-     "handshake=None)\n--\n\n"
+     "handshake=None, auto_pong=True, auto_close=True)\n--\n\n"
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
      "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are answered,\n"
      "and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so that two\n"
@@ -345,7 +349,10 @@ static PyType_Slot stream_slots[] = {
      "    max_size, max_frame_size, max_fragments, max_empty_fragments: limits, None for none: see Connection.\n"
      "    ping_interval, ping_timeout, close_timeout: seconds, None for no limit: see Connection.\n"
      "    check_utf8: False lets text through that is not UTF-8; its wrong bytes become lone surrogates.\n"
-     "    handshake: what to keep as the attribute of that name.\n\n"
+     "    handshake: what to keep as the attribute of that name.\n"
+     "    auto_pong: False leaves pings to the caller: read_message() returns them, and pong() answers. RFC 6455 5.5.2.\n"
+     "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and works\n"
+     "        after both. RFC 6455 5.5.1, 7.1.7.\n\n"
      "Raises:\n"
      "    TypeError: io cannot read or write.\n"
      "    ValueError: an argument is out of range."},

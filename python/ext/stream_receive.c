@@ -203,11 +203,12 @@ int stream_next_message(struct stream *self, struct fastws_event *event, uint64_
 int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode) {
     if (stream_next_message(self, event, UINT64_MAX) < 0) return -1;
     if (event->opcode == opcode) return 0;
-    int error = fastws_conn_close(self->protocol.conn, FASTWS_CLOSE_UNSUPPORTED_DATA, NULL, 0);
+    int is_told = self->protocol.config.is_close_automatic;
     /* Where a close frame was sent before, the peer is told nothing more. */
-    if (error == 0 && stream_flush_replies(self) < 0) return -1;
+    int error = is_told ? fastws_conn_close(self->protocol.conn, FASTWS_CLOSE_UNSUPPORTED_DATA, NULL, 0) : 0;
+    if (is_told && error == 0 && stream_flush_replies(self) < 0) return -1;
     self->protocol.error = FASTWS_ERR_MESSAGE_KIND;
-    self->protocol.error_code = FASTWS_CLOSE_UNSUPPORTED_DATA;
+    self->protocol.error_code = is_told ? FASTWS_CLOSE_UNSUPPORTED_DATA : FASTWS_CLOSE_ABNORMAL_CLOSURE;
     self->protocol.error_offset = -1;
     protocol_closed_raise(&self->protocol, self->state);
     return -1;

@@ -266,6 +266,8 @@ class Connection:
         write_limit: int | None = 65536,
         extensions: Iterable[_Bits | _Unsets | _Sets] = (),
         skip_header_check: bool = False,
+        auto_pong: bool = True,
+        auto_close: bool = True,
     ) -> Self: ...
     @property
     def delivery(self) -> _Delivery: ...
@@ -320,6 +322,8 @@ class Stream:
         close_timeout: float | None = 10,
         check_utf8: bool = True,
         handshake: Handshake | None = None,
+        auto_pong: bool = True,
+        auto_close: bool = True,
     ) -> Self: ...
     @property
     def handshake(self) -> Handshake | None: ...

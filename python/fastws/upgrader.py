@@ -44,7 +44,7 @@ class Upgrader:
         timeout: seconds for the whole handshake; None for no limit.
         max_head_size, max_headers: bytes and header lines of the request, None for no limit: see Upgrade.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
-            check_utf8: of the Stream that upgrade() returns: see Connection.
+            check_utf8, auto_pong, auto_close: of the Stream that upgrade() returns: see Connection.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -75,6 +75,8 @@ class Upgrader:
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
         check_utf8: bool = True,
+        auto_pong: bool = True,
+        auto_close: bool = True,
     ) -> None:
         _check_timeout(timeout)
         # An iterator would serve one handshake only.
@@ -107,6 +109,8 @@ class Upgrader:
             "ping_timeout": ping_timeout,
             "close_timeout": close_timeout,
             "check_utf8": check_utf8,
+            "auto_pong": auto_pong,
+            "auto_close": auto_close,
         }
         # What is wrong is to be known now, not when a client has been answered 101.
         Upgrade(**self._arguments)

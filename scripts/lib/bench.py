@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Merges the results of several Google Benchmark programs and prints their minima.
+"""Merges the results of several Google Benchmark programs, and of bench_stream.py, and prints their minima.
 
     python scripts/lib/bench.py [--markdown] MERGED.json RESULT.json...
 
 Times are CPU time for one item where the benchmark counts items, else for one iteration: the least of all repetitions.
 Cycles are multiples of calibrate/cycle, which one of the programs measures. `of limit` compares a kernel with what the
-memory allows: memset for masking in place, memcpy for masking into another buffer. --markdown prints the tables that
-docs/performance.md has: a column for each row of kernels, in nanoseconds.
+memory allows: memset for masking in place, memcpy for masking into another buffer. Python is compared with the bare
+sockets of the same run. --markdown prints the tables that docs/performance.md has: a column for each row of kernels, in
+nanoseconds.
 """
 
 import json
@@ -45,6 +46,7 @@ ACCEPT_CYCLE_GOAL = 220  # With SHA instructions.
 SLOWER_THAN_ROW_BELOW = 1.05
 ROWS_COMPARED_UP_TO = 1048576
 TEXT_KERNELS = ("utf8", "utf8_slop", "mask_utf8")
+STREAM_OVER_SOCKET, STREAM_GOAL_BYTES = 1.3, 64  # Stream.send() and recv(), beside those of the sockets.
 
 
 class Row:
@@ -105,7 +107,7 @@ def print_markdown_table(head, lines):
     print()
 
 
-def print_markdown(rows):
+def print_markdown(rows, python):
     """Prints a table for each kernel that several ISAs have, and one of all that is left."""
     kernels, rest = {}, []
     for row in rows.values():
@@ -125,10 +127,28 @@ def print_markdown(rows):
     print_markdown_table(["", "ns", "cycles", "GB/s"], [
         ["`%s`" % row.name, "%.2f" % row.ns, "" if row.cycles is None else "%.1f" % row.cycles,
          "%.1f" % (row.bytes_per_second / 1e9) if row.bytes_per_second else ""] for row in rest])
-    found = list(goals(rows))
+    if python:
+        print_markdown_table(["python: `send()` and `recv()`", "ns", "of bare"], [
+            ["`%s`" % result["name"], "%.0f" % result["ns"], "%.2f" % result["ratio"]] for result in python])
+    found = [*goals(rows), *python_goals(python)]
     if found:
         lines = [["`%s`" % what, value, goal, "" if met else "missed"] for what, value, goal, met in found]
         print_markdown_table(["", "measured", "goal", ""], lines)
+
+
+def print_python(results):
+    """Prints what bench_stream.py measured; the first of each size is what the others are compared with."""
+    width = max(len(result["name"]) for result in results)
+    print("\n%-*s %12s %10s" % (width, "python: send() and recv()", "ns", "of bare"))
+    for result in results:
+        print("%-*s %12.0f %10.2f" % (width, result["name"], result["ns"], result["ratio"]))
+
+
+def python_goals(results):
+    for result in results:
+        if result["name"].startswith("python/stream/") and result["bytes"] == STREAM_GOAL_BYTES:
+            yield (result["name"], "%.2f of bare sockets" % result["ratio"], "at most %.1f" % STREAM_OVER_SOCKET,
+                   result["ratio"] <= STREAM_OVER_SOCKET)
 
 
 def masks(rows):
@@ -213,24 +233,30 @@ def main(arguments):
         arguments = arguments[1:]
     if len(arguments) < 2:
         sys.exit(__doc__)
-    merged, rows = {"context": None, "benchmarks": []}, {}
+    merged, rows = {"context": None, "benchmarks": [], "python": []}, {}
     for path in arguments[1:]:
         text = pathlib.Path(path).read_text(encoding="utf-8")
         if not text:
             continue  # The filter left this program nothing to run.
         results = json.loads(text)
+        if "benchmarks" not in results:
+            merged["python"] += results["results"]
+            continue
         merged["context"] = merged["context"] or results["context"]
         merged["benchmarks"] += results["benchmarks"]
         add_program(rows, results)
-    if not rows:
+    if not rows and not merged["python"]:
         sys.exit("no benchmark ran")
     count_cycles(rows)
     pathlib.Path(arguments[0]).write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
     if is_markdown:
-        print_markdown(rows)
+        print_markdown(rows, merged["python"])
         return
-    print_table(rows)
-    found = list(goals(rows))
+    if rows:
+        print_table(rows)
+    if merged["python"]:
+        print_python(merged["python"])
+    found = [*goals(rows), *python_goals(merged["python"])]
     if found:
         print()
         for what, value, goal, met in found:

@@ -60,6 +60,19 @@ int main(void) {
 }
 """
 
+# Copying from a stream to itself is an echo.
+COPYING_ECHO = """
+void echo(int fd, const struct fastws_conn_config *config) {
+    struct fastws_io io;
+    struct fastws_stream *stream;
+    fastws_io_from_fd(&io, fd);
+    if (fastws_stream_accept(&io, NULL, config, 10000, &stream) != 0) { io.close(io.ctx); return; }
+    (void)copy(stream, stream);
+    fastws_stream_close(stream, FASTWS_CLOSE_NORMAL_CLOSURE, NULL, 0);
+    fastws_stream_free(stream);
+}
+"""
+
 
 def compile_c(folder, text):
     """Compiles C as a user of the library does. Returns the program."""
@@ -98,6 +111,8 @@ def complete(text):
     """A C block as a program: a function gets the listener that it is for, statements get a main() around them."""
     if re.search(r"^int main\(", text, re.MULTILINE):
         return text
+    if re.search(r"^int copy\(struct fastws_stream \*from, ", text, re.MULTILINE):
+        text += COPYING_ECHO
     if re.search(r"^void echo\(int fd, ", text, re.MULTILINE):
         return text + LISTENER
     lines = text.split("\n")
@@ -166,6 +181,16 @@ class Client:
         self.socket.sendall(bytes([0x80 | opcode]) + size + key + masked)
 
     def receive(self):
+        """One message, maybe in fragments: the first byte that it has in one frame, and its payload."""
+        first, payload = self.receive_frame()
+        opcode, fin = first & 0x7F, first & 0x80
+        while not fin:
+            first, more = self.receive_frame()
+            assert first & 0x7F == 0
+            payload, fin = payload + more, first & 0x80
+        return 0x80 | opcode, payload
+
+    def receive_frame(self):
         """One unmasked frame: its first byte and its payload."""
         first, size = self.file.read(2)
         if size == 126:
@@ -220,7 +245,8 @@ class Process(subprocess.Popen):
 @pytest.mark.parametrize("language, text", BLOCKS)
 def test_block(language, text, tmp_path):
     if language == "c":
-        program = compile_c(tmp_path, complete(text))
+        text = complete(text)
+        program = compile_c(tmp_path, text)
         if "void echo(int fd" in text:
             with Process([program], stdout=subprocess.PIPE, text=True) as process:
                 check_echo_server(int(process.stdout.readline()))

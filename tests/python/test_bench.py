@@ -145,12 +145,23 @@ def test_output_without_an_encoding_gets_ascii(monkeypatch):
     assert bench.can_print(bench.BLOCKS) is False
 
 
-def test_streams_are_measured_beside_bare_sockets(root):
+def measure_streams(root, *arguments):
     done = subprocess.run(
-        [sys.executable, str(root / "bench" / "bench_stream.py"), "--rounds", "1", "--json"],
+        [sys.executable, str(root / "bench" / "bench_stream.py"), "--rounds", "1", "--json", *arguments],
         capture_output=True, text=True, timeout=120, check=True,
     )
-    results = {result["name"]: result for result in json.loads(done.stdout)["results"]}
-    assert results["socket/64"]["ratio"] == 1
+    return {result["name"]: result for result in json.loads(done.stdout)["results"]}
+
+
+def test_streams_are_measured_beside_bare_sockets(root):
+    results = measure_streams(root)
+    assert results["python/socket/64"]["ratio"] == 1
     assert all(result["ns"] > 0 for result in results.values())
-    assert {"stream/server/binary/64", "stream/client/text/4096"} < set(results)
+    assert {"python/stream/server/binary/64", "python/stream/client/text/4096"} < set(results)
+
+
+def test_a_filter_keeps_what_streams_are_compared_with(root):
+    assert list(measure_streams(root, "--filter", "client/text/64$")) == [
+        "python/socket/64", "python/stream/client/text/64"
+    ]
+    assert measure_streams(root, "--filter", "^mask/") == {}

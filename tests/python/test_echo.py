@@ -125,20 +125,26 @@ def test_a_silent_client_stops_nobody(echo_url, raw):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stops_cleanly(root, number):
-    command = [sys.executable, "-X", "dev", str(root / "examples" / "echo.py"), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    with echo_server(root, "--port", "0") as server:
         url = server.stdout.readline().split()[-1]
         with connect(url) as client:
             client.send("x")
             assert client.recv(timeout=10) == "x"
         server.send_signal(number)
-        assert server.wait(10) == 0
+        try:
+            assert server.wait(10) == 0
+        finally:
+            server.kill()
         assert server.stderr.read() == ""
 
 
 def echo_server(root, *arguments):
+    """Starts the server as a terminal does: what runs in the background has SIGINT ignored, and would never see it."""
     command = [sys.executable, "-X", "dev", str(root / "examples" / "echo.py"), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @pytest.mark.parametrize(

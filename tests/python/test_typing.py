@@ -14,12 +14,24 @@ import fastws
 needs_mypy = pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="needs mypy")
 needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="needs basedpyright")
 
+EXAMPLES = ["echo.py", "client.py", "autobahn_client.py"]
+
 USER = """
 import json
 import shutil
 import socket
 import fastws
 
+dialer = fastws.Dialer(protocols=["chat"], header=[("X", "y")], on_header=lambda name, value: print(name + value))
+client: fastws.Stream = dialer.dial("wss://example.com/")
+try:
+    dialer.upgrade(socket.socket(), "ws://example.com/")
+except fastws.InvalidStatus as error:
+    body: bytes = error.response.body if error.response else b""
+dial = fastws.Dial("ws://example.com/")
+rest: bytes | None = dial.feed(dial.request)
+for option in fastws.http.parse_options("foo; a=1"):
+    fastws.http.format_options([option, "bar", ("baz", [("a", None)])])
 stream = fastws.Upgrader(protocol=["chat"], header={"Server": "x"}).upgrade(socket.socket())
 reader, writer = fastws.Reader(stream), fastws.Writer(stream)
 json.dump(json.load(reader), writer)
@@ -51,9 +63,9 @@ def test_stubs_match_the_package(tmp_path):
 
 
 @needs_mypy
-def test_package_and_example_are_typed(root, tmp_path):
+def test_package_and_examples_are_typed(root, tmp_path):
     run("mypy", "--strict", "-p", "fastws", cwd=tmp_path)
-    run("mypy", "--strict", str(root / "examples" / "echo.py"), cwd=tmp_path)
+    run("mypy", "--strict", *(str(root / "examples" / name) for name in EXAMPLES), cwd=tmp_path)
 
 
 @needs_mypy
@@ -67,7 +79,8 @@ def test_pyright_finds_nothing(root, tmp_path):
     """The package, in the mode that pyright has by default, and who uses it."""
     (tmp_path / "user.py").write_text(USER)
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard", "reportMissingModuleSource": false}')
-    shutil.copy(root / "examples" / "echo.py", tmp_path)
+    for name in EXAMPLES:
+        shutil.copy(root / "examples" / name, tmp_path)
     shutil.copytree(pathlib.Path(fastws.__file__).parent, tmp_path / "fastws", ignore=shutil.ignore_patterns("*.so"))
     run("basedpyright", cwd=tmp_path)
 

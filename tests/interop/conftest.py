@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Finds, builds and starts the peers. What is missing is skipped, and said so at the end: SKIPPED name: reason."""
+"""Finds, builds and starts the peers. Tests of one that is missing are skipped."""
 
 import contextlib
 import os
@@ -13,17 +13,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
-SKIPPED = {}
-
-
-def skip(name, reason):
-    SKIPPED[name] = reason
-    pytest.skip(f"{name}: {reason}")
-
-
-def pytest_terminal_summary(terminalreporter):
-    for name, reason in sorted(SKIPPED.items()):
-        terminalreporter.write_line(f"SKIPPED {name}: {reason}")
 
 
 def find_tool(name, *others):
@@ -32,7 +21,7 @@ def find_tool(name, *others):
         found = shutil.which(candidate)
         if found:
             return found
-    return skip(f"interop/{name}", "not installed")
+    return pytest.skip(f"{name} is not installed")
 
 
 @contextlib.contextmanager
@@ -77,7 +66,7 @@ def gobwas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("go")
     for name in ("main.go", "go.mod", "go.sum"):
         shutil.copy(HERE / "go" / name, folder)
-    run_setup("interop/go", [go, "build", "-o", "peer", "."], folder)
+    run_setup([go, "build", "-o", "peer", "."], folder)
     return [folder / "peer"]
 
 
@@ -88,17 +77,17 @@ def node(tmp_path_factory):
     folder = tmp_path_factory.mktemp("node")
     for name in ("peer.js", "package.json", "package-lock.json"):
         shutil.copy(HERE / "node" / name, folder)
-    run_setup("interop/node", [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+    run_setup([npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
     return [program, folder / "peer.js"]
 
 
-def run_setup(name, command, folder):
+def run_setup(command, folder):
     """Builds a peer. Where its packages cannot be had, that is no fault of this checkout."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         words = ("proxy.golang.org", "dial tcp", "no such host", "ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT")
         if any(word in done.stderr for word in words):
-            skip(name, "its packages cannot be downloaded")
+            pytest.skip(f"{folder.name}: the packages of this peer cannot be downloaded")
         pytest.fail(done.stderr)
 
 

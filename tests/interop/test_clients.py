@@ -43,7 +43,10 @@ def test_websockets(our_url, compression):
 
 def test_aiohttp(our_url):
     async def converse():
-        async with aiohttp.ClientSession() as session, session.ws_connect(our_url, max_msg_size=0, compress=15) as client:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(our_url, max_msg_size=0, compress=15) as client,
+        ):
             for message in MESSAGES:
                 await (client.send_str(message) if isinstance(message, str) else client.send_bytes(message))
                 received = await client.receive()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Dialer over real sockets: addresses, deadlines, redirects, proxies, functions of the caller's, other libraries."""
+"""Dialer over real sockets: addresses, deadlines, redirects, functions of the caller's, other libraries."""
 
 import asyncio
 import base64
@@ -10,96 +10,16 @@ import time
 import aiohttp.web
 import pytest
 import websockets.sync.server
+from dialing import assert_echoes, echo, no_proxy_of_the_machine, read_head, start  # noqa: F401
 
 import fastws
 from fastws import Dialer, tcp
-
-
-class Server:
-    """Listens, and runs a function for each connection in a thread; what it returns and raises is kept."""
-
-    def __init__(self, serve, listener=None):
-        self.listener = listener or socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1] if self.listener.family != socket.AF_UNIX else 0
-        self.serve = serve
-        self.results = []
-        self.threads = []
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self.handle, args=(sock,), daemon=True)
-            self.threads.append(thread)
-            thread.start()
-
-    def handle(self, sock):
-        sock.settimeout(20)
-        with sock:
-            try:
-                self.results.append(self.serve(sock))
-            except Exception as error:  # noqa: BLE001
-                self.results.append(error)
-
-    def url(self, rest="/"):
-        return f"ws://127.0.0.1:{self.port}{rest}"
-
-    def close(self):
-        if self.listener.fileno() >= 0:
-            try:
-                self.listener.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            self.listener.close()
-        for thread in [self.thread, *self.threads]:
-            thread.join(20)
-            assert not thread.is_alive(), "thread hangs"
-
-
-@pytest.fixture
-def start():
-    servers = []
-
-    def start(serve, listener=None):
-        servers.append(Server(serve, listener))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_of_the_machine(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def read_head(sock):
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = sock.recv(1)
-        assert byte, "the client went away"
-        head += byte
-    return fastws.http.parse_request(head)
 
 
 def accept(request, *lines):
     key = fastws.accept_key(request.header("Sec-WebSocket-Key"))
     lines = ["HTTP/1.1 101 x", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {key}", *lines]
     return "".join(line + "\r\n" for line in [*lines, ""]).encode()
-
-
-def echo(sock):
-    """Serves one connection of ours. Returns the request and the handshake."""
-    stream = fastws.Upgrader(protocol=["chat"]).upgrade(sock)
-    for message in stream:
-        stream.send(message)
-    return stream.handshake
 
 
 def redirect_to(location, status=302):
@@ -109,12 +29,6 @@ def redirect_to(location, status=302):
         return request
 
     return serve
-
-
-def assert_echoes(stream):
-    with stream:
-        stream.send("Grüße")
-        assert stream.recv(20) == "Grüße"
 
 
 # ---- The way there ----
@@ -234,13 +148,6 @@ def test_the_deadline_covers_redirects(start):
     server = start(lambda sock: (time.sleep(0.15), redirect_to("/again")(sock)))
     with pytest.raises(fastws.HandshakeTimeout):
         Dialer(timeout=0.4, max_redirects=1000).dial(server.url())
-
-
-def test_the_deadline_covers_proxies(start):
-    proxy = start(lambda sock: sock.recv(1) and time.sleep(0.8))
-    for scheme in ("http", "socks5"):
-        with pytest.raises(fastws.HandshakeTimeout):
-            Dialer(timeout=0.3, proxy=f"{scheme}://127.0.0.1:{proxy.port}").dial("ws://127.0.0.1:9/")
 
 
 def test_an_answer_whose_body_does_not_end_is_one(start):
@@ -466,163 +373,6 @@ def test_upgrades_a_connection_that_is_open(Scripted, start, sockets, in_thread)
     with pytest.raises(fastws.InvalidStatus):
         Dialer().upgrade(io, "ws://example.com/x")
     assert not io.is_closed
-
-
-# ---- Proxies ----
-
-
-def tunnel(sock, to):
-    """Passes bytes both ways until both ends are done."""
-    with socket.create_connection(to) as far:
-        def pump(source, sink):
-            try:
-                while data := source.recv(65536):
-                    sink.sendall(data)
-                sink.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-
-        thread = threading.Thread(target=pump, args=(far, sock), daemon=True)
-        thread.start()
-        pump(sock, far)
-        thread.join(20)
-
-
-def http_proxy(credentials=None):
-    def serve(sock):
-        request = read_head(sock)
-        assert request.method == "CONNECT"
-        if credentials and request.header("Proxy-Authorization") != "Basic " + base64.b64encode(credentials).decode():
-            sock.sendall(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
-            return request
-        sock.sendall(b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
-        host, _, port = request.target.rpartition(":")
-        tunnel(sock, (host.strip("[]"), int(port)))
-        return request
-
-    return serve
-
-
-def socks_proxy(user=None, reply=0):
-    def serve(sock):
-        version, count = sock.recv(2)
-        methods = sock.recv(count)
-        sock.sendall(b"\x05\x02" if user else b"\x05\x00")
-        if user:
-            assert 2 in methods and sock.recv(1) == b"\x01"
-            given = tuple(sock.recv(sock.recv(1)[0]) for _ in range(2))
-            sock.sendall(b"\x01\x00" if given == user else b"\x01\x01")
-            if given != user:
-                return None
-        assert sock.recv(3) == b"\x05\x01\x00"
-        kind = sock.recv(1)[0]
-        host = sock.recv(sock.recv(1)[0]).decode() if kind == 3 else socket.inet_ntoa(sock.recv(4))
-        port = int.from_bytes(sock.recv(2), "big")
-        sock.sendall(b"\x05" + bytes([reply]) + b"\x00\x03\x04name\x00\x50")
-        if not reply:
-            tunnel(sock, (host, port))
-        return kind, host, port
-
-    return serve
-
-
-def test_goes_through_an_http_proxy(start):
-    server, proxy = start(echo), start(http_proxy(b"me:se cret"))
-    assert_echoes(Dialer(proxy=f"http://me:se%20cret@127.0.0.1:{proxy.port}").dial(server.url()))
-    with pytest.raises(fastws.InvalidProxyStatus) as caught:
-        Dialer(proxy=f"127.0.0.1:{proxy.port}/").dial(server.url())
-    assert caught.value.response.status_code == 407 and caught.value.name == "FASTWS_ERR_PROXY_AUTH"
-    proxy.close()
-    assert proxy.results[0].header("Host") == f"127.0.0.1:{server.port}"
-
-
-@pytest.mark.parametrize(("scheme", "kind"), [("socks5", 1), ("socks5h", 3)])
-def test_goes_through_a_socks_proxy(start, monkeypatch, scheme, kind):
-    server, proxy = start(echo), start(socks_proxy((b"me", b"secret")))
-    from fastws import proxies
-
-    found = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", 0))]
-    monkeypatch.setattr(proxies, "resolve", lambda *_: found)
-    address = f"{scheme}://me:secret@127.0.0.1:{proxy.port}"
-    assert_echoes(Dialer(proxy=address).dial(f"ws://localhost:{server.port}/"))
-    with pytest.raises(fastws.ProxyError, match="user and password"):
-        Dialer(proxy=address.replace("secret", "wrong")).dial(server.url())
-    proxy.close()
-    assert proxy.results[0] == (kind, "localhost" if kind == 3 else "127.0.0.1", server.port)
-
-
-def test_a_socks_proxy_says_why_it_refuses(start):
-    proxy = start(socks_proxy(reply=5))
-    with pytest.raises(fastws.ProxyError, match="connection refused"):
-        Dialer(proxy=f"socks5://127.0.0.1:{proxy.port}").dial("ws://127.0.0.1:9/")
-
-
-@pytest.mark.parametrize(
-    ("scheme", "answer"),
-    [
-        ("http", b"SSH-2.0\r\n"),
-        ("http", b""),
-        ("http", b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 x"),
-        ("http", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20000),
-        ("socks5", b"HTTP/1.1 400 x"),
-        ("socks5", b"\x05\x02"),
-        ("socks5", b"\x05"),
-        ("socks5", b"\x05\x00\x05\x00\x00\x09"),
-        ("socks5", b"\x05\x00\x04\x00\x00\x01"),
-    ],
-)
-def test_proxies_that_answer_nonsense(start, scheme, answer):
-    def serve(sock):
-        sock.recv(3)
-        sock.sendall(answer)
-        sock.shutdown(socket.SHUT_WR)
-        while sock.recv(1000):
-            pass
-
-    with pytest.raises(fastws.InvalidProxyMessage) as caught:
-        Dialer(proxy=f"{scheme}://127.0.0.1:{start(serve).port}").dial("ws://127.0.0.1:9/")
-    assert caught.value.name == "FASTWS_ERR_PROXY_ANSWER"
-
-
-@pytest.mark.parametrize("proxy", ["ftp://x:1", "http://", "http://x/path", "http://x?q", "http://x#f", "socks5://x:0"])
-def test_addresses_of_proxies_that_are_none(proxy):
-    with pytest.raises(fastws.InvalidProxy):
-        Dialer(proxy=proxy).dial("ws://127.0.0.1:9/")
-
-
-@pytest.mark.parametrize(
-    ("environment", "url", "expected"),
-    [
-        ({}, "ws://a/", None),
-        ({"http_proxy": "p:1"}, "ws://a/", ("http", "p", 1)),
-        ({"http_proxy": "p:1"}, "wss://a/", None),
-        ({"HTTP_PROXY": "p:1"}, "ws://a/", None),
-        ({"https_proxy": "socks5://p"}, "wss://a/", ("socks5", "p", 1080)),
-        ({"HTTPS_PROXY": "https://p"}, "wss://a/", ("https", "p", 443)),
-        ({"ALL_PROXY": "http://p"}, "ws://a/", ("http", "p", 80)),
-        ({"ALL_PROXY": "http://p:443"}, "ws://a/", ("http", "p", 443)),
-        ({"ALL_PROXY": "socks5h://p:80"}, "ws://a/", ("socks5h", "p", 80)),
-        ({"all_proxy": "p"}, "ws+unix:///x:/", None),
-        ({"all_proxy": "p", "no_proxy": "*"}, "ws://a/", None),
-        ({"all_proxy": "p", "no_proxy": "b, A"}, "ws://a/", None),
-        ({"all_proxy": "p", "NO_PROXY": ".example.com"}, "ws://x.example.com./", None),
-        ({"all_proxy": "p", "no_proxy": "example.com"}, "ws://badexample.com/", ("http", "p", 80)),
-        ({"all_proxy": "p", "no_proxy": "10.0.0.0/8"}, "ws://10.1.2.3/", None),
-        ({"all_proxy": "p", "no_proxy": "10.0.0.0/8"}, "ws://11.1.2.3/", ("http", "p", 80)),
-        ({"all_proxy": "p", "no_proxy": "[::1],fd00::/8"}, "ws://[::1]/", None),
-        ({"all_proxy": "p", "no_proxy": "fd00::/8"}, "ws://[fd12::1]/", None),
-        ({"all_proxy": "p", "no_proxy": "a:81"}, "ws://a:81/", None),
-        ({"all_proxy": "p", "no_proxy": "a:81"}, "ws://a:82/", ("http", "p", 80)),
-    ],
-)
-def test_the_environment_chooses_a_proxy(monkeypatch, environment, url, expected):
-    from fastws.proxies import choose_proxy
-
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    proxy = choose_proxy(fastws.parse_url(url), True)
-    assert (proxy and (proxy.scheme, proxy.url.host, proxy.url.port)) == expected
-    assert choose_proxy(fastws.parse_url(url), None) is None
 
 
 # ---- Servers of others ----

@@ -1,91 +1,55 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Sends one message, and prints what comes until the server closes, or until a message that ends it."""
+"""A WebSocket client: python client.py [--send TEXT] [--until TEXT] [--ca FILE] [--timeout SECONDS] URL
+
+Sends one text message if told, prints each message that comes as "MSG text" until the server closes, or closes by itself
+after a message equal to --until. On failure it prints "ERROR reason" and exits with 1.
+
+    python client.py --send hello --until hello wss://example.com/echo
+"""
 
 import argparse
-import base64
-import http.client
-import os
-import socket
+import ssl
 import sys
-import urllib.parse
 
 import fastws
 
-TIMEOUT = 10  # seconds for the handshake
+
+def text_of(message: str | bytes) -> str:
+    return message if isinstance(message, str) else message.decode("utf-8", "backslashreplace")
 
 
-def connect(url: str) -> fastws.Stream:
-    """Opens a connection and asks for the upgrade. RFC 6455 4.1.
-
-    Raises:
-        HandshakeError: the server did not agree.
-        OSError: there is no connection.
-        ValueError: no ws or wss address.
-    """
-    parts = urllib.parse.urlsplit(url)
-    kinds = {"ws": http.client.HTTPConnection, "wss": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not parts.hostname or parts.fragment:
-        raise ValueError(f"not a ws or wss address: {url}")
-    connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=TIMEOUT)
-    key = base64.b64encode(os.urandom(16)).decode()
-    target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    connection.request("GET", target, headers={
-        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13",
-    })
-    sock: socket.socket = connection.sock
-    response = connection.getresponse()
-    check_response(response, key)
-    early = read_ahead(sock, response)
-    sock.settimeout(None)
-    return fastws.Stream(sock, "client", early)
+def converse(stream: fastws.Stream, send: str | None, until: str | None) -> None:
+    """Receives until the end that was asked for."""
+    if send is not None:
+        stream.send(send)
+    for message in stream:
+        print("MSG", text_of(message), flush=True)
+        if until is not None and text_of(message) == until:
+            return
+    if until is not None:
+        raise ConnectionError(f"the server closed before it sent {until!r}")
 
 
-def check_response(response: http.client.HTTPResponse, key: str) -> None:
-    """Judges the response as RFC 6455 4.1 asks for. Nothing was offered, so nothing may be agreed on."""
-    if response.status != 101:
-        raise fastws.HandshakeError(f"server answered {response.status} {response.reason}")
-    tokens = [token.strip().lower() for token in response.headers.get("Connection", "").split(",")]
-    if "upgrade" not in tokens or response.headers.get("Upgrade", "").lower() != "websocket":
-        raise fastws.HandshakeError("server did not upgrade the connection to WebSocket")
-    if response.headers.get("Sec-WebSocket-Accept", "").strip() != fastws.accept_key(key):
-        raise fastws.HandshakeError("Sec-WebSocket-Accept is wrong")
-    for name in ("Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"):
-        if name in response.headers:
-            raise fastws.HandshakeError(f"server chose a {name} that was not offered")
-
-
-def read_ahead(sock: socket.socket, response: http.client.HTTPResponse) -> bytes:
-    """Returns what came behind the response: frames that must not be lost."""
-    sock.settimeout(0)
-    try:
-        return response.fp.peek()
-    except OSError:  # TLS has nothing yet
-        return b""
-
-
-def talk(stream: fastws.Stream, message: str | None, until: str | None) -> None:
-    """Sends message and prints what comes. Leaving the block closes with 1000."""
-    with stream:
-        if message is not None:
-            stream.send(message)
-        for received in stream:
-            text = received if isinstance(received, str) else received.decode(errors="backslashreplace")
-            print("MSG", text, flush=True)
-            if text == until:
-                return
+def reason_of(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return str(error) or type(error).__name__
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--send", metavar="TEXT", help="the message")
-    parser.add_argument("--until", metavar="TEXT", help="close after a message that is equal to it")
-    parser.add_argument("url", help="ws://HOST:PORT/PATH")
+    parser = argparse.ArgumentParser(description="Talks to a WebSocket server.")
+    parser.add_argument("--send", metavar="TEXT", help="a text message to send first")
+    parser.add_argument("--until", metavar="TEXT", help="the message to close after")
+    parser.add_argument("--ca", metavar="FILE", help="authorities to trust for wss, in place of the system's")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=10.0, help="for connecting (default: 10)")
+    parser.add_argument("url")
     arguments = parser.parse_args()
     try:
-        talk(connect(arguments.url), arguments.send, arguments.until)
-    except (fastws.Error, OSError, ValueError, http.client.HTTPException) as error:
-        print("ERROR", " ".join(str(error).split()) or type(error).__name__, flush=True)
+        context = ssl.create_default_context(cafile=arguments.ca) if arguments.ca else None
+        with fastws.Dialer(ssl=context, timeout=arguments.timeout).dial(arguments.url) as stream:
+            converse(stream, arguments.send, arguments.until)
+    except (OSError, fastws.Error) as error:
+        print("ERROR", reason_of(error))
         return 1
     return 0
 

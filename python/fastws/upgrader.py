@@ -33,11 +33,12 @@ class Upgrader:
         on_before_upgrade: called last; may return headers to add to the 101 response.
         protocol: the subprotocols that the server speaks, best first; or a function that is called with each one that
             the client offers, in the client's order, until it returns true.
-        negotiate: called with each extension that the client offers, as it is written: b"name; parameter=1". Returns the
-            option to answer with, or None to decline. fastws has none of its own to offer: what it says is up to it.
+        negotiate: called with each extension that the client offers, as it is written: b"name; parameter=1". Returns
+            the option to answer with, written in the same way, or None to decline. fastws.http.parse_options() takes it
+            apart, format_options() writes one. It answers for what it accepts: frames have to follow.
         origins: web pages that may connect, such as "https://example.com", beside those of the server's own host; an
-            empty list for those only. A request with another Origin is answered by 403. None: no check, and any page may
-            connect in the name of who looks at it. RFC 6455 10.2.
+            empty list for those only. A request with another Origin is answered by 403. None: no check, and any page
+            may connect in the name of who looks at it. RFC 6455 10.2.
         header: headers of every response, refusals too: a mapping, or pairs of name and value.
         on_end: for logs and debugging: called with the bytes of the request and of the response once it is made, whether
             it accepts or refuses. What it raises goes to sys.unraisablehook.

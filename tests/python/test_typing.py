@@ -14,12 +14,23 @@ import fastws
 needs_mypy = pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="needs mypy")
 needs_pyright = pytest.mark.skipif(not importlib.util.find_spec("basedpyright"), reason="needs basedpyright")
 
+
 USER = """
 import json
 import shutil
 import socket
 import fastws
 
+dialer = fastws.Dialer(protocols=["chat"], header=[("X", "y")], on_header=lambda name, value: print(name + value))
+client: fastws.Stream = dialer.dial("wss://example.com/")
+try:
+    dialer.upgrade(socket.socket(), "ws://example.com/")
+except fastws.InvalidStatus as error:
+    body: bytes = error.response.body if error.response else b""
+dial = fastws.Dial("ws://example.com/")
+rest: bytes | None = dial.feed(dial.request)
+for option in fastws.http.parse_options("foo; a=1"):
+    fastws.http.format_options([option, "bar", ("baz", [("a", None)])])
 stream = fastws.Upgrader(protocol=["chat"], header={"Server": "x"}).upgrade(socket.socket())
 reader, writer = fastws.Reader(stream), fastws.Writer(stream)
 json.dump(json.load(reader), writer)

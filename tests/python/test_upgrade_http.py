@@ -95,8 +95,8 @@ CLOSED = b"\x88\x02\x03\xe8"
 
 def test_upgrades_and_keeps_what_rfile_has_read(serve, masked_frame):
     address, served = serve(protocol=["chat"])
-    frames = masked_frame(1, b"early") + masked_frame(2, bytes(70000)) + masked_frame(1, b"late") + closing(masked_frame)
-    received = exchange(address, REQUEST + frames)
+    frames = masked_frame(1, b"early") + masked_frame(2, bytes(70000)) + masked_frame(1, b"late")
+    received = exchange(address, REQUEST + frames + closing(masked_frame))
     head, _, rest = received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 ") and b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
     assert rest.startswith(b"\x81\x05early\x82\x7f") and rest.endswith(b"\x81\x04late" + CLOSED)

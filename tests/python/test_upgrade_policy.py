@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a server decides in the handshake: extensions and origins; heads that were read elsewhere; what is shown of it."""
+"""What a server decides in the handshake: extensions, origins; heads that were read elsewhere; what is shown of it."""
 
 import gc
 import sys
@@ -197,7 +197,8 @@ def test_judges_it_as_one_that_it_reads(arguments, code, name):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("GET", "/"), (5, "/", []), ("GET", None, []), ("GET", "/", 5), ("GET", "/", [], 1), ("GET", "/", [5])]
+    "arguments",
+    [(), ("GET", "/"), (5, "/", []), ("GET", None, []), ("GET", "/", 5), ("GET", "/", [], 1), ("GET", "/", [5])],
 )
 def test_a_head_of_the_wrong_type_is_no_request(arguments):
     upgrade = Upgrade()
@@ -241,7 +242,9 @@ def test_shows_what_timed_out_and_what_was_read_elsewhere(request_bytes):
             end(Upgrade(on_end=lambda *both: seen.append(both)))
         except fastws.HandshakeError:
             pass
-    assert [(request, status(response)) for request, response in seen] == [(request_bytes[:9], 408), (b"", 101), (b"", 505)]
+    assert [(request, status(response)) for request, response in seen] == [
+        (request_bytes[:9], 408), (b"", 101), (b"", 505)
+    ]
 
 
 def test_what_showing_raises_changes_nothing(request_bytes, monkeypatch):

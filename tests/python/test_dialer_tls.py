@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""Dialer over TLS: certificates good and bad, made for the test by openssl, proxies, and what is no socket."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+import fastws
+from fastws import Dialer
+from fastws.tls import TLSStream
+
+pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs the openssl program")
+
+
+def openssl(*arguments, cwd):
+    subprocess.run(["openssl", *arguments], cwd=cwd, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with ca.pem, and certificates that it signed or did not."""
+    folder = tmp_path_factory.mktemp("certificates")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "2", cwd=folder)
+
+    def sign(name, names, *dates):
+        (folder / "names").write_text(f"subjectAltName={names}\n")
+        openssl("req", "-new", *key, "-keyout", f"{name}.key", "-out", "request", "-subj", "/CN=server", cwd=folder)
+        openssl(
+            "x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-extfile", "names", "-out", f"{name}.pem", *dates, cwd=folder,
+        )
+
+    sign("good", "DNS:localhost,IP:127.0.0.1", "-days", "2")
+    sign("expired", "DNS:localhost", "-days", "-1")
+    sign("other", "DNS:example.com", "-days", "2")
+    openssl(
+        "req", "-x509", *key, "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=localhost", "-days", "2",
+        "-addext", "subjectAltName=DNS:localhost", cwd=folder,
+    )
+    return folder
+
+
+@pytest.fixture
+def trusting(certificates):
+    """A context of a client that trusts the authority of the test."""
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@pytest.fixture
+def serve_tls(certificates):
+    """Starts an echo server with a certificate. Returns its port and the names that clients asked for (SNI)."""
+    listeners = []
+
+    def start(name, alpn=("http/1.1",)):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+        context.set_alpn_protocols(list(alpn))
+        asked = []
+        context.sni_callback = lambda sock, server_name, _: asked.append(server_name)
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def serve(plain):
+            try:
+                with context.wrap_socket(plain, server_side=True) as sock:
+                    asked.append(sock.selected_alpn_protocol())
+                    for message in (stream := fastws.Upgrader().upgrade(sock)):
+                        stream.send(message)
+            except (OSError, fastws.Error):
+                pass
+
+        def run():
+            while True:
+                try:
+                    plain, _ = listener.accept()
+                except OSError:
+                    return
+                plain.settimeout(20)
+                threading.Thread(target=serve, args=(plain,), daemon=True).start()
+
+        threading.Thread(target=run, daemon=True).start()
+        return listener.getsockname()[1], asked
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_the_machine(monkeypatch):
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def assert_echoes(stream, size=200000):
+    with stream:
+        stream.send("x" * size)
+        assert stream.recv() == "x" * size
+
+
+def test_opens_over_tls(serve_tls, trusting):
+    port, asked = serve_tls("good")
+    for host, sni in (("localhost", "localhost"), ("127.0.0.1", None)):
+        asked.clear()
+        stream = Dialer(ssl=trusting).dial(f"wss://{host}:{port}/")
+        assert isinstance(stream.io, ssl.SSLSocket)
+        assert_echoes(stream)
+        assert asked == [sni, "http/1.1"]
+
+
+def test_the_default_is_to_verify_and_to_ask_for_http_1_1(serve_tls, certificates, monkeypatch):
+    port, asked = serve_tls("good")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Dialer().dial(f"wss://localhost:{port}/")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    asked.clear()
+    assert_echoes(Dialer().dial(f"wss://localhost:{port}/"))
+    assert asked[-1] == "http/1.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("expired", "expired"), ("other", "Hostname mismatch"), ("self", "self.signed")],
+)
+def test_names_what_is_wrong_with_a_certificate(serve_tls, trusting, name, reason):
+    port, _ = serve_tls(name)
+    with pytest.raises(ssl.SSLCertVerificationError, match=reason) as caught:
+        Dialer(ssl=trusting).dial(f"wss://localhost:{port}/")
+    assert caught.value.verify_message
+    if name == "other":
+        assert_echoes(Dialer(ssl=trusting, server_hostname="example.com").dial(f"wss://localhost:{port}/"))
+
+
+def test_a_server_that_speaks_no_tls(trusting, in_thread):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            sock, _ = listener.accept()
+            with sock:
+                sock.sendall(b"HTTP/1.1 400 x\r\n\r\n")
+                sock.recv(1000)
+
+        finish = in_thread(serve)
+        with pytest.raises(ssl.SSLError):
+            Dialer(ssl=trusting).dial(f"wss://localhost:{listener.getsockname()[1]}/")
+        finish()
+
+
+def test_a_server_that_speaks_another_protocol_inside(serve_tls, trusting):
+    trusting.set_alpn_protocols(["h2"])
+    port, _ = serve_tls("good", alpn=["h2"])
+    with pytest.raises(fastws.InvalidMessage) as caught:
+        Dialer(ssl=trusting).dial(f"wss://localhost:{port}/")
+    assert caught.value.name == "FASTWS_ERR_TLS_ALPN"
+
+
+def test_the_deadline_covers_tls(trusting):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        with pytest.raises(fastws.HandshakeTimeout):
+            Dialer(ssl=trusting, timeout=0.3).dial(f"wss://localhost:{silent.getsockname()[1]}/")
+        assert time.monotonic() - begun < 5
+
+
+def test_a_redirect_from_wss_to_ws_is_not_followed(certificates, trusting, in_thread):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "good.pem", certificates / "good.key")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            plain, _ = listener.accept()
+            with context.wrap_socket(plain, server_side=True) as sock:
+                sock.recv(4096)
+                sock.sendall(b"HTTP/1.1 301 x\r\nLocation: http://localhost/\r\n\r\n")
+                sock.recv(1)
+
+        finish = in_thread(serve)
+        with pytest.raises(fastws.SecurityError, match="wss to ws"):
+            Dialer(ssl=trusting).dial(f"wss://localhost:{listener.getsockname()[1]}/")
+        finish()
+
+
+class Plain:
+    """A byte stream that is no socket."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.recv_into = sock.recv_into
+        self.sendall = sock.sendall
+        self.close = sock.close
+
+
+def test_tls_over_what_is_no_socket(serve_tls, trusting):
+    """One thread sends while another receives: both use one TLS state."""
+    port, _ = serve_tls("good")
+    connect = lambda host, port, timeout: Plain(socket.create_connection((host, port)))  # noqa: E731
+    stream = Dialer(ssl=trusting, connect=connect).dial(f"wss://localhost:{port}/")
+    assert isinstance(stream.io, TLSStream)
+    messages = [str(i) * (i * 500) for i in range(100)]
+    sender = threading.Thread(target=lambda: [stream.send(message) for message in messages])
+    sender.start()
+    assert [stream.recv() for _ in messages] == messages
+    sender.join(20)
+    stream.close()
+
+
+def test_tls_over_what_is_no_socket_is_verified(serve_tls, trusting):
+    connect = lambda host, port, timeout: Plain(socket.create_connection((host, port)))  # noqa: E731
+    port, _ = serve_tls("other")
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        Dialer(ssl=trusting, connect=connect).dial(f"wss://localhost:{port}/")
+
+
+def test_goes_through_an_https_proxy(serve_tls, certificates, trusting, in_thread):
+    """TLS inside TLS: the proxy sees the name of the server, and not what is said to it."""
+    port, _ = serve_tls("good")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "good.pem", certificates / "good.key")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            plain, _ = listener.accept()
+            with context.wrap_socket(plain, server_side=True) as sock, socket.create_connection(("127.0.0.1", port)) as far:
+                head = sock.recv(4096)
+                sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                seen = b""
+                sock.settimeout(0.02)
+                far.settimeout(0.02)
+                while True:
+                    for source, sink in ((sock, far), (far, sock)):
+                        try:
+                            data = source.recv(65536)
+                        except TimeoutError:
+                            continue
+                        if not data:
+                            return head, seen
+                        seen += data
+                        sink.settimeout(20)
+                        sink.sendall(data)
+                        sink.settimeout(0.02)
+
+        finish = in_thread(serve)
+        proxy = f"https://localhost:{listener.getsockname()[1]}"
+        stream = Dialer(ssl=trusting, proxy=proxy).dial(f"wss://localhost:{port}/")
+        assert isinstance(stream.io, TLSStream)
+        assert_echoes(stream, 20000)
+        head, seen = finish()
+        assert head.startswith(f"CONNECT localhost:{port} ".encode()) and b"xxxx" not in seen

@@ -139,12 +139,6 @@ static PyObject *chunk_new(struct state *state, struct fastws_conn *conn, const 
     return chunk;
 }
 
-static PyObject *failure_new(struct state *state, const struct fastws_event *event) {
-    int64_t offset = event->error == FASTWS_ERR_UTF8 ? (int64_t)event->error_offset : -1;
-    PyObject *error = error_new(state, event->error, offset);
-    return pair_new(state->failure_type, error, PyLong_FromLong(event->close_code));
-}
-
 PyObject *event_object(struct state *state, struct fastws_conn *conn, const struct fastws_event *event) {
     switch (event->kind) {
     case FASTWS_EVENT_CHUNK: return chunk_new(state, conn, event);
@@ -153,7 +147,6 @@ PyObject *event_object(struct state *state, struct fastws_conn *conn, const stru
     case FASTWS_EVENT_CLOSE:
         return pair_new(state->close_type, PyLong_FromLong(event->close_code),
                         PyUnicode_DecodeUTF8((const char *)event->ptr, (Py_ssize_t)event->len, NULL));
-    case FASTWS_EVENT_ERROR: return failure_new(state, event);
     default: return pair_new(state->message_type, opcode_new(state, event->opcode), event_data(conn, event));
     }
 }

@@ -17,7 +17,7 @@ PyObject *event_data(struct fastws_conn *conn, const struct fastws_event *event)
 /* The body of a close frame again, as bytes: code and reason. */
 PyObject *event_close_body(const struct fastws_event *event);
 
-/* An event as Message, Chunk, Ping, Pong, Close or Failure. It may end the view: see payload.h. */
+/* An event, but no error, as Message, Chunk, Ping, Pong or Close. It may end the view: see payload.h. */
 PyObject *event_object(struct state *state, struct fastws_conn *conn, const struct fastws_event *event);
 
 /* A struct sequence of two items. Steals both; either may be NULL with an exception. */

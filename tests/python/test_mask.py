@@ -106,6 +106,13 @@ def test_refuses_wrong_arguments(arguments):
         fastws.masked(*arguments)
 
 
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview, lambda data: array.array("B", data)])
+def test_masked_takes_any_buffer_and_leaves_it_alone(make):
+    data = make(b"payload")
+    assert fastws.masked(data, KEY, 3) == expected(b"payload", KEY, 3)
+    assert bytes(data) == b"payload"
+
+
 def test_refuses_unknown_and_double_keywords():
     with pytest.raises(TypeError, match="unexpected"):
         fastws.masked(b"x", KEY, start=1)

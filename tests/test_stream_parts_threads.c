@@ -182,6 +182,9 @@ static void *read_all(void *argument) {
         if (event.kind != FASTWS_EVENT_MESSAGE) count_control(side, side->stream, &event);
     }
     fastws_stream_set_hooks(side->stream, NULL);
+    /* The last pongs may still be queued, because the peer took no bytes just then, and nobody reads here any more. */
+    fastws_stream_cork(side->stream);
+    require(fastws_stream_uncork(side->stream) == 0);
     return NULL;
 }
 

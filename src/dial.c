@@ -28,7 +28,7 @@ struct block {
     size_t len;
 };
 
-struct fastws_dial {
+struct fastws_dialer {
     const struct fastws_allocator *allocator;
     int is_allocated; /* by fastws_dial_new() */
     int is_head_complete;
@@ -53,24 +53,24 @@ static const struct fastws_dial_config default_config = {
 
 void fastws_dial_config_init(struct fastws_dial_config *config) { *config = default_config; }
 
-size_t fastws_dial_sizeof(void) { return sizeof(struct fastws_dial); }
+size_t fastws_dial_sizeof(void) { return sizeof(struct fastws_dialer); }
 
 static void release(const struct fastws_allocator *allocator, struct block *block) {
     if (block->ptr != NULL) allocator->release(allocator->context, block->ptr, block->cap);
     *block = (struct block){NULL, 0, 0};
 }
 
-static const char *request_of(const struct fastws_dial *dial) {
+static const char *request_of(const struct fastws_dialer *dial) {
     return dial->request.ptr != NULL ? dial->request.ptr : dial->short_request;
 }
 
-static const char *head_of(const struct fastws_dial *dial) {
+static const char *head_of(const struct fastws_dialer *dial) {
     return dial->head.ptr != NULL ? dial->head.ptr : dial->short_head;
 }
 
 /* ---- The request ---- */
 
-static int make_key(struct fastws_dial *dial, char key[FASTWS_KEY_LEN]) {
+static int make_key(struct fastws_dialer *dial, char key[FASTWS_KEY_LEN]) {
     const struct fastws_random *random = dial->config->random;
     uint8_t nonce[NONCE_LEN];
     TRY(random != NULL ? random->fill(random->context, nonce, sizeof nonce) : fws_random_system(nonce, sizeof nonce));
@@ -78,7 +78,7 @@ static int make_key(struct fastws_dial *dial, char key[FASTWS_KEY_LEN]) {
     return fastws_accept_key(dial->answer.accept, key, FASTWS_KEY_LEN);
 }
 
-static int write_request(struct fastws_dial *dial, const struct fastws_url *url, const char *key,
+static int write_request(struct fastws_dialer *dial, const struct fastws_url *url, const char *key,
                          struct fastws_slice credentials) {
     size_t len = fws_dial_request_write(dial->short_request, SHORT_REQUEST_CAP, dial->config, url, key, credentials);
     dial->request.len = len;
@@ -91,7 +91,7 @@ static int write_request(struct fastws_dial *dial, const struct fastws_url *url,
 }
 
 /* Does write_request() with user and password of the address: decoded, then in base64. RFC 7617. */
-static int write_request_with_credentials(struct fastws_dial *dial, const struct fastws_url *url, const char *key) {
+static int write_request_with_credentials(struct fastws_dialer *dial, const struct fastws_url *url, const char *key) {
     size_t plain_cap = url->user.len + url->password.len + 1, user_len;
     size_t cap = plain_cap + FWS_BASE64_LEN(plain_cap);
     struct block block = {dial->allocator->allocate(dial->allocator->context, cap), cap, 0};
@@ -108,7 +108,7 @@ static int write_request_with_credentials(struct fastws_dial *dial, const struct
     return result;
 }
 
-static int make_request(struct fastws_dial *dial, const struct fastws_url *url) {
+static int make_request(struct fastws_dialer *dial, const struct fastws_url *url) {
     char key[FASTWS_KEY_LEN];
     TRY(make_key(dial, key));
     if (url->has_userinfo && !fws_dial_request_has_authorization(dial->config)) {
@@ -123,10 +123,10 @@ static int make_request(struct fastws_dial *dial, const struct fastws_url *url) 
 
 int fastws_dial_init(void *memory, const struct fastws_dial_config *config, const struct fastws_url *url,
                      const struct fastws_allocator *allocator) {
-    struct fastws_dial *dial = memory;
+    struct fastws_dialer *dial = memory;
     if (config == NULL) config = &default_config;
     TRY(fws_dial_request_check(config));
-    memset(dial, 0, offsetof(struct fastws_dial, short_request));
+    memset(dial, 0, offsetof(struct fastws_dialer, short_request));
     dial->allocator = fws_allocator_or_default(allocator);
     dial->config = config;
     dial->answer.config = config;
@@ -134,9 +134,9 @@ int fastws_dial_init(void *memory, const struct fastws_dial_config *config, cons
 }
 
 int fastws_dial_new(const struct fastws_dial_config *config, const struct fastws_url *url,
-                    const struct fastws_allocator *allocator, struct fastws_dial **out) {
+                    const struct fastws_allocator *allocator, struct fastws_dialer **out) {
     allocator = fws_allocator_or_default(allocator);
-    struct fastws_dial *dial = allocator->allocate(allocator->context, sizeof *dial);
+    struct fastws_dialer *dial = allocator->allocate(allocator->context, sizeof *dial);
     if (dial == NULL) return FASTWS_ERR_NOMEM;
     int result = fastws_dial_init(dial, config, url, allocator);
     if (result < 0) {
@@ -148,7 +148,7 @@ int fastws_dial_new(const struct fastws_dial_config *config, const struct fastws
     return 0;
 }
 
-void fastws_dial_free(struct fastws_dial *dial) {
+void fastws_dial_free(struct fastws_dialer *dial) {
     if (dial == NULL) return;
     release(dial->allocator, &dial->request);
     release(dial->allocator, &dial->head);
@@ -156,7 +156,7 @@ void fastws_dial_free(struct fastws_dial *dial) {
     if (dial->is_allocated) dial->allocator->release(dial->allocator->context, dial, sizeof *dial);
 }
 
-void fastws_dial_request(const struct fastws_dial *dial, const void **ptr, size_t *len) {
+void fastws_dial_request(const struct fastws_dialer *dial, const void **ptr, size_t *len) {
     *ptr = request_of(dial);
     *len = dial->request.len;
 }
@@ -178,7 +178,7 @@ static int grow(const struct fastws_allocator *allocator, struct block *block, c
     return 0;
 }
 
-static int keep_head(struct fastws_dial *dial, const void *src, size_t len) {
+static int keep_head(struct fastws_dialer *dial, const void *src, size_t len) {
     size_t needed = dial->head.len + len;
     size_t cap = dial->head.ptr != NULL ? dial->head.cap : SHORT_HEAD_CAP;
     if (needed > cap)
@@ -190,7 +190,7 @@ static int keep_head(struct fastws_dial *dial, const void *src, size_t len) {
 }
 
 /* Keeps a piece of the body, as far as there is room. Returns 1 if all of it was kept, 0 if not, or an error. */
-static int keep_body(struct fastws_dial *dial, struct fastws_slice data) {
+static int keep_body(struct fastws_dialer *dial, struct fastws_slice data) {
     size_t max = dial->config->body_max;
     size_t room = max == 0 ? SIZE_MAX - dial->body.len : max - dial->body.len;
     size_t len = data.len < room ? data.len : room;
@@ -203,12 +203,12 @@ static int keep_body(struct fastws_dial *dial, struct fastws_slice data) {
 
 /* ---- Another answer than 101 ---- */
 
-static struct fastws_slice slice_of(const struct fastws_dial *dial, struct fws_part part) {
+static struct fastws_slice slice_of(const struct fastws_dialer *dial, struct fws_part part) {
     return (struct fastws_slice){head_of(dial) + part.off, part.len};
 }
 
 /* Shows the refusal. */
-static int show_refusal(struct fastws_dial *dial, int is_body_cut) {
+static int show_refusal(struct fastws_dialer *dial, int is_body_cut) {
     const struct fastws_allocator *allocator = dial->allocator;
     struct fastws_http_header header;
     size_t count = 0, place = 0;
@@ -230,13 +230,13 @@ static int show_refusal(struct fastws_dial *dial, int is_body_cut) {
     return 0;
 }
 
-static int finish_refusal(struct fastws_dial *dial, int is_body_cut) {
+static int finish_refusal(struct fastws_dialer *dial, int is_body_cut) {
     if (dial->config->on_status_error != NULL) TRY(show_refusal(dial, is_body_cut));
     return FASTWS_ERR_HANDSHAKE_STATUS;
 }
 
 /* Takes bytes of the body. Returns NEED_MORE or an error. */
-static int take_body(struct fastws_dial *dial, const char *src, size_t len, size_t *used) {
+static int take_body(struct fastws_dialer *dial, const char *src, size_t len, size_t *used) {
     struct fws_body *body = &dial->answer.body;
     while (*used < len) {
         struct fastws_slice data;
@@ -251,7 +251,7 @@ static int take_body(struct fastws_dial *dial, const char *src, size_t len, size
 }
 
 /* Goes on behind a head of another status than 101. src is all of what came, used what the head took of it. */
-static int refuse(struct fastws_dial *dial, const char *src, size_t len, size_t *used) {
+static int refuse(struct fastws_dialer *dial, const char *src, size_t len, size_t *used) {
     const struct fastws_dial_config *config = dial->config;
     if (config->is_redirect_told && fws_answer_is_redirect(&dial->answer)) {
         dial->is_redirected = 1;
@@ -266,12 +266,12 @@ static int refuse(struct fastws_dial *dial, const char *src, size_t len, size_t 
 /* ---- The head ---- */
 
 /* Steps behind the line that was parsed. */
-static void next_line(struct fastws_dial *dial) {
+static void next_line(struct fastws_dialer *dial) {
     dial->line_off += dial->line_pos;
     dial->line_pos = 0;
 }
 
-static int take_status_line(struct fastws_dial *dial, const char *head, size_t len) {
+static int take_status_line(struct fastws_dialer *dial, const char *head, size_t len) {
     struct fastws_http_status_line line;
     size_t off = dial->line_off;
     int result = fastws_http_parse_status_line(&line, head + off, len - off, &dial->line_pos);
@@ -284,7 +284,7 @@ static int take_status_line(struct fastws_dial *dial, const char *head, size_t l
 }
 
 /* Takes the header lines that have arrived. Returns 1 after the last one, NEED_MORE or an error. */
-static int take_headers(struct fastws_dial *dial, const char *head, size_t len) {
+static int take_headers(struct fastws_dialer *dial, const char *head, size_t len) {
     for (;;) {
         struct fastws_http_header header;
         size_t off = dial->line_off;
@@ -297,7 +297,7 @@ static int take_headers(struct fastws_dial *dial, const char *head, size_t len) 
 }
 
 /* Takes the lines that have arrived. Returns 1 after the last one of the last head, NEED_MORE or an error. */
-static int take_lines(struct fastws_dial *dial, const char *head, size_t len) {
+static int take_lines(struct fastws_dialer *dial, const char *head, size_t len) {
     for (;;) {
         int result = dial->phase == PHASE_STATUS_LINE ? take_status_line(dial, head, len) : 1;
         if (result > 0) result = take_headers(dial, head, len);
@@ -307,7 +307,7 @@ static int take_lines(struct fastws_dial *dial, const char *head, size_t len) {
 }
 
 /* Judges a 101 as a whole and shows it. */
-static int accept_answer(struct fastws_dial *dial) {
+static int accept_answer(struct fastws_dialer *dial) {
     TRY(fws_answer_judge_end(&dial->answer));
     struct fastws_http_header header;
     size_t place = 0;
@@ -316,7 +316,7 @@ static int accept_answer(struct fastws_dial *dial) {
 }
 
 /* Takes bytes of the head, and of the body behind it. */
-static int take_head(struct fastws_dial *dial, const void *src, size_t len, size_t *used) {
+static int take_head(struct fastws_dialer *dial, const void *src, size_t len, size_t *used) {
     /* What is over the limit is not looked at, so that the result is the same however the bytes are cut. */
     size_t head_max = dial->config->head_max, before = dial->head.len;
     size_t room = head_max == 0 ? SIZE_MAX - before : head_max - before;
@@ -337,13 +337,13 @@ static int take_head(struct fastws_dial *dial, const void *src, size_t len, size
 }
 
 /* Ends the handshake with a result that ends it. */
-static int end(struct fastws_dial *dial, int result) {
+static int end(struct fastws_dialer *dial, int result) {
     if (result > 0) dial->phase = PHASE_OPEN;
     if (result < 0) dial->phase = PHASE_REFUSED;
     return result;
 }
 
-int fastws_dial_feed(struct fastws_dial *dial, const void *src, size_t len, size_t *used) {
+int fastws_dial_feed(struct fastws_dialer *dial, const void *src, size_t len, size_t *used) {
     *used = 0;
     if (dial->phase >= PHASE_OPEN) return FASTWS_ERR_STATE;
     if (len == 0) return FASTWS_NEED_MORE;
@@ -354,30 +354,30 @@ int fastws_dial_feed(struct fastws_dial *dial, const void *src, size_t len, size
     return result;
 }
 
-int fastws_dial_eof(struct fastws_dial *dial) {
+int fastws_dial_eof(struct fastws_dialer *dial) {
     if (dial->phase >= PHASE_OPEN) return FASTWS_ERR_STATE;
     if (dial->phase == PHASE_BODY)
         return end(dial, finish_refusal(dial, dial->answer.body.state != FWS_BODY_UNTIL_END));
     return end(dial, dial->head.len == 0 ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF);
 }
 
-int fastws_dial_expire(struct fastws_dial *dial) {
+int fastws_dial_expire(struct fastws_dialer *dial) {
     if (dial->phase >= PHASE_OPEN) return FASTWS_ERR_STATE;
     return end(dial, dial->phase == PHASE_BODY ? finish_refusal(dial, 1) : FASTWS_ERR_DIAL_TIMEOUT);
 }
 
 /* ---- Results ---- */
 
-int fastws_dial_status(const struct fastws_dial *dial) { return dial->answer.status; }
+int fastws_dial_status(const struct fastws_dialer *dial) { return dial->answer.status; }
 
-int fastws_dial_protocol(const struct fastws_dial *dial, struct fastws_slice *out) {
+int fastws_dial_protocol(const struct fastws_dialer *dial, struct fastws_slice *out) {
     if (dial->phase != PHASE_OPEN) return FASTWS_ERR_STATE;
     int has_protocol = fws_answer_has_protocol(&dial->answer);
     *out = has_protocol ? dial->config->protocols[dial->answer.protocol_rank] : (struct fastws_slice){NULL, 0};
     return has_protocol;
 }
 
-int fastws_dial_next_header(const struct fastws_dial *dial, size_t *place, struct fastws_http_header *out) {
+int fastws_dial_next_header(const struct fastws_dialer *dial, size_t *place, struct fastws_http_header *out) {
     if (!dial->is_head_complete) return FASTWS_ERR_STATE;
     size_t off = dial->final_off + *place, pos = 0;
     /* It was parsed before: there are no other results than these two. */
@@ -386,7 +386,7 @@ int fastws_dial_next_header(const struct fastws_dial *dial, size_t *place, struc
     return 1;
 }
 
-int fastws_dial_location(const struct fastws_dial *dial, struct fastws_slice *out) {
+int fastws_dial_location(const struct fastws_dialer *dial, struct fastws_slice *out) {
     if (!dial->is_redirected) return FASTWS_ERR_STATE;
     *out = slice_of(dial, dial->answer.location);
     return 0;

@@ -110,17 +110,17 @@ static inline struct fastws_dial_config recording_config(struct recorder *record
     return config;
 }
 
-static inline struct fastws_dial *open_dial(const struct fastws_dial_config *config, const char *address,
+static inline struct fastws_dialer *open_dial(const struct fastws_dial_config *config, const char *address,
                                             const struct fastws_allocator *allocator) {
     struct fastws_url url;
-    struct fastws_dial *dial;
+    struct fastws_dialer *dial;
     assert_int_equal(fastws_url_parse(&url, address, strlen(address)), 0);
     assert_int_equal(fastws_dial_new(config, &url, allocator, &dial), 0);
     return dial;
 }
 
 /* Feeds a copy that ends where nothing may be read, and is gone after the call. */
-static inline int feed(struct fastws_dial *dial, const char *src, size_t len, size_t *used) {
+static inline int feed(struct fastws_dialer *dial, const char *src, size_t len, size_t *used) {
     uint8_t *copy = guard_alloc_end(len);
     if (len > 0) memcpy(copy, src, len);
     int result = fastws_dial_feed(dial, copy, len, used);
@@ -130,7 +130,7 @@ static inline int feed(struct fastws_dial *dial, const char *src, size_t len, si
     return result;
 }
 
-static inline void note_headers(const struct fastws_dial *dial, struct run *run) {
+static inline void note_headers(const struct fastws_dialer *dial, struct run *run) {
     size_t place = 0, len = 0;
     struct fastws_http_header header;
     int result;
@@ -147,7 +147,7 @@ static inline void run_pieces(struct run *run, const struct fastws_dial_config *
     struct recorder *recorder = config->context;
     recorder->len = recorder->raw_len = 0;
     memset(recorder->log, 0, sizeof recorder->log);
-    struct fastws_dial *dial = open_dial(config, "ws://example.com/", NULL);
+    struct fastws_dialer *dial = open_dial(config, "ws://example.com/", NULL);
     size_t n = first;
     for (size_t off = 0; off < len && run->result == FASTWS_NEED_MORE; off += n, n = piece) {
         if (n > len - off) n = len - off;

@@ -7,7 +7,7 @@
 /* ---- The request ---- */
 
 static void expect_request(const struct fastws_dial_config *config, const char *address, const char *expected) {
-    struct fastws_dial *dial = open_dial(config, address, NULL);
+    struct fastws_dialer *dial = open_dial(config, address, NULL);
     const void *ptr;
     size_t len;
     fastws_dial_request(dial, &ptr, &len);
@@ -83,7 +83,7 @@ static void a_server_accepts_the_request(void **state) {
     static char target[2000] = "ws://h/";
     for (size_t len = 7; len < sizeof target - 1; len += len < 450 ? 1 : 97) {
         memset(target + 7, 'x', len - 7);
-        struct fastws_dial *dial = open_dial(NULL, target, NULL);
+        struct fastws_dialer *dial = open_dial(NULL, target, NULL);
         const void *request, *answer;
         size_t request_len, answer_len, used;
         fastws_dial_request(dial, &request, &request_len);
@@ -103,7 +103,7 @@ static void keys_differ(void **state) {
     (void)state;
     char keys[2][24];
     for (int i = 0; i < 2; i++) {
-        struct fastws_dial *dial = open_dial(NULL, "ws://h/", NULL);
+        struct fastws_dialer *dial = open_dial(NULL, "ws://h/", NULL);
         const void *ptr;
         size_t len;
         fastws_dial_request(dial, &ptr, &len);
@@ -129,7 +129,7 @@ static void passes_on_that_there_are_no_random_bytes(void **state) {
     fastws_dial_config_init(&config);
     config.random = &random;
     struct fastws_url url;
-    struct fastws_dial *dial;
+    struct fastws_dialer *dial;
     assert_int_equal(fastws_url_parse(&url, "ws://h", 6), 0);
     assert_int_equal(fastws_dial_new(&config, &url, NULL, &dial), FASTWS_ERR_RANDOM);
 }
@@ -137,7 +137,7 @@ static void passes_on_that_there_are_no_random_bytes(void **state) {
 static int try_config(const struct fastws_dial_config *config, const char *address) {
     struct fastws_url url;
     assert_int_equal(fastws_url_parse(&url, address, strlen(address)), 0);
-    struct fastws_dial *dial = NULL;
+    struct fastws_dialer *dial = NULL;
     int result = fastws_dial_new(config, &url, NULL, &dial);
     if (result == 0) fastws_dial_free(dial);
     return result;
@@ -399,7 +399,7 @@ static void callbacks_refuse(void **state) {
 static void streams_that_end_early_are_told_apart(void **state) {
     (void)state;
     for (size_t cut = 0; cut < sizeof ANSWER - 1; cut++) {
-        struct fastws_dial *dial = open_dial(NULL, "ws://h/", NULL);
+        struct fastws_dialer *dial = open_dial(NULL, "ws://h/", NULL);
         size_t used;
         assert_int_equal(feed(dial, LINE, cut < sizeof LINE - 1 ? cut : sizeof LINE - 1, &used), FASTWS_NEED_MORE);
         assert_int_equal(fastws_dial_eof(dial), cut == 0 ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF);
@@ -442,7 +442,7 @@ static void endless_heads_end(void **state) {
     static const char *const pieces[] = {"X: y\r\n", "HTTP/1.1 100 x\r\n\r\n"};
     static const int errors[] = {FASTWS_ERR_HTTP_TOO_MANY_HEADERS, FASTWS_ERR_HTTP_HEAD_TOO_LARGE};
     for (size_t i = 0; i < 2; i++) {
-        struct fastws_dial *dial = open_dial(NULL, "ws://h/", NULL);
+        struct fastws_dialer *dial = open_dial(NULL, "ws://h/", NULL);
         size_t used, count = 0;
         int result = i == 0 ? feed(dial, LINE, sizeof LINE - 1, &used) : 0;
         while (result == FASTWS_NEED_MORE && count++ < 10000) result = feed(dial, pieces[i], strlen(pieces[i]), &used);

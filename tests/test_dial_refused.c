@@ -95,7 +95,7 @@ static void endless_framing_ends(void **state) {
         struct recorder recorder = {.refuse_at = NULL};
         struct fastws_dial_config config = recording_config(&recorder);
         config.on_response = NULL;
-        struct fastws_dial *dial = open_dial(&config, "ws://h/", NULL);
+        struct fastws_dialer *dial = open_dial(&config, "ws://h/", NULL);
         const char head[] = "HTTP/1.1 400 x\r\n" CODING;
         size_t used, count = 0;
         assert_int_equal(feed(dial, head, sizeof head - 1, &used), FASTWS_NEED_MORE);
@@ -111,7 +111,7 @@ static void time_that_is_up_leaves_the_status(void **state) {
     (void)state;
     struct recorder recorder = {.refuse_at = NULL};
     struct fastws_dial_config config = recording_config(&recorder);
-    struct fastws_dial *dial = open_dial(&config, "ws://h/", NULL);
+    struct fastws_dialer *dial = open_dial(&config, "ws://h/", NULL);
     const char head[] = "HTTP/1.1 400 x\r\n\r\nhel";
     size_t used;
     assert_int_equal(feed(dial, head, sizeof head - 1, &used), FASTWS_NEED_MORE);
@@ -124,7 +124,7 @@ static void time_that_is_up_leaves_the_status(void **state) {
 /* Without a callback for it nobody waits for a body. */
 static void a_body_that_nobody_wants_is_not_awaited(void **state) {
     (void)state;
-    struct fastws_dial *dial = open_dial(NULL, "ws://h/", NULL);
+    struct fastws_dialer *dial = open_dial(NULL, "ws://h/", NULL);
     const char answer[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nhello";
     size_t used;
     assert_int_equal(feed(dial, answer, sizeof answer - 1, &used), FASTWS_ERR_HANDSHAKE_STATUS);
@@ -179,7 +179,7 @@ static void shows_the_raw_request_once(void **state) {
     fastws_dial_config_init(&config);
     config.context = &seen;
     config.on_request = keep_request;
-    struct fastws_dial *dial = open_dial(&config, "ws://u:p@h/x", NULL);
+    struct fastws_dialer *dial = open_dial(&config, "ws://u:p@h/x", NULL);
     const void *ptr;
     size_t len;
     fastws_dial_request(dial, &ptr, &len);
@@ -203,7 +203,7 @@ static int run_with_memory(struct memory *memory, const char *address, const cha
     config.random = &sample_random;
     config.on_status_error = ignore_status_error;
     struct fastws_url url;
-    struct fastws_dial *dial;
+    struct fastws_dialer *dial;
     assert_int_equal(fastws_url_parse(&url, address, strlen(address)), 0);
     int result = fastws_dial_new(&config, &url, &memory->allocator, &dial);
     if (result < 0) return result;
@@ -271,7 +271,7 @@ static void memory_grows_with_what_came(void **state) {
 
 static void lives_in_memory_of_the_caller(void **state) {
     (void)state;
-    struct fastws_dial *dial = malloc(fastws_dial_sizeof());
+    struct fastws_dialer *dial = malloc(fastws_dial_sizeof());
     assert_non_null(dial);
     struct fastws_url url;
     assert_int_equal(fastws_url_parse(&url, "ws://h", 6), 0);

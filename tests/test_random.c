@@ -22,7 +22,7 @@
 #include "../src/pool.h"
 #include "../src/random.h"
 
-/* The operating system, which this program stands in for: the library links to these two in place of the C library's. */
+/* The operating system, which this program stands in for: the library links to these two, not to the C library's. */
 static struct {
     int calls;
     size_t last_len;

@@ -2,7 +2,7 @@
 /* The client half of the opening handshake, Sans-I/O: the bytes of a request out, the bytes of the answer in.
  * RFC 6455 section 4.1. connect.h has the sockets.
  *
- *     struct fastws_dial *dial;
+ *     struct fastws_dialer *dial;
  *     fastws_dial_new(NULL, &url, NULL, &dial);
  *     fastws_dial_request(dial, &ptr, &request_len);
  *     send(ptr, request_len);
@@ -31,7 +31,7 @@
 
 FASTWS_BEGIN_DECLS
 
-struct fastws_dial;
+struct fastws_dialer;
 
 /* An answer with another status than 101. Slices are valid until the callback returns. */
 struct fastws_dial_refusal {
@@ -100,7 +100,7 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_dial_config_init(struct fastws_dial_con
 FASTWS_API FASTWS_NODISCARD size_t fastws_dial_sizeof(void);
 
 /* Makes an object in caller memory of fastws_dial_sizeof() bytes, with a key and the request made: from then on memory
- * is a struct fastws_dial.
+ * is a struct fastws_dialer.
  *   memory     stays the caller's; call fastws_dial_free() before it goes
  *   config     shared, see struct fastws_dial_config; NULL for the defaults
  *   url        used during the call only. User and password become an Authorization header (RFC 7617); the port is left
@@ -127,13 +127,13 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 3) int fastws_dial_init(void *memo
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(2, 4) int fastws_dial_new(const struct fastws_dial_config *config,
                                                                      const struct fastws_url *url,
                                                                      const struct fastws_allocator *allocator,
-                                                                     struct fastws_dial **out);
+                                                                     struct fastws_dialer **out);
 
 /* Releases the blocks of the object, and the object itself if fastws_dial_new() made it. NULL is allowed. */
-FASTWS_API void fastws_dial_free(struct fastws_dial *dial);
+FASTWS_API void fastws_dial_free(struct fastws_dialer *dial);
 
 /* Gives the complete request, valid as long as the object. Never allocates. */
-FASTWS_API FASTWS_NONNULL(1, 2, 3) void fastws_dial_request(const struct fastws_dial *dial, const void **ptr,
+FASTWS_API FASTWS_NONNULL(1, 2, 3) void fastws_dial_request(const struct fastws_dialer *dial, const void **ptr,
                                                             size_t *len);
 
 /* Takes the next bytes of the answer.
@@ -154,7 +154,7 @@ FASTWS_API FASTWS_NONNULL(1, 2, 3) void fastws_dial_request(const struct fastws_
  *   FASTWS_ERR_DIAL_REJECTED                on_header or on_extension refused
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE                        the answer has ended already (used is 0) */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int fastws_dial_feed(struct fastws_dial *dial, const void *src,
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int fastws_dial_feed(struct fastws_dialer *dial, const void *src,
                                                                       size_t len, size_t *used);
 
 /* Says that the stream has ended, which ends the handshake.
@@ -164,7 +164,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int fastws_dial_feed(struct fas
  *   FASTWS_ERR_UNEXPECTED_EOF    the head is not complete
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE             the answer had ended already */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_eof(struct fastws_dial *dial);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_eof(struct fastws_dialer *dial);
 
 /* Says that the driver's time is up, which ends the handshake.
  * Returns
@@ -172,16 +172,16 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_eof(struct fastws_
  *   FASTWS_ERR_DIAL_TIMEOUT      it was not
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE             the answer had ended already */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_expire(struct fastws_dial *dial);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_expire(struct fastws_dialer *dial);
 
 /* Returns the status of the answer, also of one that was refused, or 0 while it is not known. Never allocates. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_status(const struct fastws_dial *dial);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_status(const struct fastws_dialer *dial);
 
 /* Gives the subprotocol that was agreed on: one of config->protocols.
  * Returns 1, 0 if none was agreed on (then *out is empty),
  *   FASTWS_ERR_STATE  the connection is not open; nothing is written
  * Never allocates. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_protocol(const struct fastws_dial *dial,
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_protocol(const struct fastws_dialer *dial,
                                                                           struct fastws_slice *out);
 
 /* Gives the next header of a complete head: the 101, or the answer that was refused.
@@ -190,7 +190,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_protocol(const 
  * Returns 1, 0 when there are no more,
  *   FASTWS_ERR_STATE  the head is not complete
  * Never allocates. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_dial_next_header(const struct fastws_dial *dial,
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_dial_next_header(const struct fastws_dialer *dial,
                                                                                 size_t *place,
                                                                                 struct fastws_http_header *out);
 
@@ -198,7 +198,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_dial_next_header(
  * Returns 0,
  *   FASTWS_ERR_STATE  the handshake has not ended with FASTWS_ERR_HANDSHAKE_REDIRECT; nothing is written
  * Never allocates. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_location(const struct fastws_dial *dial,
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_location(const struct fastws_dialer *dial,
                                                                           struct fastws_slice *out);
 
 FASTWS_END_DECLS

@@ -77,7 +77,7 @@ static PyObject *target_of(const struct fastws_url *url) {
 }
 
 /* The value of the Host header, read back from the request: its second line. */
-static PyObject *host_of(const struct fastws_dial *dial) {
+static PyObject *host_of(const struct fastws_dialer *dial) {
     const void *ptr;
     size_t len;
     fastws_dial_request(dial, &ptr, &len);
@@ -185,7 +185,7 @@ static PyObject *dial_feed(PyObject *object, PyObject *const *args, Py_ssize_t c
     return result;
 }
 
-static PyObject *dial_end(PyObject *object, int (*end)(struct fastws_dial *)) {
+static PyObject *dial_end(PyObject *object, int (*end)(struct fastws_dialer *)) {
     struct dial *self = (struct dial *)object;
     if (begin(self) < 0) return NULL;
     return finish(self, end(self->dial), (struct fastws_slice){NULL, 0});

@@ -11,7 +11,7 @@ struct dial {
     PyObject_HEAD
     struct state *state;
     struct fastws_dial_config config;
-    struct fastws_dial *dial; /* NULL until it is configured */
+    struct fastws_dialer *dial; /* NULL until it is configured */
     struct fastws_url url;    /* its slices point into address */
     PyObject *address;        /* bytes; as the next ones, or NULL */
     PyObject *host;

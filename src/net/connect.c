@@ -94,7 +94,7 @@ struct received {
     uint8_t bytes[4096];
 };
 
-static int read_answer(const struct fws_dialing *dialing, const struct fastws_io *io, struct fastws_dial *dial,
+static int read_answer(const struct fws_dialing *dialing, const struct fastws_io *io, struct fastws_dialer *dial,
                        struct received *received) {
     for (;;) {
         ptrdiff_t n = fws_io_read(io, received->bytes, sizeof received->bytes, dialing->until_ms);
@@ -107,7 +107,7 @@ static int read_answer(const struct fws_dialing *dialing, const struct fastws_io
     }
 }
 
-static int exchange(const struct fws_dialing *dialing, const struct fastws_io *io, struct fastws_dial *dial,
+static int exchange(const struct fws_dialing *dialing, const struct fastws_io *io, struct fastws_dialer *dial,
                     struct received *received) {
     const void *request;
     size_t len;
@@ -116,7 +116,7 @@ static int exchange(const struct fws_dialing *dialing, const struct fastws_io *i
     return read_answer(dialing, io, dial, received);
 }
 
-static void report_answer(struct fws_dialing *dialing, const struct fastws_dial *dial, int result) {
+static void report_answer(struct fws_dialing *dialing, const struct fastws_dialer *dial, int result) {
     struct fastws_dial_report *report = dialing->report;
     int status = fastws_dial_status(dial);
     if (status != 0) report->status = status;
@@ -126,7 +126,7 @@ static void report_answer(struct fws_dialing *dialing, const struct fastws_dial 
 }
 
 /* Writes where a redirect leads, as text with a NUL. */
-static int follow(const struct fastws_dial *dial, const struct fastws_url *url, char **next) {
+static int follow(const struct fastws_dialer *dial, const struct fastws_url *url, char **next) {
     struct fastws_slice location;
     struct fastws_url target;
     TRY(fastws_dial_location(dial, &location));
@@ -149,7 +149,7 @@ static int follow(const struct fastws_dial *dial, const struct fastws_url *url, 
 static int shake_hands(struct fws_dialing *dialing, const struct fastws_io *io, const struct fastws_url *url,
                        const struct fastws_dial_config *config, struct fastws_stream **out, char **next) {
     dialing->report->step = FASTWS_DIAL_HANDSHAKE;
-    struct fastws_dial *dial;
+    struct fastws_dialer *dial;
     struct received received;
     TRY(fastws_dial_new(config, url, NULL, &dial));
     int result = exchange(dialing, io, dial, &received);

@@ -94,7 +94,7 @@ static struct fastws_dial_config make_config(struct outcome *outcome, int is_red
 }
 
 /* A copy that has exactly its size and is gone after the call. */
-static int feed(struct fastws_dial *dial, const uint8_t *data, size_t size, size_t *used) {
+static int feed(struct fastws_dialer *dial, const uint8_t *data, size_t size, size_t *used) {
     uint8_t *copy = malloc(size > 0 ? size : 1);
     CHECK(copy != NULL);
     if (size > 0) memcpy(copy, data, size);
@@ -105,7 +105,7 @@ static int feed(struct fastws_dial *dial, const uint8_t *data, size_t size, size
     return result;
 }
 
-static void check_results(const struct fastws_dial *dial, const struct outcome *outcome) {
+static void check_results(const struct fastws_dialer *dial, const struct outcome *outcome) {
     struct fastws_slice slice;
     CHECK((fastws_dial_protocol(dial, &slice) >= 0) == (outcome->result == 1));
     int is_redirect = outcome->result == FASTWS_ERR_HANDSHAKE_REDIRECT;
@@ -119,7 +119,7 @@ static struct outcome run(const uint8_t *data, size_t size, size_t first, size_t
     struct outcome outcome = {0};
     struct fastws_dial_config config = make_config(&outcome, is_redirect_told);
     struct fastws_url url;
-    struct fastws_dial *dial;
+    struct fastws_dialer *dial;
     CHECK(fastws_url_parse(&url, "ws://h", 6) == 0);
     CHECK(fastws_dial_new(&config, &url, NULL, &dial) == 0);
     size_t n = first;

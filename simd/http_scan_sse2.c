@@ -7,12 +7,14 @@
 
 #  define SCAN_TARGET FWS_TARGET("sse2")
 
-SCAN_TARGET static FWS_ALWAYS_INLINE __m128i scan_is(__m128i v, char c) { return _mm_cmpeq_epi8(v, _mm_set1_epi8(c)); }
+SCAN_TARGET static FWS_ALWAYS_INLINE __m128i scan_is(__m128i v, signed char c) {
+    return _mm_cmpeq_epi8(v, _mm_set1_epi8(c));
+}
 
 /* first <= v <= last, unsigned. */
-SCAN_TARGET static FWS_ALWAYS_INLINE __m128i scan_between(__m128i v, char first, char last) {
+SCAN_TARGET static FWS_ALWAYS_INLINE __m128i scan_between(__m128i v, signed char first, signed char last) {
     __m128i off = _mm_sub_epi8(v, _mm_set1_epi8(first));
-    return _mm_cmpeq_epi8(_mm_min_epu8(off, _mm_set1_epi8((char)(last - first))), off);
+    return _mm_cmpeq_epi8(_mm_min_epu8(off, _mm_set1_epi8((signed char)(last - first))), off);
 }
 
 /* RFC 9110 5.6.2. */

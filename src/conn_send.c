@@ -157,7 +157,7 @@ static int queue_borrowed(struct fastws_conn *conn, unsigned opcode, const void 
 static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     TRY(check_may_begin(conn));
-    int is_borrowed = conn->send_way == FWS_SEND_SHORT && len >= FWS_BORROW_MIN && len <= (uint64_t)INT64_MAX;
+    int is_borrowed = conn->send_way == FWS_SEND_SHORT && len >= FWS_BORROW_MIN && len <= (size_t)PTRDIFF_MAX;
     if (is_borrowed && queue_borrowed(conn, (unsigned)opcode, payload, len)) return 0;
     return queue_frame(conn, (unsigned)opcode, payload, len);
 }

@@ -36,7 +36,7 @@ static inline uint64_t now_ms(void) {
 }
 
 static inline void sleep_ms(unsigned ms) {
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+    nanosleep(&(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
 }
 
 /* Descriptors that are open now: a dial that fails must leave none behind. */

@@ -237,7 +237,7 @@ static void fragments_come_whole_with_control_frames_in_their_places(void **stat
             assert_int_equal(fastws_stream_read_fragment(stream, &event), 0);
             assert_int_equal(event.kind, expected[i].kind);
             assert_int_equal(event.len, strlen(expected[i].payload));
-            assert_memory_equal(event.ptr, expected[i].payload, event.len);
+            assert_memory_equal(event.ptr, expected[i].payload, (size_t)event.len);
             if (event.kind == FASTWS_EVENT_CHUNK) assert_int_equal(event.flags & known, expected[i].flags);
         }
         expect_out(&script, answers, sizeof answers);
@@ -256,7 +256,7 @@ static void chunks_come_as_they_arrive(void **state) {
         assert_int_equal(fastws_stream_read_chunk(stream, &event), 0);
         assert_int_equal(event.kind, FASTWS_EVENT_CHUNK);
         assert_int_equal(event.len, strlen(expected[i]));
-        assert_memory_equal(event.ptr, expected[i], event.len);
+        assert_memory_equal(event.ptr, expected[i], (size_t)event.len);
         assert_int_equal((event.flags & FASTWS_EVENT_FIRST) != 0, i == 0);
         assert_int_equal((event.flags & FASTWS_EVENT_LAST) != 0, i == 2);
         uint8_t byte;
@@ -304,7 +304,7 @@ static void read_in_a_way(struct fastws_stream *stream, int way) {
         do {
             assert_int_equal((way == 2 ? fastws_stream_read_fragment : fastws_stream_read_chunk)(stream, &event), 0);
             if (event.kind != FASTWS_EVENT_CHUNK) continue;
-            assert_memory_equal(event.ptr, &"onetwo"[len], event.len);
+            assert_memory_equal(event.ptr, &"onetwo"[len], (size_t)event.len);
             len += (size_t)event.len;
         } while (event.kind != FASTWS_EVENT_CHUNK || !(event.flags & FASTWS_EVENT_LAST));
         assert_int_equal(len, 6);

@@ -280,9 +280,9 @@ static void check_samples_of_four_bytes(const struct fws_kernels *row) {
     memset(text, 'a', sizeof text);
     for (uint64_t n = 0; n < 1ull << 32; n += 4093 * step_of(row, 31)) {
         uint8_t bytes[4] = {(uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
-        size_t at = n % 96;
+        size_t at = (size_t)(n % 96);
         memcpy(text + at, bytes, 4);
-        check_pieces(row, bytes, 4, n % 5, 4);
+        check_pieces(row, bytes, 4, (size_t)(n % 5), 4);
         check_pieces(row, text, sizeof text, 0, sizeof text);
         memset(text + at, 'a', 4);
     }

@@ -181,9 +181,7 @@ static int write_method(struct transport *transport, struct state *state, PyObje
 int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
     if (check_open(transport) < 0) return -1;
     if (transport->kind == TRANSPORT_TLS) return transport_tls_write(transport, state, bytes, until_idle_ms);
-    if (transport->kind != TRANSPORT_SOCKET) return write_method(transport, state, bytes);
-    struct iovec piece = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
-    return transport_fd_write(transport, state, &piece, 1, until_idle_ms);
+    return write_method(transport, state, bytes);
 }
 
 int transport_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,

@@ -66,7 +66,7 @@ int transport_write(struct transport *transport, struct state *state, struct iov
 Py_ssize_t transport_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count);
 int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms);
 
-/* Like transport_write(), but for one bytes object, which methods of io get as it is. */
+/* Like transport_write(), but not for sockets: for one bytes object, which methods of io get as it is. */
 int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms);
 
 /* Ends the output of a socket, and reads and drops what comes until the end of its stream or until_ms: so that what was

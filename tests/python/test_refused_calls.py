@@ -71,6 +71,17 @@ def test_a_close_frame_inside_a_message_ends_reading_it(Scripted, masked_frame):
     assert caught.value.rcvd.code == 1001
 
 
+@pytest.mark.parametrize("frames", [[(8, b"\x03\xe9", True)], [(1, b"begun", False), (8, b"\x03\xe9", True)]])
+def test_a_close_frame_in_place_of_a_whole_message_ends_reading(Scripted, masked_frame, frames):
+    seen = []
+    stream = Stream(Scripted(b"".join(masked_frame(opcode, payload, fin=fin) for opcode, payload, fin in frames)))
+    reader = Reader(stream, on_intermediate=lambda header, payload: seen.append((header.opcode, payload)))
+    with pytest.raises(fastws.ConnectionClosed) as caught:
+        reader.read()
+    assert caught.value.rcvd.code == 1001
+    assert seen == [(OpCode.CLOSE, b"\x03\xe9")]
+
+
 def test_the_next_message_cannot_be_asked_for_inside_of_a_callback(Scripted, masked_frame):
     refused = []
 

@@ -34,7 +34,7 @@ FWS_PRIVATE uint32_t fws_cpu_bits(void);
 
 /* Where a check of a text that arrives in pieces stands. All zero: at its start. */
 struct fws_utf8_state {
-    uint32_t dfa;       /* 0 between characters; else what the open character still needs (utf8_step.h) */
+    uint32_t dfa;       /* 0 between characters; else what the open character still needs (utf8_settle.h) */
     uint32_t non_ascii; /* 0 while every byte was below 0x80 */
 };
 

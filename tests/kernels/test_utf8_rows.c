@@ -185,7 +185,7 @@ static void check_places(const struct fws_kernels *row) {
         check_pieces(row, start, len, 0, len);
         check_pieces(row, end - len, len, 0, len);
         for (size_t n = 0; n < len * sizeof bytes; n++) {
-            if (!is_sampled()) continue;
+            if (n > 0 && !is_sampled()) continue;
             size_t at = n / sizeof bytes;
             start[at] = end[(ptrdiff_t)at - (ptrdiff_t)len] = bytes[n % sizeof bytes];
             check_pieces(row, start, len, at, at + 1);

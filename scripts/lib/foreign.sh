@@ -87,5 +87,6 @@ test_foreign_machines() {
 totals_of() {
     local line
     line=$(sed -n -e '/tests passed,/p' -e 's/^Total Test time (real) = */in /p' "$1" | tr '\n' ' ')
+    line=${line% }
     printf '%s\n' "${line:-not built}"
 }

@@ -21,10 +21,10 @@
  * Threads. One thread may read (the _read_ functions, _next_frame, _discard) while any number send (_write_message,
  * _write_prepared, _ping, _pong, _answer, _close), one after another; a second simultaneous reader gets
  * FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for the peer, as long as there may be something
- * to read: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. A
- * message in pieces (_begin to _finish) is written by one thread, while others send pings; their messages get
- * FASTWS_ERR_STATE meanwhile. Raw frames are for one thread alone. fastws_stream_reset() and fastws_stream_free() need
- * every other call to have returned.
+ * to read: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. Those
+ * that it has not taken when a read call returns wait for the next read, send or _uncork. A message in pieces (_begin to
+ * _finish) is written by one thread, while others send pings; their messages get FASTWS_ERR_STATE meanwhile. Raw frames
+ * are for one thread alone. fastws_stream_reset() and fastws_stream_free() need every other call to have returned.
  *
  * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H

@@ -95,6 +95,8 @@ int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_co
     conn->is_extended = config->extension_count > 0;
     fws_conn_choose_way(conn);
     if (conn->reader) conn->reader->rules = fws_conn_rules(config);
+    if (fws_writer_holds_cork(&conn->writer)) fws_cork_leave_plain(&conn->writer.pool->cork);
+    fws_conn_judge_queue(conn);
     return 0;
 }
 

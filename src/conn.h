@@ -90,6 +90,10 @@ static inline void fws_conn_note_queued(struct fastws_conn *conn) {
     if (FWS_UNLIKELY(conn->writer.queued > high && high > 0)) conn->is_full = 1;
 }
 
+/* Judges anew whether too much is queued, after some of it was sent or the marks have changed. What went the short way
+ * is never judged: fws_cork_leave_plain() first. */
+FWS_PRIVATE void fws_conn_judge_queue(struct fastws_conn *conn);
+
 /* Makes the header of a frame of ours: a client masks with a key that nobody can foresee (RFC 6455 5.3), and for data
  * frames extensions set their bits. Returns 0, FASTWS_ERR_RANDOM, or the error of an extension. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_conn_make_header(struct fastws_conn *conn, struct fastws_header *header,

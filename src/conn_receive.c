@@ -97,9 +97,20 @@ static int fill_tray(struct fws_tray *tray, size_t slab_len, size_t len) {
     return 0;
 }
 
+/* Nothing came into the space that was given last: the slab goes back if it is empty. */
+static int give_space_back(struct fastws_conn *conn) {
+    const struct fws_tray *tray = tray_of(conn);
+    /* What was walked may have views: only a slab that nothing was received into has none. */
+    if (holds_tray(conn) && tray->slab && tray->tail == tray->slab->bytes) drop_tray(conn);
+    if (!conn->reader) return 0;
+    fws_reader_give_space_back(conn->reader);
+    if (fws_reader_is_idle(conn->reader)) return_reader(conn);
+    return 0;
+}
+
 int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
     if (conn->is_stopped) return conn->error;
-    if (len == 0) return 0;
+    if (len == 0) return give_space_back(conn);
     if (conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
     if (holds_tray(conn)) {
         TRY(fill_tray(tray_of(conn), conn->writer.pool->slab_len, len));
@@ -197,8 +208,9 @@ static int fail(struct fastws_conn *conn, struct fastws_event *event, int error)
     *event = (struct fastws_event){.kind = FASTWS_EVENT_ERROR,
                                    .close_code = code,
                                    .error = error,
+                                   .stream_offset = fastws_conn_offset(conn),
                                    .error_offset = reader && reader->error == error ? reader->error_offset : 0};
-    conn->received = fastws_conn_offset(conn);
+    conn->received = event->stream_offset;
     fws_conn_drop_input(conn);
     stop(conn, FASTWS_CONN_FAILED, error);
     return 1;
@@ -261,11 +273,15 @@ static int rest(struct fastws_conn *conn, struct fastws_event *event) {
  * text that is refused is masked again: it is the reader's to say so. */
 static int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
     struct fws_tray *tray = tray_of(conn);
+    uint8_t *head = tray->head, *tail = tray->tail;
+    /* One load of both would wait until the store of one of them, a moment ago, has reached the cache: 20 cycles. */
+    FWS_KEEP_WORD(head);
+    FWS_KEEP_WORD(tail);
     const struct fastws_conn_config *config = conn->config;
     uint64_t max_frame = config->limits.max_frame, max_message = config->limits.max_message;
     uint64_t max = max_frame - 1 < max_message - 1 ? max_frame : max_message; /* 0, none, is the largest */
-    struct fws_run run = {.head = tray->head,
-                          .tail = tray->tail,
+    struct fws_run run = {.head = head,
+                          .tail = tail,
                           .payload_max = max ? max : UINT64_MAX,
                           .mask_bit = conn->is_client ? 0 : 0x80,
                           .is_text_checked = config->is_utf8_checked};

@@ -236,14 +236,24 @@ static void end_flood(struct fastws_conn *conn) {
     conn->life_ms = fws_conn_now_ms(conn);
 }
 
+static int is_flooded(const struct fastws_conn *conn) {
+    size_t max = conn->config->limits.max_control_pending;
+    return max != 0 && fws_writer_replies(&conn->writer) > max;
+}
+
+void fws_conn_judge_queue(struct fastws_conn *conn) {
+    const struct fastws_conn_config *config = conn->config;
+    size_t mark = conn->is_full ? config->queue_low : config->queue_high;
+    conn->is_full = config->queue_high > 0 && conn->writer.queued > mark;
+    if (conn->is_flooded && !is_flooded(conn)) end_flood(conn);
+}
+
 int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
     if (len > conn->writer.listed) return FASTWS_ERR_ARGUMENT;
     /* Neither full nor flooded was what went the short way. */
     if (FWS_LIKELY(fws_writer_sent_plain(&conn->writer, len))) return 0;
     fws_writer_sent(&conn->writer, len);
-    if (conn->is_full && conn->writer.queued <= conn->config->queue_low) conn->is_full = 0;
-    if (!conn->is_flooded) return 0;
-    if (fws_writer_replies(&conn->writer) <= conn->config->limits.max_control_pending) end_flood(conn);
+    fws_conn_judge_queue(conn);
     return 0;
 }
 

@@ -218,7 +218,7 @@ int fastws_conn_close(struct fastws_conn *conn, uint16_t code, const char *reaso
     if (conn->close_sent) return FASTWS_ERR_CLOSED;
     TRY(fws_conn_queue_close(conn, code, reason, len));
     if (conn->state == FASTWS_CONN_OPEN) conn->state = FASTWS_CONN_CLOSING;
-    fws_conn_choose_way(conn);
+    fws_conn_choose_ways(conn);
     return 0;
 }
 
@@ -234,6 +234,7 @@ static void end_flood(struct fastws_conn *conn) {
     conn->is_flooded = 0;
     conn->is_ping_out = 0;
     conn->life_ms = fws_conn_now_ms(conn);
+    fws_conn_choose_ways(conn);
 }
 
 static int is_flooded(const struct fastws_conn *conn) {

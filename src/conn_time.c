@@ -61,7 +61,7 @@ uint64_t fastws_conn_deadline_ms(const struct fastws_conn *conn) {
 /* There is one clock. What the pool knows in microseconds stays as it is. */
 static void advance_clock(struct fastws_pool *pool, uint64_t now_ms) {
     uint64_t now_us = now_ms < UINT64_MAX / 1000 ? now_ms * 1000 : UINT64_MAX - 1;
-    if (pool->now_us < now_us) pool->now_us = now_us;
+    if (pool->now_us < now_us) fastws_pool_set_now(pool, now_us);
 }
 
 int fastws_conn_on_time(struct fastws_conn *conn, uint64_t now_ms) {

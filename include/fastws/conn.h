@@ -109,8 +109,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_reset(struct fastw
                                                                     const struct fastws_conn_config *config);
 
 /* Gives a connection another configuration while it runs: limits, checks and extensions hold from the next frame header
- * on, the rest at once: marks and the limit of control replies judge what is queued already. How messages are handed out and cut into fragments stays: fastws_conn_set_delivery() and
- * fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
+ * on, the rest at once: marks and the limit of control replies judge what is queued already. How messages are handed
+ * out and cut into fragments stays: fastws_conn_set_delivery() and fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
  *   config   as for fastws_conn_init(), with the same role; the one before may go
  * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Invalidates no view. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_set_config(struct fastws_conn *conn,

@@ -213,7 +213,7 @@ struct fastws_body; /* the payload of the frame that on_continuation is called f
  *                     in _read_data, _read_text, _read_binary, _next_frame, _read and _discard, between messages and
  *                     inside of them. The event and its view live until it returns. With is_pong_automatic and
  *                     is_close_automatic 0 it is also what answers: see fastws_stream_answer(). A read call in it is
- *                     refused with FASTWS_ERR_STATE: what comes behind the frame belongs to the call that it
+ *                     refused with FASTWS_ERR_READER_BUSY: what comes behind the frame belongs to the call that it
  *                     interrupts, and would be lost to that
  *   on_continuation   called when fastws_stream_read() or _discard() comes to a frame that continues the message. What
  *                     it takes through fastws_body_read() is not read again

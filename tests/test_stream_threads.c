@@ -391,6 +391,9 @@ static void *hammer_read(void *argument) {
         }
         side->received++;
     }
+    /* The last pongs may still be queued, because the peer took no bytes just then, and nobody reads here any more. */
+    fastws_stream_cork(side->stream);
+    if (fastws_stream_uncork(side->stream) != 0) abort();
     return NULL;
 }
 

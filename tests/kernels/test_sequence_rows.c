@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "rows.h"
+#include "sampling.h"
 
 enum { LONGEST = 4, CAP = 1100, KEY_LEN = 4 };
 
@@ -189,7 +190,7 @@ static void for_each_trial(trial_test *test, uint32_t step_through_simde) {
         for (int way = 0; way < WAYS; way++) {
             if (!is_new(row, i, (enum way)way)) continue;
             struct trial trial = {.row = row, .way = (enum way)way};
-            test(&trial, strstr(row->name, "SIMDe") ? step_through_simde : 1);
+            test(&trial, (strstr(row->name, "SIMDe") ? step_through_simde : 1) * sample_step());
         }
     }
 }

@@ -115,7 +115,7 @@ static void check_part(const struct fws_kernels *row, unsigned part) {
                     (unsigned long)(first + i));
             exit(EXIT_FAILURE);
         }
-        printf("%s: part %u of 0 to %d: %u of %d, %.0f s\n", row->name, part, PARTS - 1, step + 1, STEPS,
+        printf("%s, part %u: %u of %d, %.0f s\n", row->name, part, step + 1, STEPS,
                difftime(time(NULL), began));
         fflush(stdout);
     }

@@ -124,7 +124,8 @@ static void fail_trial(const struct trial *trial, const char *what) {
     static const char *const ways[] = {"checked", "unmasked in place", "unmasked copying"};
     const uint8_t *bytes = trial->text->plain + trial->text->place;
     fail_msg("%s: %02x %02x %02x %02x at %zu of %zu, cut at %zu, %s, slop %zu: %s", trial->row->name, bytes[0],
-             bytes[1], bytes[2], bytes[3], trial->text->place, trial->text->len, trial->cut, ways[trial->way], trial->slop, what);
+             bytes[1], bytes[2], bytes[3], trial->text->place, trial->text->len, trial->cut, ways[trial->way],
+             trial->slop, what);
 }
 
 /* Has the row go on with text[begin, end). Returns how many bytes it accepts. */

@@ -45,7 +45,8 @@ static void run(struct outcome *out, frames_fn *frames, const struct input *in) 
     }
 }
 
-static void compare(const struct fws_kernels *row, const struct outcome *got, const struct outcome *wanted, size_t len) {
+static void compare(const struct fws_kernels *row, const struct outcome *got, const struct outcome *wanted,
+                    size_t len) {
     REQUIRE(row, got->count == wanted->count);
     REQUIRE(row, got->head == wanted->head);
     REQUIRE(row, got->error == wanted->error);

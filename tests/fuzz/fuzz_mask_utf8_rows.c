@@ -66,8 +66,8 @@ static struct outcome run(const struct fws_kernels *row, const struct settings *
 }
 
 /* Returns 1 if the text may go on, from *after. */
-static int compare(const struct fws_kernels *row, const struct settings *settings, const struct call *call, enum way way,
-                   struct fws_utf8_state *after) {
+static int compare(const struct fws_kernels *row, const struct settings *settings, const struct call *call,
+                   enum way way, struct fws_utf8_state *after) {
     struct outcome wanted = judge(call), got = run(row, settings, call, way);
     REQUIRE(row, got.accepted == wanted.accepted);
     if (wanted.accepted < call->len) return 0;

@@ -61,7 +61,7 @@ static void make_sequence(uint8_t dst[LONGEST], uint32_t n, uint32_t turn) {
         chosen[i] = i < 2 ? &classes[n % count] : &late_classes[n % count];
         n /= count;
     }
-    for (int i = 0; i < LONGEST; i++) dst[i] = chosen[i]->members[(turn + turn / (3u + (unsigned)i)) % chosen[i]->count];
+    for (uint32_t i = 0; i < LONGEST; i++) dst[i] = chosen[i]->members[(turn + turn / (3 + i)) % chosen[i]->count];
 }
 
 /* A text with a sequence in it, plain and masked; FWS_SLOP bytes behind it can be read. */
@@ -123,8 +123,9 @@ struct trial {
 static void fail_trial(const struct trial *trial, const char *what) {
     static const char *const ways[] = {"checked", "unmasked in place", "unmasked copying"};
     const uint8_t *bytes = trial->text->plain + trial->text->place;
-    fail_msg("%s: %02x %02x %02x %02x at %zu of %zu, cut at %zu, %s, slop %zu: %s", trial->row->name, bytes[0], bytes[1],
-             bytes[2], bytes[3], trial->text->place, trial->text->len, trial->cut, ways[trial->way], trial->slop, what);
+    fail_msg("%s: %02x %02x %02x %02x at %zu of %zu, cut at %zu, %s, slop %zu: %s", trial->row->name, bytes[0],
+             bytes[1], bytes[2], bytes[3], trial->text->place, trial->text->len, trial->cut, ways[trial->way],
+             trial->slop, what);
 }
 
 /* Has the row go on with text[begin, end). Returns how many bytes it accepts. */

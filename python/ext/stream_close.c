@@ -2,8 +2,10 @@
 /* Closing a Stream: the close handshake of RFC 6455 7.1.2, and the end of the transport. */
 #include "stream.h"
 
+#include <fastws/close.h>
 #include <fastws/error.h>
 
+#include "args.h"
 #include "errors.h"
 
 /* How long a peer that was told of its error may go on sending before the socket is closed under it. */
@@ -37,7 +39,22 @@ static int await_close(struct stream *self) {
     return 0;
 }
 
+/* No close frame can follow half of a raw frame: the byte stream ends there. */
+static int give_up_raw(struct stream *self, PyObject *code, PyObject *reason) {
+    uint16_t number;
+    const char *text;
+    Py_ssize_t len;
+    if (arg_close(code, reason, &number, &text, &len) < 0) return -1;
+    if (self->is_reading) {
+        PyErr_SetString(PyExc_RuntimeError, "the payload that write_header() announced is not complete");
+        return -1;
+    }
+    self->is_broken = 1;
+    return 0;
+}
+
 static int send_close(struct stream *self, PyObject *code, PyObject *reason) {
+    if (self->raw_left && !self->is_broken) return give_up_raw(self, code, reason);
     if (protocol_send_close(&self->protocol, self->state, code, reason) < 0) return -1;
     /* Another thread that is sending takes the close frame along. */
     return stream_flush_replies(self);
@@ -55,9 +72,7 @@ PyObject *stream_close(struct stream *self, PyObject *code, PyObject *reason) {
     int result = self->is_broken ? 0 : await_close(self);
     /* Whatever interrupted the handshake, nothing more can be expected of it. */
     if (!self->protocol.error) {
-        self->protocol.error = FASTWS_ERR_IO;
-        self->protocol.error_code = 1006;
-        self->protocol.error_offset = -1;
+        protocol_note_error(&self->protocol, FASTWS_ERR_IO, FASTWS_CLOSE_ABNORMAL_CLOSURE);
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);

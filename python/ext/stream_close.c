@@ -45,6 +45,11 @@ static int give_up_raw(struct stream *self, PyObject *code, PyObject *reason) {
     const char *text;
     Py_ssize_t len;
     if (arg_close(code, reason, &number, &text, &len) < 0) return -1;
+    int error = number == FASTWS_CLOSE_NO_STATUS_RCVD ? 0 : fastws_close_check(number, NULL, 0);
+    if (error < 0) {
+        error_raise_value(error);
+        return -1;
+    }
     if (self->is_reading) {
         PyErr_SetString(PyExc_RuntimeError, "the payload that write_header() announced is not complete");
         return -1;

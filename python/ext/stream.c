@@ -273,6 +273,17 @@ static PyMethodDef stream_methods[] = {
      "ping($self, /, data=b'')\n--\n\nSends a ping with at most 125 bytes. RFC 6455 5.5.2."},
     {"pong", (PyCFunction)(void (*)(void))stream_pong, METH_FASTCALL | METH_KEYWORDS,
      "pong($self, /, data=b'')\n--\n\nSends a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
+    {"answer", (PyCFunction)(void (*)(void))stream_answer, METH_FASTCALL | METH_KEYWORDS,
+     "answer($self, opcode, data)\n--\n\n"
+     "Answers a control frame as RFC 6455 5.5 asks, where that is not automatic: answer(*read_message()).\n\n"
+     "A ping is answered with its payload, a close frame with its code, a pong with nothing.\n\n"
+     "Args:\n"
+     "    opcode: OpCode.PING, OpCode.PONG or OpCode.CLOSE.\n"
+     "    data: the payload, bytes-like.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: a close frame was sent before, as auto_close does.\n"
+     "    RuntimeError: write_header() has begun a frame.\n"
+     "    ValueError: it is no control frame, or none that may be sent."},
     {"close", (PyCFunction)(void (*)(void))stream_close_method, METH_FASTCALL | METH_KEYWORDS,
      "close($self, code=1000, reason='')\n--\n\n"
      "Closes the connection and io: sends a close frame, waits for that of the peer. RFC 6455 7.1.2.\n\n"

@@ -113,6 +113,7 @@ int stream_finish_close(struct stream *self);
 PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *stream_set_extensions(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *stream_answer(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *stream_cork(PyObject *self, PyObject *ignored);
 PyObject *stream_read_header(PyObject *self, PyObject *ignored);
 PyObject *stream_read_exactly(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);

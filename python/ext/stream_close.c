@@ -65,6 +65,38 @@ static int send_close(struct stream *self, PyObject *code, PyObject *reason) {
     return stream_flush_replies(self);
 }
 
+/* Sends the code of a close frame back. RFC 6455 5.5.1. */
+static int answer_close(struct stream *self, PyObject *data) {
+    Py_buffer view;
+    uint16_t code;
+    const uint8_t *reason;
+    size_t len;
+    if (arg_bytes(data, "data", &view) < 0) return -1;
+    int error = fastws_close_parse(view.buf, (size_t)view.len, &code, &reason, &len);
+    PyBuffer_Release(&view);
+    if (error < 0) {
+        error_raise_value(error);
+        return -1;
+    }
+    if (stream_begin_send(self) < 0) return -1;
+    return stream_end_send(self, fastws_conn_close(self->protocol.conn, code, NULL, 0), NULL);
+}
+
+PyObject *stream_answer(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"opcode", "data", NULL};
+    struct stream *self = (struct stream *)object;
+    PyObject *sorted[2];
+    unsigned opcode;
+    if (arg_sort("answer", args, count, kwnames, names, 2, 2, sorted) < 0) return NULL;
+    if (arg_opcode(sorted[0], &opcode) < 0) return NULL;
+    switch (opcode) {
+    case FASTWS_OPCODE_PING: return stream_send_control(self, 1, sorted[1]) < 0 ? NULL : Py_NewRef(Py_None);
+    case FASTWS_OPCODE_PONG: Py_RETURN_NONE;
+    case FASTWS_OPCODE_CLOSE: return answer_close(self, sorted[1]) < 0 ? NULL : Py_NewRef(Py_None);
+    default: PyErr_SetString(PyExc_ValueError, "only control frames are answered"); return NULL;
+    }
+}
+
 PyObject *stream_close(struct stream *self, PyObject *code, PyObject *reason) {
     if (send_close(self, code, reason) < 0) return NULL;
     if (!self->transport.io) Py_RETURN_NONE;

@@ -61,7 +61,7 @@ static PyObject *cork_exit(PyObject *object, PyObject *const *args, Py_ssize_t c
     /* The stream that was corked is gone, or there was no block. */
     if (self->entered == 0 || self->resets != self->stream->resets) Py_RETURN_NONE;
     self->entered--;
-    return stream_uncork(self->stream) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_if(stream_uncork(self->stream));
 }
 
 static PyMethodDef cork_methods[] = {

@@ -128,8 +128,6 @@ static PyObject *stream_iternext(PyObject *object) {
     return data;
 }
 
-static PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
-
 static PyObject *stream_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"data", "opcode", NULL};
     PyObject *sorted[2];

@@ -110,6 +110,9 @@ int stream_finish_close(struct stream *self);
 
 /* ---- Methods in files of their own ---- */
 
+/* What a method returns that has nothing to say. */
+static inline PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
+
 PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *stream_set_extensions(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);

@@ -90,9 +90,9 @@ PyObject *stream_answer(PyObject *object, PyObject *const *args, Py_ssize_t coun
     if (arg_sort("answer", args, count, kwnames, names, 2, 2, sorted) < 0) return NULL;
     if (arg_opcode(sorted[0], &opcode) < 0) return NULL;
     switch (opcode) {
-    case FASTWS_OPCODE_PING: return stream_send_control(self, 1, sorted[1]) < 0 ? NULL : Py_NewRef(Py_None);
+    case FASTWS_OPCODE_PING: return none_if(stream_send_control(self, 1, sorted[1]));
     case FASTWS_OPCODE_PONG: Py_RETURN_NONE;
-    case FASTWS_OPCODE_CLOSE: return answer_close(self, sorted[1]) < 0 ? NULL : Py_NewRef(Py_None);
+    case FASTWS_OPCODE_CLOSE: return none_if(answer_close(self, sorted[1]));
     default: PyErr_SetString(PyExc_ValueError, "only control frames are answered"); return NULL;
     }
 }

@@ -118,7 +118,7 @@ PyObject *stream_reset(PyObject *object, PyObject *args, PyObject *kwargs) {
         transport_free(&transport);
     }
     arguments_clear(&given);
-    return result < 0 ? NULL : Py_NewRef(Py_None);
+    return none_if(result);
 }
 
 PyObject *stream_set_extensions(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {

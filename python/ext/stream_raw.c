@@ -117,8 +117,6 @@ PyObject *stream_read_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     return frame;
 }
 
-static PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
-
 PyObject *stream_write_header(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct stream *self = (struct stream *)object;
     PyObject *argument;

@@ -116,7 +116,8 @@ static void read_options(struct options *options, const uint8_t *data) {
 static void check_event(const struct run *run, const struct fastws_event *event, int count) {
     const struct fastws_limits *limits = &run->options->config.limits;
     REQUIRE(event->ptr != NULL || event->len == 0);
-    REQUIRE(event->reserved == 0 && event->reserved2 == 0 && event->remaining == 0);
+    REQUIRE(event->reserved == 0 && event->reserved2 == 0);
+    REQUIRE(event->kind == FASTWS_EVENT_ERROR || event->remaining == 0);
     if (event->kind == FASTWS_EVENT_MESSAGE) {
         REQUIRE(event->opcode == 1 || event->opcode == 2);
         REQUIRE(limits->max_message == 0 || event->len <= limits->max_message);

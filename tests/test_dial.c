@@ -107,7 +107,9 @@ static void keys_differ(void **state) {
         const void *ptr;
         size_t len;
         fastws_dial_request(dial, &ptr, &len);
-        const char *key = strstr(ptr, "Sec-WebSocket-Key: ");
+        char request[256];
+        assert_in_range(snprintf(request, sizeof request, "%.*s", (int)len, (const char *)ptr), 1, sizeof request - 1);
+        const char *key = strstr(request, "Sec-WebSocket-Key: ");
         assert_non_null(key);
         memcpy(keys[i], key + 19, 24);
         fastws_dial_free(dial);

@@ -12,7 +12,8 @@ if(NOT TARGET kernel_rows)
   target_include_directories(kernel_rows PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
   target_include_directories(kernel_rows SYSTEM PRIVATE ${SIMDE_INCLUDE_DIR})
   target_compile_definitions(kernel_rows PRIVATE _POSIX_C_SOURCE=200809L FASTWS_NO_ZLIB)
-  target_compile_options(kernel_rows PRIVATE -UNDEBUG)
+  # SIMDe adds and subtracts lanes as signed numbers, and means them to wrap: UBSan is told so.
+  target_compile_options(kernel_rows PRIVATE -UNDEBUG -fwrapv)
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     # SIMDe asks for loops to be vectorised; where clang then cannot, it says so at the line that inlined them.
     target_compile_options(kernel_rows PRIVATE -Wno-pass-failed)

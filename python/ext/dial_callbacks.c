@@ -106,7 +106,8 @@ static void on_response(void *context, struct fastws_slice bytes) {
 
 /* Only shows: what it raises can go nowhere but to sys.unraisablehook. */
 void dial_show_end(struct dial *self) {
-    if (!self->on_end) return;
+    if (!self->on_end || self->is_shown) return;
+    self->is_shown = 1;
     const void *request;
     size_t len;
     fastws_dial_request(self->dial, &request, &len);

@@ -16,6 +16,7 @@
     ├── InvalidProxy              the address of a proxy that is none; also a ValueError
     └── HandshakeError            the opening handshake failed: HTTP status
         ├── HandshakeTimeout          it took too long: 408; also a TimeoutError
+        ├── DialCancelled             the program gave the dial up
         ├── InvalidMessage            a head that is not HTTP/1.1 as it has to be, is too large or ends too early
         ├── InvalidStatus             the server answered with another status than 101: response
         ├── InvalidHeader             a header is missing, repeated or malformed
@@ -47,6 +48,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ControlFlood",
+    "DialCancelled",
     "Error",
     "HandshakeError",
     "HandshakeTimeout",
@@ -201,6 +203,10 @@ InvalidHandshake = HandshakeError  # what websockets calls it
 
 class HandshakeTimeout(HandshakeError, TimeoutError):
     """The request did not arrive in time, or the connection was not open in time."""
+
+
+class DialCancelled(HandshakeError):
+    """The program gave the dial up, by the descriptor that it had named."""
 
 
 class InvalidMessage(HandshakeError):

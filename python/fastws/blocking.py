@@ -76,7 +76,8 @@ class Deadline:
     def lend(self, io: Any) -> None:
         """Gives io, which is held, to a function of the caller's: a socket blocks again, for as long as is left."""
         self._below = io
-        self.apply(io)
+        if isinstance(io, socket.socket):
+            io.settimeout(self.left())
 
     def apply(self, io: Any) -> None:
         """Makes what is done next with io end in time, if io can be told so."""

@@ -2,9 +2,10 @@
 /* Measures whole messages through connections in memory:
  *
  *   message_write/<server|client>/<payload>   queued, listed and sent, one at a time: what a send costs but the write
- *   message_echo/<payload>                    a client sends 64, a server reads and answers them, the client reads: what
- *                                             is listed by one is copied into the space of the other, as sockets do
- *   message_echo_single/<payload>             the same, one message at a time
+ *   message_echo/<payload>                    a client writes a message, a server reads and answers it, the client reads:
+ *                                             what is listed by one is fed to the other where it lies
+ *   message_echo_copied/<payload>             the same, copied into the other's space, as sockets do
+ *   message_echo_batch/<payload>              the same, copied, with 64 messages on their way at once
  *   broadcast/<peers>                         a prepared message of 64 bytes queued on each of that many connections
  *
  * The counter allocations says how often memory was asked for, per item. */
@@ -122,6 +123,31 @@ void message_write(benchmark::State &state, fastws_role role) {
     state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(len));
 }
 
+/* Hands every message that has come to take. */
+template <typename Take> void read(fastws_conn *conn, Take take) {
+    fastws_event events[event_cap];
+    int n;
+    while ((n = fastws_conn_next(conn, events, event_cap)) > 0) {
+        for (int i = 0; i < n; i++) take(events[i]);
+    }
+    if (n < 0) std::abort();
+}
+
+/* Lets one read what the other has pending where it lies, and hands every message to take. */
+template <typename Take> void feed(fastws_conn *from, fastws_conn *to, Take take) {
+    fastws_iovec pieces[piece_cap];
+    do {
+        int count = fastws_conn_pending(from, pieces, piece_cap);
+        size_t sent = 0;
+        for (int i = 0; i < count; i++) {
+            if (fastws_conn_feed(to, const_cast<void *>(pieces[i].base), pieces[i].len) < 0) std::abort();
+            read(to, take);
+            sent += pieces[i].len;
+        }
+        if (fastws_conn_sent(from, sent) < 0) std::abort();
+    } while (fastws_conn_pending_len(from) > 0);
+}
+
 /* Brings what one has pending to the other, as a socket would. */
 void carry(fastws_conn *from, fastws_conn *to) {
     fastws_iovec pieces[piece_cap];
@@ -141,21 +167,16 @@ void carry(fastws_conn *from, fastws_conn *to) {
     if (fastws_conn_sent(from, sent) < 0) std::abort();
 }
 
-/* Carries until nothing is pending, and hands every message that comes to take. */
-template <typename Take> void exchange(fastws_conn *from, fastws_conn *to, Take take) {
-    fastws_event events[event_cap];
+/* Carries until nothing is pending, and hands every message to take. */
+template <typename Take> void copy(fastws_conn *from, fastws_conn *to, Take take) {
     do {
         carry(from, to);
-        int n;
-        while ((n = fastws_conn_next(to, events, event_cap)) > 0) {
-            for (int i = 0; i < n; i++) take(events[i]);
-        }
-        if (n < 0) std::abort();
+        read(to, take);
     } while (fastws_conn_pending_len(from) > 0);
 }
 
 /* count messages are on their way at once, as when one receive brings many, and one write answers them. */
-void echo(benchmark::State &state, int count) {
+template <bool is_fed> void echo(benchmark::State &state, int count) {
     const auto len = static_cast<size_t>(state.range(0));
     std::vector<uint8_t> payload(len, 'x');
     Pool client_pool, server_pool;
@@ -165,11 +186,18 @@ void echo(benchmark::State &state, int count) {
         for (int i = 0; i < count; i++) {
             if (fastws_conn_send(client.conn, FASTWS_OPCODE_TEXT, payload.data(), len) < 0) std::abort();
         }
-        exchange(client.conn, server.conn, [&](const fastws_event &event) {
+        auto answer = [&](const fastws_event &event) {
             if (fastws_conn_send(server.conn, event.opcode, event.ptr, static_cast<size_t>(event.len)) < 0)
                 std::abort();
-        });
-        exchange(server.conn, client.conn, [&](const fastws_event &event) { seen += event.len; });
+        };
+        auto see = [&](const fastws_event &event) { seen += event.len; };
+        if (is_fed) {
+            feed(client.conn, server.conn, answer);
+            feed(server.conn, client.conn, see);
+        } else {
+            copy(client.conn, server.conn, answer);
+            copy(server.conn, client.conn, see);
+        }
     };
     round();
     Allocations allocations(state, {&client_pool.memory, &server_pool.memory});
@@ -181,9 +209,11 @@ void echo(benchmark::State &state, int count) {
     state.SetBytesProcessed(items * static_cast<int64_t>(2 * len));
 }
 
-void message_echo(benchmark::State &state) { echo(state, 64); }
+void message_echo(benchmark::State &state) { echo<true>(state, 1); }
 
-void message_echo_single(benchmark::State &state) { echo(state, 1); }
+void message_echo_copied(benchmark::State &state) { echo<false>(state, 1); }
+
+void message_echo_batch(benchmark::State &state) { echo<false>(state, 64); }
 
 /* Draining is left out of what is timed: it is what message_write measures. */
 void broadcast(benchmark::State &state) {
@@ -223,9 +253,10 @@ void register_writes(const char *name, fastws_role role) {
 int main(int argc, char **argv) {
     register_writes("message_write/server", FASTWS_ROLE_SERVER);
     register_writes("message_write/client", FASTWS_ROLE_CLIENT);
-    for (int64_t len : {0, 64, 125, 1024}) benchmark::RegisterBenchmark("message_echo", message_echo)->Arg(len);
     for (int64_t len : {0, 64, 125, 1024}) {
-        benchmark::RegisterBenchmark("message_echo_single", message_echo_single)->Arg(len);
+        benchmark::RegisterBenchmark("message_echo", message_echo)->Arg(len);
+        benchmark::RegisterBenchmark("message_echo_copied", message_echo_copied)->Arg(len);
+        benchmark::RegisterBenchmark("message_echo_batch", message_echo_batch)->Arg(len);
     }
     for (int64_t peers : {1, 1000, 10000}) benchmark::RegisterBenchmark("broadcast", broadcast)->Arg(peers);
     benchmark::Initialize(&argc, argv);

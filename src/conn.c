@@ -55,7 +55,7 @@ int fastws_conn_init(void *memory, const struct fastws_conn_config *config, stru
                                  .is_client = config->role == FASTWS_ROLE_CLIENT,
                                  .is_extended = config->extension_count > 0};
     fws_writer_init(&conn->writer, pool);
-    fws_conn_choose_way(conn);
+    fws_conn_choose_ways(conn);
     return 0;
 }
 
@@ -93,8 +93,10 @@ int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_co
     if (config->role != conn->config->role) return FASTWS_ERR_ARGUMENT;
     conn->config = config;
     conn->is_extended = config->extension_count > 0;
-    fws_conn_choose_way(conn);
+    fws_conn_choose_ways(conn);
     if (conn->reader) conn->reader->rules = fws_conn_rules(config);
+    if (fws_writer_holds_cork(&conn->writer)) fws_cork_leave_plain(&conn->writer.pool->cork);
+    fws_conn_judge_queue(conn);
     return 0;
 }
 
@@ -103,6 +105,32 @@ void fastws_conn_free(struct fastws_conn *conn) {
     const struct fastws_allocator *allocator = conn->writer.pool->allocator;
     drop_all(conn);
     if (conn->is_allocated) allocator->release(allocator->context, conn, sizeof *conn);
+}
+
+/* ---- Short ways ---- */
+
+static enum fws_send_way find_send_way(const struct fastws_conn *conn) {
+    size_t high = conn->config->queue_high;
+    /* What goes the short way is in the cork: too little for a mark that is not below its length. */
+    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended &&
+                   (high == 0 || high >= FWS_CORK_CAP);
+    if (!is_short) return FWS_SEND_LONG;
+    return conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
+}
+
+/* The length of the longest payload that both limits allow, as far as the length of a small frame can tell. */
+static uint16_t find_run_max(const struct fastws_limits *limits) {
+    uint64_t max = UINT16_MAX;
+    if (limits->max_frame != 0 && limits->max_frame < max) max = limits->max_frame;
+    if (limits->max_message != 0 && limits->max_message < max) max = limits->max_message;
+    return (uint16_t)max;
+}
+
+void fws_conn_choose_ways(struct fastws_conn *conn) {
+    conn->send_way = (uint8_t)find_send_way(conn);
+    conn->run_max = find_run_max(&conn->config->limits);
+    conn->may_use_tray = conn->delivery == FASTWS_DELIVER_MESSAGES && !conn->is_extended && !conn->is_stopped &&
+                         !conn->is_flooded;
 }
 
 /* ---- State ---- */

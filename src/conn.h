@@ -45,6 +45,8 @@ struct fastws_conn {
     uint8_t is_client;
     uint8_t is_extended; /* extensions judge and mark headers */
     uint8_t send_way;    /* enum fws_send_way */
+    uint8_t may_use_tray; /* whole messages may be handed out without a reader */
+    uint16_t run_max;     /* longest payload that goes that way: what the limits are, or more than any */
 };
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
@@ -52,6 +54,9 @@ _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at m
 static inline uint64_t fws_conn_now_ms(const struct fastws_conn *conn) {
     return fws_pool_now_ms(conn->writer.pool);
 }
+
+/* Finds out which short ways are open: call it when one of the things changes that it asks about. */
+FWS_PRIVATE void fws_conn_choose_ways(struct fastws_conn *conn);
 
 /* ---- Receiving: conn_receive.c ---- */
 
@@ -75,20 +80,15 @@ static inline int fws_conn_check_open(const struct fastws_conn *conn) {
     return conn->state == FASTWS_CONN_FAILED ? conn->error : FASTWS_ERR_CLOSED;
 }
 
-/* Call it when one of the things changes that it asks about. */
-static inline void fws_conn_choose_way(struct fastws_conn *conn) {
-    size_t high = conn->config->queue_high;
-    /* What goes the short way is in the cork: too little for a mark that is not below its length. */
-    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended &&
-                   (high == 0 || high >= FWS_CORK_CAP);
-    conn->send_way = !is_short ? FWS_SEND_LONG : conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
-}
-
 /* Call it after something was queued. */
 static inline void fws_conn_note_queued(struct fastws_conn *conn) {
     size_t high = conn->config->queue_high;
     if (FWS_UNLIKELY(conn->writer.queued > high && high > 0)) conn->is_full = 1;
 }
+
+/* Judges anew whether too much is queued, after some of it was sent or the marks have changed. What went the short way
+ * is never judged: fws_cork_leave_plain() first. */
+FWS_PRIVATE void fws_conn_judge_queue(struct fastws_conn *conn);
 
 /* Makes the header of a frame of ours: a client masks with a key that nobody can foresee (RFC 6455 5.3), and for data
  * frames extensions set their bits. Returns 0, FASTWS_ERR_RANDOM, or the error of an extension. */

@@ -20,10 +20,10 @@ static int holds_tray(const struct fastws_conn *conn) {
     return tray_of(conn)->holder == conn;
 }
 
-static void drop_tray(struct fastws_conn *conn) {
+static FWS_ALWAYS_INLINE void drop_tray(struct fastws_conn *conn) {
     struct fws_tray *tray = tray_of(conn);
+    tray->holder = NULL;
     if (tray->slab) fws_pool_return(conn->writer.pool, tray->slab);
-    *tray = (struct fws_tray){0};
 }
 
 void fws_conn_drop_input(struct fastws_conn *conn) {
@@ -43,13 +43,8 @@ static int borrow_reader(struct fastws_conn *conn) {
     return 0;
 }
 
-/* Whether messages that are whole may be handed out without a reader. */
-static int is_plain(const struct fastws_conn *conn) {
-    return conn->delivery == FASTWS_DELIVER_MESSAGES && !conn->is_extended;
-}
-
-static int may_take_tray(const struct fastws_conn *conn) {
-    return !conn->reader && !tray_of(conn)->holder && is_plain(conn);
+static FWS_ALWAYS_INLINE int may_take_tray(const struct fastws_conn *conn) {
+    return !conn->reader && !tray_of(conn)->holder && conn->may_use_tray;
 }
 
 /* Has a reader go on with what is on the tray. */
@@ -62,27 +57,29 @@ static int leave_tray(struct fastws_conn *conn) {
     }
     TRY(borrow_reader(conn));
     fws_reader_adopt(conn->reader, tray->slab, tray->head, tray->tail);
-    *tray = (struct fws_tray){0};
+    tray->holder = NULL;
     return 0;
 }
 
-static int take_tray_with_slab(struct fastws_conn *conn) {
-    struct fastws_slab *slab = fws_pool_lend(conn->writer.pool);
-    if (!slab) return FASTWS_ERR_NOMEM;
-    *tray_of(conn) = (struct fws_tray){.holder = conn, .slab = slab, .head = slab->bytes, .tail = slab->bytes};
-    return 0;
+static FWS_ALWAYS_INLINE void take_tray_with_slab(struct fastws_conn *conn, struct fastws_slab *slab) {
+    uint8_t *bytes = slab->bytes;
+    struct fws_tray *tray = tray_of(conn);
+    *tray = (struct fws_tray){
+        .holder = conn, .slab = slab, .head = bytes, .tail = bytes, .end = bytes + conn->writer.pool->slab_len};
 }
 
 /* ---- In ---- */
 
-int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
+static FWS_NOINLINE int space_long(struct fastws_conn *conn, void **ptr, size_t *cap) {
     if (conn->is_stopped) return conn->error;
     *ptr = NULL;
     *cap = 0;
     if (conn->is_flooded) return 0;
     if (may_take_tray(conn)) {
-        TRY(take_tray_with_slab(conn));
-        *ptr = tray_of(conn)->tail;
+        struct fastws_slab *slab = fws_pool_lend(conn->writer.pool);
+        if (!slab) return FASTWS_ERR_NOMEM;
+        take_tray_with_slab(conn, slab);
+        *ptr = slab->bytes;
         *cap = conn->writer.pool->slab_len;
         return 0;
     }
@@ -91,22 +88,51 @@ int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
     return fws_reader_space(conn->reader, ptr, cap);
 }
 
-static int fill_tray(struct fws_tray *tray, size_t slab_len, size_t len) {
-    if (!tray->slab || len > (size_t)(tray->slab->bytes + slab_len - tray->tail)) return FASTWS_ERR_ARGUMENT;
-    tray->tail += len;
+/* Of a call for each message, most is calls: here and below, the short way makes none. */
+int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
+    struct fastws_pool *pool = conn->writer.pool;
+    if (FWS_UNLIKELY(!may_take_tray(conn) || !pool->slabs)) return space_long(conn, ptr, cap);
+    struct fastws_slab *slab = fws_pool_lend_free(pool);
+    take_tray_with_slab(conn, slab);
+    *ptr = slab->bytes;
+    *cap = pool->slab_len;
     return 0;
 }
 
-int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
+/* Nothing came into the space that was given last: the slab goes back if it is empty. */
+static int give_space_back(struct fastws_conn *conn) {
+    const struct fws_tray *tray = tray_of(conn);
+    /* What was walked may have views: only a slab that nothing was received into has none. */
+    if (holds_tray(conn) && tray->slab && tray->tail == tray->slab->bytes) drop_tray(conn);
+    if (!conn->reader) return 0;
+    fws_reader_give_space_back(conn->reader);
+    if (fws_reader_is_idle(conn->reader)) return_reader(conn);
+    return 0;
+}
+
+static FWS_NOINLINE int filled_long(struct fastws_conn *conn, size_t len) {
     if (conn->is_stopped) return conn->error;
-    if (len == 0) return 0;
+    if (len == 0) return give_space_back(conn);
     if (conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
     if (holds_tray(conn)) {
-        TRY(fill_tray(tray_of(conn), conn->writer.pool->slab_len, len));
+        struct fws_tray *tray = tray_of(conn);
+        if (len > (size_t)(tray->end - tray->tail)) return FASTWS_ERR_ARGUMENT;
+        tray->tail += len;
     } else {
         if (!conn->reader) return FASTWS_ERR_ARGUMENT;
         TRY(fws_reader_filled(conn->reader, len));
     }
+    fws_conn_note_life(conn, len);
+    return 0;
+}
+
+int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
+    struct fws_tray *tray = tray_of(conn);
+    if (FWS_UNLIKELY(tray->holder != conn || !conn->may_use_tray)) return filled_long(conn, len);
+    uint8_t *tail = tray->tail;
+    /* 0 is none that the short way knows. */
+    if (FWS_UNLIKELY(len - 1 >= (size_t)(tray->end - tail))) return filled_long(conn, len);
+    tray->tail = tail + len;
     fws_conn_note_life(conn, len);
     return 0;
 }
@@ -116,7 +142,8 @@ int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len) {
     if (conn->is_flooded) return FASTWS_ERR_STATE;
     if (may_take_tray(conn)) {
         uint8_t *bytes = buf;
-        *tray_of(conn) = (struct fws_tray){.holder = conn, .head = bytes, .tail = len ? bytes + len : bytes};
+        uint8_t *end = len ? bytes + len : bytes;
+        *tray_of(conn) = (struct fws_tray){.holder = conn, .head = bytes, .tail = end, .end = end};
     } else {
         TRY(leave_tray(conn));
         TRY(borrow_reader(conn));
@@ -135,6 +162,7 @@ ptrdiff_t fastws_conn_read_raw(struct fastws_conn *conn, void *dst, size_t len) 
 int fastws_conn_set_delivery(struct fastws_conn *conn, int delivery) {
     if (delivery < FASTWS_DELIVER_MESSAGES || delivery > FASTWS_DELIVER_STREAM) return FASTWS_ERR_ARGUMENT;
     conn->delivery = (uint8_t)delivery;
+    fws_conn_choose_ways(conn);
     if (conn->reader) fws_reader_set_delivery(conn->reader, (unsigned)delivery);
     return 0;
 }
@@ -182,7 +210,7 @@ static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int err
     conn->is_stopped = 1;
     conn->since_ms = fws_conn_now_ms(conn);
     fws_conn_drop_draft(conn);
-    fws_conn_choose_way(conn);
+    fws_conn_choose_ways(conn);
 }
 
 /* Tells the peer why, once, and stops. RFC 6455 7.1.7. */
@@ -197,8 +225,9 @@ static int fail(struct fastws_conn *conn, struct fastws_event *event, int error)
     *event = (struct fastws_event){.kind = FASTWS_EVENT_ERROR,
                                    .close_code = code,
                                    .error = error,
+                                   .stream_offset = fastws_conn_offset(conn),
                                    .error_offset = reader && reader->error == error ? reader->error_offset : 0};
-    conn->received = fastws_conn_offset(conn);
+    conn->received = event->stream_offset;
     fws_conn_drop_input(conn);
     stop(conn, FASTWS_CONN_FAILED, error);
     return 1;
@@ -218,6 +247,7 @@ static void answer_ping(struct fastws_conn *conn, const struct fastws_event *eve
     if (max != 0 && fws_writer_replies(&conn->writer) > max && !conn->is_flooded) {
         conn->is_flooded = 1;
         conn->since_ms = fws_conn_now_ms(conn);
+        fws_conn_choose_ways(conn);
     }
 }
 
@@ -257,24 +287,6 @@ static int rest(struct fastws_conn *conn, struct fastws_event *event) {
     return 0;
 }
 
-/* Takes whole small messages off the tray. Returns their number; 0 with an empty tray, or none: then a reader goes on. A
- * text that is refused is masked again: it is the reader's to say so. */
-static int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    struct fws_tray *tray = tray_of(conn);
-    const struct fastws_conn_config *config = conn->config;
-    uint64_t max_frame = config->limits.max_frame, max_message = config->limits.max_message;
-    uint64_t max = max_frame - 1 < max_message - 1 ? max_frame : max_message; /* 0, none, is the largest */
-    struct fws_run run = {.head = tray->head,
-                          .tail = tray->tail,
-                          .payload_max = max ? max : UINT64_MAX,
-                          .mask_bit = conn->is_client ? 0 : 0x80,
-                          .is_text_checked = config->is_utf8_checked};
-    int n = conn->writer.pool->kernels->frames(&run, events, cap);
-    tray->head = run.head;
-    if (FWS_UNLIKELY(run.error)) fws_run_undo(&run, conn->writer.pool->kernels);
-    return n;
-}
-
 static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event *events, int cap) {
     if (conn->is_stopped) {
         conn->received = fastws_conn_offset(conn);
@@ -289,17 +301,27 @@ static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event 
     return n;
 }
 
+/* Takes whole small messages off the tray, which is not empty. Where it begins with anything else a reader goes on. A
+ * text that is refused is masked again: it is the reader's to say so. */
+static FWS_NOINLINE int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+    const struct fws_kernels *kernels = conn->writer.pool->kernels;
+    struct fws_tray *tray = tray_of(conn);
+    struct fws_run run;
+    run.head = tray->head;
+    run.tail = tray->tail;
+    run.payload_max = conn->run_max;
+    run.mask_bit = conn->is_client ? 0 : 0x80;
+    run.is_text_checked = conn->config->is_utf8_checked;
+    int n = kernels->frames(&run, events, cap);
+    tray->head = run.head;
+    if (FWS_UNLIKELY(run.error)) fws_run_undo(&run, kernels);
+    return FWS_LIKELY(n > 0) ? n : next_long(conn, events, cap);
+}
+
 int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
     const struct fws_tray *tray = tray_of(conn);
-    if (FWS_LIKELY(tray->holder == conn && is_plain(conn))) {
-        if (tray->head < tray->tail) {
-            int n = take_from_tray(conn, events, cap);
-            if (FWS_LIKELY(n > 0)) return n;
-        }
-        if (tray->head == tray->tail) {
-            drop_tray(conn);
-            return conn->due || conn->is_eof ? rest(conn, events) : 0;
-        }
-    }
-    return next_long(conn, events, cap);
+    if (FWS_UNLIKELY(tray->holder != conn || !conn->may_use_tray)) return next_long(conn, events, cap);
+    if (tray->head != tray->tail) return take_from_tray(conn, events, cap);
+    drop_tray(conn);
+    return FWS_UNLIKELY(conn->due || conn->is_eof) ? rest(conn, events) : 0;
 }

@@ -218,7 +218,7 @@ int fastws_conn_close(struct fastws_conn *conn, uint16_t code, const char *reaso
     if (conn->close_sent) return FASTWS_ERR_CLOSED;
     TRY(fws_conn_queue_close(conn, code, reason, len));
     if (conn->state == FASTWS_CONN_OPEN) conn->state = FASTWS_CONN_CLOSING;
-    fws_conn_choose_way(conn);
+    fws_conn_choose_ways(conn);
     return 0;
 }
 
@@ -234,6 +234,19 @@ static void end_flood(struct fastws_conn *conn) {
     conn->is_flooded = 0;
     conn->is_ping_out = 0;
     conn->life_ms = fws_conn_now_ms(conn);
+    fws_conn_choose_ways(conn);
+}
+
+static int is_flooded(const struct fastws_conn *conn) {
+    size_t max = conn->config->limits.max_control_pending;
+    return max != 0 && fws_writer_replies(&conn->writer) > max;
+}
+
+void fws_conn_judge_queue(struct fastws_conn *conn) {
+    const struct fastws_conn_config *config = conn->config;
+    size_t mark = conn->is_full ? config->queue_low : config->queue_high;
+    conn->is_full = config->queue_high > 0 && conn->writer.queued > mark;
+    if (conn->is_flooded && !is_flooded(conn)) end_flood(conn);
 }
 
 int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
@@ -241,9 +254,7 @@ int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
     /* Neither full nor flooded was what went the short way. */
     if (FWS_LIKELY(fws_writer_sent_plain(&conn->writer, len))) return 0;
     fws_writer_sent(&conn->writer, len);
-    if (conn->is_full && conn->writer.queued <= conn->config->queue_low) conn->is_full = 0;
-    if (!conn->is_flooded) return 0;
-    if (fws_writer_replies(&conn->writer) <= conn->config->limits.max_control_pending) end_flood(conn);
+    fws_conn_judge_queue(conn);
     return 0;
 }
 

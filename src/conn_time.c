@@ -31,7 +31,8 @@ void fws_conn_note_pong(struct fastws_conn *conn, const struct fastws_event *eve
     uint8_t payload[PING_LEN];
     write_ping(payload, conn->ping_number);
     if (conn->ping_us == UINT64_MAX || event->len != PING_LEN || memcmp(event->ptr, payload, PING_LEN) != 0) return;
-    uint64_t rtt_us = conn->writer.pool->now_us - conn->ping_us;
+    uint64_t now_us = conn->writer.pool->now_us;
+    uint64_t rtt_us = now_us > conn->ping_us ? now_us - conn->ping_us : 0;
     conn->rtt_us = rtt_us < UINT32_MAX ? (uint32_t)rtt_us : UINT32_MAX - 1;
     conn->ping_us = UINT64_MAX;
 }
@@ -57,7 +58,14 @@ uint64_t fastws_conn_deadline_ms(const struct fastws_conn *conn) {
     return after(conn->life_ms, config->ping_interval_ms);
 }
 
+/* There is one clock. What the pool knows in microseconds stays as it is. */
+static void advance_clock(struct fastws_pool *pool, uint64_t now_ms) {
+    uint64_t now_us = now_ms < UINT64_MAX / 1000 ? now_ms * 1000 : UINT64_MAX - 1;
+    if (pool->now_us < now_us) fastws_pool_set_now(pool, now_us);
+}
+
 int fastws_conn_on_time(struct fastws_conn *conn, uint64_t now_ms) {
+    advance_clock(conn->writer.pool, now_ms);
     uint64_t deadline = fastws_conn_deadline_ms(conn);
     if (deadline == UINT64_MAX || now_ms < deadline) return 0;
     if (conn->is_stopped) {

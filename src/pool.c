@@ -67,38 +67,28 @@ void fastws_pool_free(struct fastws_pool *pool) {
 
 void fastws_pool_set_now(struct fastws_pool *pool, uint64_t now_us) {
     pool->now_us = now_us;
+    pool->now_ms = now_us / 1000;
 }
 
 void fastws_pool_get_stats(const struct fastws_pool *pool, struct fastws_pool_stats *out) {
-    *out = pool->stats;
+    *out = (struct fastws_pool_stats){.slabs_made = pool->slabs_made,
+                                      .slabs_free = pool->free_count,
+                                      .slabs_lent = pool->slab_count - pool->free_count};
 }
 
-struct fastws_slab *fws_pool_lend(struct fastws_pool *pool) {
-    struct fastws_slab *slab = pool->slabs;
-    if (slab) {
-        pool->slabs = slab->next;
-        pool->stats.slabs_free--;
-    } else {
-        slab = pool->allocator->allocate(pool->allocator->context, slab_size(pool));
-        if (!slab) return NULL;
-        /* The slop is read, though no result depends on it: give it a value once. */
-        memset(slab->bytes + pool->slab_len, 0, FWS_SLAB_SLOP);
-        pool->stats.slabs_made++;
-    }
-    pool->stats.slabs_lent++;
-    slab->next = NULL;
+struct fastws_slab *fws_pool_make_slab(struct fastws_pool *pool) {
+    struct fastws_slab *slab = pool->allocator->allocate(pool->allocator->context, slab_size(pool));
+    if (!slab) return NULL;
+    /* The slop is read, though no result depends on it: give it a value once. */
+    memset(slab->bytes + pool->slab_len, 0, FWS_SLAB_SLOP);
+    pool->slabs_made++;
+    pool->slab_count++;
     return slab;
 }
 
-void fws_pool_return(struct fastws_pool *pool, struct fastws_slab *slab) {
-    pool->stats.slabs_lent--;
-    if (pool->stats.slabs_free >= pool->slab_keep) {
-        release_slab(pool, slab);
-        return;
-    }
-    slab->next = pool->slabs;
-    pool->slabs = slab;
-    pool->stats.slabs_free++;
+void fws_pool_drop_slab(struct fastws_pool *pool, struct fastws_slab *slab) {
+    pool->slab_count--;
+    release_slab(pool, slab);
 }
 
 void *fws_pool_lend_desk(struct fastws_pool *pool) {

@@ -59,10 +59,12 @@ struct fws_cork {
 /* What one connection has received while nothing of it is incomplete: whole small messages need no reader. Another that
  * receives meanwhile has a reader. */
 struct fws_tray {
-    const void *holder;       /* the connection; NULL: nobody */
-    struct fastws_slab *slab; /* that the bytes are in; NULL: they are the caller's */
+    const void *holder;       /* the connection; NULL: nobody, and nothing below means anything */
     uint8_t *head;            /* first byte that is not parsed */
-    uint8_t *tail;            /* one past the last byte received */
+    struct fastws_slab *slab; /* that the bytes are in; NULL: they are the caller's */
+    uint8_t *tail;            /* one past the last byte received; not beside head, or compilers load both at once and
+                                 wait until the store of one of them, a moment ago, has reached the cache: 20 cycles */
+    uint8_t *end;             /* one past the last byte that may be received */
 };
 
 struct fastws_pool {
@@ -72,10 +74,13 @@ struct fastws_pool {
     size_t slab_len;
     unsigned slab_keep;
     struct fastws_slab *slabs;  /* free ones */
+    size_t free_count;          /* of them */
+    size_t slab_count;          /* of all, free or lent */
+    uint64_t slabs_made;        /* ever */
     struct fws_desk *desks;     /* free ones */
     unsigned desk_count;        /* of them */
-    struct fastws_pool_stats stats;
     uint64_t now_us;
+    uint64_t now_ms; /* the same */
     struct fws_tray tray;
     struct fws_random random;
     struct fws_cork cork;
@@ -94,14 +99,36 @@ FWS_PRIVATE void *fws_pool_lend_desk(struct fastws_pool *pool);
 /* Takes a desk back. */
 FWS_PRIVATE void fws_pool_return_desk(struct fastws_pool *pool, void *desk);
 
+/* Where the allocator is asked: lends a new slab, or NULL; takes one back that is not kept. */
+FWS_PRIVATE struct fastws_slab *fws_pool_make_slab(struct fastws_pool *pool);
+FWS_PRIVATE void fws_pool_drop_slab(struct fastws_pool *pool, struct fastws_slab *slab);
+
+/* Lends a free slab: there must be one. */
+static FWS_ALWAYS_INLINE struct fastws_slab *fws_pool_lend_free(struct fastws_pool *pool) {
+    struct fastws_slab *slab = pool->slabs;
+    pool->slabs = slab->next;
+    pool->free_count--;
+    return slab;
+}
+
 /* Lends a slab. Returns NULL when the allocator does. */
-FWS_PRIVATE struct fastws_slab *fws_pool_lend(struct fastws_pool *pool);
+static inline struct fastws_slab *fws_pool_lend(struct fastws_pool *pool) {
+    return FWS_LIKELY(pool->slabs != NULL) ? fws_pool_lend_free(pool) : fws_pool_make_slab(pool);
+}
 
 /* Takes a slab back. */
-FWS_PRIVATE void fws_pool_return(struct fastws_pool *pool, struct fastws_slab *slab);
+static inline void fws_pool_return(struct fastws_pool *pool, struct fastws_slab *slab) {
+    if (FWS_UNLIKELY(pool->free_count >= pool->slab_keep)) {
+        fws_pool_drop_slab(pool, slab);
+        return;
+    }
+    slab->next = pool->slabs;
+    pool->slabs = slab;
+    pool->free_count++;
+}
 
 static inline uint64_t fws_pool_now_ms(const struct fastws_pool *pool) {
-    return pool->now_us / 1000;
+    return pool->now_ms;
 }
 
 #endif

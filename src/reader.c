@@ -104,10 +104,19 @@ static const uint8_t event_kinds[16] = {[FASTWS_OPCODE_CLOSE] = FASTWS_EVENT_CLO
                                         [FASTWS_OPCODE_PING] = FASTWS_EVENT_PING,
                                         [FASTWS_OPCODE_PONG] = FASTWS_EVENT_PONG};
 
-static int parse_close(struct fastws_event *event) {
+/* Goes on to the byte of a reason that is no UTF-8. body is where its frame has its payload. */
+static void go_to_bad_reason(struct fws_reader *reader, uint8_t *body, size_t len) {
+    struct fws_utf8_state state = {0};
+    reader->error_offset = reader->pool->kernels->utf8(&state, body + 2, len - 2, 0);
+    reader->head = body + 2 + reader->error_offset;
+}
+
+static int parse_close(struct fws_reader *reader, uint8_t *body, struct fastws_event *event) {
     const uint8_t *reason;
     size_t reason_len;
-    TRY(fastws_close_parse(event->ptr, (size_t)event->len, &event->close_code, &reason, &reason_len));
+    int error = fastws_close_parse(body, (size_t)event->len, &event->close_code, &reason, &reason_len);
+    if (error == FASTWS_ERR_CLOSE_UTF8) go_to_bad_reason(reader, body, (size_t)event->len);
+    if (error < 0) return error;
     event->ptr = reason;
     event->len = reason_len;
     return 0;
@@ -125,7 +134,7 @@ static int take_control(struct fws_reader *reader, const struct fastws_header *h
     *event = (struct fastws_event){.ptr = payload, .len = len, .kind = event_kinds[header->opcode],
                                    .opcode = header->opcode, .flags = FASTWS_EVENT_FIRST | FASTWS_EVENT_LAST,
                                    .rsv = header->rsv};
-    if (header->opcode == FASTWS_OPCODE_CLOSE) TRY(parse_close(event));
+    if (header->opcode == FASTWS_OPCODE_CLOSE) TRY(parse_close(reader, payload, event));
     reader->head = payload + len;
     return STEP_EVENT;
 }

@@ -56,7 +56,7 @@ struct fws_reader {
     uint64_t message_len;     /* bytes that are gathered, unmasked and checked: none of them was handed out */
     uint64_t given_len;       /* bytes of the message before those: handed out, or dropped */
     uint64_t frame_remaining; /* bytes of the open data frame that have not been taken */
-    uint64_t error_offset;
+    uint64_t error_offset; /* in the text that was refused; head stands where the error is */
     int error; /* the error that stopped the reader, or 0 */
     struct fws_utf8_state utf8;
     uint32_t key; /* of the open data frame, turned to meet its next byte */
@@ -101,9 +101,10 @@ static inline int fws_reader_is_idle(const struct fws_reader *reader) {
 }
 
 /* The seams of conn.h, without the state of the connection: fastws_conn_space(), _filled(), _feed(), _read_raw(),
- * _set_delivery(), _discard(), _take(). */
+ * _set_delivery(), _discard(), _take(). _give_space_back() is fastws_conn_filled() with nothing. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_space(struct fws_reader *reader, void **ptr, size_t *cap);
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_filled(struct fws_reader *reader, size_t len);
+FWS_PRIVATE void fws_reader_give_space_back(struct fws_reader *reader);
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len);
 FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_reader_raw(struct fws_reader *reader, void *dst, size_t len);
 FWS_PRIVATE void fws_reader_set_delivery(struct fws_reader *reader, unsigned delivery);

@@ -243,6 +243,14 @@ int fws_reader_filled(struct fws_reader *reader, size_t len) {
     return 0;
 }
 
+/* A slab that nothing was received into since it was borrowed. */
+void fws_reader_give_space_back(struct fws_reader *reader) {
+    if (reader->input != FWS_INPUT_SLAB || reader->tail != reader->slab->bytes) return;
+    if (reader->store == FWS_STORE_INPUT || reader->store == FWS_STORE_SLAB) return;
+    return_slab(reader);
+    set_input(reader, FWS_INPUT_NONE, NULL, NULL);
+}
+
 int fws_reader_feed(struct fws_reader *reader, uint8_t *buf, size_t len) {
     fws_reader_recycle(reader);
     if (reader->input == FWS_INPUT_FED || reader->fed_len > 0) return FASTWS_ERR_STATE;

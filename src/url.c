@@ -167,9 +167,9 @@ static int is_name(struct fastws_slice text) {
 }
 
 int fws_url_host_kind(struct fastws_slice text, int is_bracketed) {
-    if (is_bracketed) return is_ipv6(text) ? FASTWS_HOST_IPV6 : FASTWS_ERR_URL_HOST;
+    if (is_bracketed) return is_ipv6(text) ? (int)FASTWS_HOST_IPV6 : (int)FASTWS_ERR_URL_HOST;
     if (is_ipv4(text)) return FASTWS_HOST_IPV4;
-    return is_name(text) && !ends_in_number(text) ? FASTWS_HOST_NAME : FASTWS_ERR_URL_HOST;
+    return is_name(text) && !ends_in_number(text) ? (int)FASTWS_HOST_NAME : (int)FASTWS_ERR_URL_HOST;
 }
 
 /* ---- The authority ---- */

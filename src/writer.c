@@ -143,7 +143,9 @@ int fws_writer_slab(struct fws_writer *writer, const struct fastws_header *heade
     if (written < 0) return written;
     size_t head_len = (size_t)written;
     TRY(fws_cork_take(writer));
-    if (len < FWS_BORROW_MIN || !fws_cork_has_room(writer, 0)) {
+    /* A slab that is mostly empty would be held for the little that is in it: what is queued has to bound memory. */
+    int is_worth_it = len >= FWS_BORROW_MIN && len >= writer->pool->slab_len / 4;
+    if (!is_worth_it || !fws_cork_has_room(writer, 0)) {
         TRY(queue_copy(writer, head, head_len, payload, len, key_of(header)));
     } else {
         frame_in_place(writer, payload, len, head, head_len, key_of(header));

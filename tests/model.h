@@ -66,6 +66,12 @@ static inline int model_header_error(const struct frame *frame, int is_fragmente
     return 0;
 }
 
+/* Returns where a reason goes wrong. */
+static inline uint64_t model_reason_error(const uint8_t *body, size_t len) {
+    ptrdiff_t off = model_utf8(body + 2, len - 2);
+    return off >= 0 ? (uint64_t)off : len - 2;
+}
+
 /* Writes down a control frame. Returns 1 if the stream ends with it. */
 static inline int model_control(struct log *log, const struct frame *frame) {
     unsigned opcode = frame->first & 15;
@@ -75,7 +81,7 @@ static inline int model_control(struct log *log, const struct frame *frame) {
         return 0;
     }
     int error = model_close_error(body, frame->len);
-    if (error) log_error(log, error, 0);
+    if (error) log_error(log, error, error == FASTWS_ERR_CLOSE_UTF8 ? model_reason_error(body, frame->len) : 0);
     if (!error && frame->len == 0) log_close(log, 1005, NULL, 0);
     if (!error && frame->len > 0) {
         log_close(log, (uint16_t)((unsigned)body[0] << 8 | body[1]), body + 2, frame->len - 2);

@@ -13,6 +13,7 @@
 #include <fastws/error.h>
 
 #include "model.h"
+#include "sampling.h"
 #include "support.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -136,14 +137,14 @@ static void agree_once(uint32_t *random, int delivery) {
 static void every_way_agrees_with_a_simple_decoder(void **state) {
     (void)state;
     uint32_t random = 7;
-    for (int i = 0; i < 4000; i++) agree_once(&random, FASTWS_DELIVER_FRAGMENTS);
-    for (int i = 0; i < 4000; i++) agree_once(&random, FASTWS_DELIVER_STREAM);
+    for (uint32_t i = 0; i < 4000; i += sample_step()) agree_once(&random, FASTWS_DELIVER_FRAGMENTS);
+    for (uint32_t i = 0; i < 4000; i += sample_step()) agree_once(&random, FASTWS_DELIVER_STREAM);
 }
 
 static void ways_may_change_at_any_time(void **state) {
     (void)state;
     uint32_t random = 11;
-    for (int i = 0; i < 6000; i++) agree_once(&random, SWITCHING);
+    for (uint32_t i = 0; i < 6000; i += sample_step()) agree_once(&random, SWITCHING);
 }
 
 /* ---- Fragments ---- */

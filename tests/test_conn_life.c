@@ -302,6 +302,55 @@ static void is_writable_until_the_high_mark_and_from_the_low_mark_on(void **stat
     }
 }
 
+/* Other marks used to hold from the next send on only. */
+static void other_marks_judge_what_is_queued(void **state) {
+    (void)state;
+    for (int is_masked = 0; is_masked < 2; is_masked++) {
+        struct end end;
+        end_prepare(&end, is_masked ? CLIENT : SERVER);
+        end_open(&end);
+        struct fastws_conn_config narrow = end.config, wide = end.config, none = end.config;
+        narrow.queue_high = 100;
+        narrow.queue_low = 50;
+        none.queue_high = none.queue_low = 0;
+        uint8_t payload[200] = {0};
+        assert_int_equal(fastws_conn_send(end.conn, 2, payload, sizeof payload), 0);
+        assert_int_equal(fastws_conn_is_writable(end.conn), 1);
+        assert_int_equal(fastws_conn_set_config(end.conn, &narrow), 0);
+        assert_int_equal(fastws_conn_is_writable(end.conn), 0);
+        assert_int_equal(fastws_conn_set_config(end.conn, &none), 0);
+        assert_int_equal(fastws_conn_is_writable(end.conn), 1);
+        assert_int_equal(fastws_conn_set_config(end.conn, &narrow), 0);
+        assert_int_equal(fastws_conn_is_writable(end.conn), 0);
+        assert_int_equal(fastws_conn_set_config(end.conn, &wide), 0);
+        assert_int_equal(fastws_conn_is_writable(end.conn), 1); /* below the low mark of wide */
+        assert_int_equal(fastws_conn_set_config(end.conn, &narrow), 0);
+        end_drain(&end, SIZE_MAX); /* all at once */
+        assert_int_equal(fastws_conn_is_writable(end.conn), 1);
+        end_close(&end);
+    }
+}
+
+/* Reading goes on at once where more replies may wait. */
+static void another_limit_of_replies_ends_a_flood(void **state) {
+    (void)state;
+    struct end end;
+    end_prepare(&end, SERVER);
+    end.config.limits.max_control_pending = 1;
+    end_open(&end);
+    struct fastws_conn_config wide = end.config;
+    wide.limits.max_control_pending = 100;
+    void *space;
+    size_t cap;
+    end_receive_frame(&end, 0x89, "ping", 4);
+    assert_int_equal(fastws_conn_space(end.conn, &space, &cap), 0);
+    assert_int_equal(cap, 0);
+    assert_int_equal(fastws_conn_set_config(end.conn, &wide), 0);
+    assert_int_equal(fastws_conn_space(end.conn, &space, &cap), 0);
+    assert_true(cap > 0);
+    end_close(&end);
+}
+
 static void every_kind_of_send_counts_for_the_marks(void **state) {
     (void)state;
     uint8_t *payload = make_payload(70000, 1);
@@ -373,6 +422,36 @@ static void measures_the_way_of_its_own_pings(void **state) {
     end_close(&end);
 }
 
+/* The ping used to be dated by a clock that nobody had set. */
+static void a_clock_that_only_on_time_tells_measures_round_trips_too(void **state) {
+    (void)state;
+    const uint8_t pong[] = {'f', 'w', 's', 0, 0, 0, 0, 1};
+    struct end end;
+    end_prepare(&end, SERVER);
+    end_open(&end);
+    assert_int_equal(fastws_conn_on_time(end.conn, 20000), 1);
+    assert_int_equal(fastws_conn_on_time(end.conn, 20007), 0);
+    end_receive_frame(&end, 0x8a, pong, sizeof pong);
+    assert_int_equal(fastws_conn_rtt_us(end.conn), 7000);
+    assert_int_equal(fastws_conn_deadline_ms(end.conn), 40007); /* the pong was a sign of life, then */
+    end_close(&end);
+}
+
+/* And one that on_time() is ahead of, by less than a batch, counts from there. */
+static void a_ping_is_dated_by_the_later_of_two_times(void **state) {
+    (void)state;
+    const uint8_t pong[] = {'f', 'w', 's', 0, 0, 0, 0, 1};
+    struct end end;
+    end_prepare(&end, SERVER);
+    end_open(&end);
+    fastws_pool_set_now(end.pool, 1000);
+    assert_int_equal(fastws_conn_on_time(end.conn, 20000), 1);
+    fastws_pool_set_now(end.pool, 20000 * 1000 + 250);
+    end_receive_frame(&end, 0x8a, pong, sizeof pong);
+    assert_int_equal(fastws_conn_rtt_us(end.conn), 250);
+    end_close(&end);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_large_message_changes_hands_without_a_copy),
@@ -383,9 +462,13 @@ int main(void) {
         cmocka_unit_test(reset_clears_errors_and_changes_settings),
         cmocka_unit_test(an_idle_connection_is_192_bytes_and_no_more),
         cmocka_unit_test(is_writable_until_the_high_mark_and_from_the_low_mark_on),
+        cmocka_unit_test(other_marks_judge_what_is_queued),
+        cmocka_unit_test(another_limit_of_replies_ends_a_flood),
         cmocka_unit_test(every_kind_of_send_counts_for_the_marks),
         cmocka_unit_test(without_a_high_mark_it_is_always_writable),
         cmocka_unit_test(measures_the_way_of_its_own_pings),
+        cmocka_unit_test(a_clock_that_only_on_time_tells_measures_round_trips_too),
+        cmocka_unit_test(a_ping_is_dated_by_the_later_of_two_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,69 @@ static void echo(struct end *end, const struct bytes *wire, size_t step) {
     }
 }
 
+static void ask_for_nothing(struct end *end) {
+    void *ptr;
+    size_t cap;
+    assert_int_equal(fastws_conn_space(end->conn, &ptr, &cap), 0);
+    assert_int_equal(stats_of(end).slabs_lent, 1);
+    assert_int_equal(fastws_conn_filled(end->conn, 0), 0);
+}
+
+/* The slab used to stay until the next fastws_conn_next(). */
+static void a_receive_that_brought_nothing_leaves_no_slab(void **state) {
+    (void)state;
+    for (unsigned delivery = 0; delivery <= FASTWS_DELIVER_STREAM; delivery++) {
+        struct end end;
+        end_prepare(&end, SERVER);
+        end.config.delivery = (uint8_t)delivery;
+        end_open(&end);
+        struct bytes wire = {0};
+        put_text(&wire, SERVER, "hello");
+        ask_for_nothing(&end);
+        assert_int_equal(stats_of(&end).slabs_lent, 0);
+        end_receive(&end, wire.ptr, wire.len);
+        ask_for_nothing(&end);
+        assert_int_equal(stats_of(&end).slabs_lent, 0);
+        end_receive(&end, wire.ptr, 8); /* a part, which stays */
+        size_t part = stats_of(&end).slabs_lent;
+        ask_for_nothing(&end);
+        assert_int_equal(stats_of(&end).slabs_lent, part);
+        end_receive(&end, wire.ptr + 8, wire.len - 8);
+        assert_int_equal(stats_of(&end).slabs_lent, 0);
+        assert_int_equal(end.last, 0);
+        bytes_free(&wire);
+        end_close(&end);
+    }
+}
+
+/* Nothing is lost of what was received before it, nor is a view of it. */
+static void a_receive_that_brought_nothing_takes_nothing_away(void **state) {
+    (void)state;
+    struct fastws_event events[2];
+    struct end end;
+    end_prepare(&end, SERVER);
+    end_open(&end);
+    struct bytes wire = {0};
+    put_text(&wire, SERVER, "hello");
+    void *ptr;
+    size_t cap;
+    for (int is_read = 0; is_read < 2; is_read++) { /* the second time through a reader */
+        assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
+        if (is_read) assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
+        memcpy(ptr, wire.ptr, wire.len);
+        assert_int_equal(fastws_conn_filled(end.conn, wire.len), 0);
+        assert_int_equal(fastws_conn_filled(end.conn, 0), 0);
+        assert_int_equal(fastws_conn_next(end.conn, events, 2), 1);
+        assert_int_equal(fastws_conn_filled(end.conn, 0), 0);
+        assert_memory_equal(events[0].ptr, "hello", 5);
+        assert_int_equal(stats_of(&end).slabs_lent, 1); /* with the view in it */
+        assert_int_equal(fastws_conn_next(end.conn, events, 2), 0);
+        assert_int_equal(stats_of(&end).slabs_lent, 0);
+    }
+    bytes_free(&wire);
+    end_close(&end);
+}
+
 static void put_fragmented(struct bytes *wire, enum fastws_role role, const uint8_t *payload, size_t len) {
     put_frame(wire, role, 0x02, payload, len / 3);
     for (int i = 0; i < 5; i++)
@@ -376,6 +439,8 @@ int main(void) {
         cmocka_unit_test(a_message_of_exactly_a_slab_allocates_no_block),
         cmocka_unit_test(a_thousand_connections_in_sequence_use_one_slab),
         cmocka_unit_test(an_idle_connection_holds_no_slab),
+        cmocka_unit_test(a_receive_that_brought_nothing_leaves_no_slab),
+        cmocka_unit_test(a_receive_that_brought_nothing_takes_nothing_away),
         cmocka_unit_test(a_declared_length_allocates_nothing),
         cmocka_unit_test(memory_grows_with_what_was_received),
         cmocka_unit_test(many_small_fragments_grow_a_block_by_doubling),

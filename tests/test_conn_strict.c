@@ -74,8 +74,8 @@ static const struct bad_stream bad_for_server[] = {
     {BYTES("\x88\x82" M "\x0b\xb7"), FASTWS_ERR_CLOSE_CODE_UNKNOWN, 0},             /* 2999 */
     {BYTES("\x88\x82" M "\x13\x88"), FASTWS_ERR_CLOSE_CODE_RANGE, 0},               /* 5000 */
     {BYTES("\x88\x82" M "\xff\xff"), FASTWS_ERR_CLOSE_CODE_RANGE, 0},               /* 65535 */
-    {BYTES("\x88\x85" M "\x03\xe8" "ab\xff"), FASTWS_ERR_CLOSE_UTF8, 0},
-    {BYTES("\x88\x84" M "\x03\xe8" "\xe2\x82"), FASTWS_ERR_CLOSE_UTF8, 0},          /* reason ends inside a character */
+    {BYTES("\x88\x85" M "\x03\xe8" "ab\xff"), FASTWS_ERR_CLOSE_UTF8, 2},
+    {BYTES("\x88\x84" M "\x03\xe8" "\xe2\x82"), FASTWS_ERR_CLOSE_UTF8, 2},          /* reason ends inside a character */
     {BYTES("\x82\xff\x00\x00\x00\x00\x01\x00\x00\x01" M), FASTWS_ERR_FRAME_TOO_LARGE, 0}, /* 16 MiB and 1 */
 };
 

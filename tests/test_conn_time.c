@@ -76,7 +76,7 @@ static void pings_after_silence_and_fails_without_an_answer(void **state) {
         assert_int_equal(fastws_conn_on_time(end.conn, START + 10000), 0);
         expect_error_event(&end, FASTWS_ERR_PING_TIMEOUT, 1011);
         assert_int_equal(fastws_conn_close_sent(end.conn), 1011);
-        expect_deadline(&end, START + 370 + 50); /* for the close frame to get out */
+        expect_deadline(&end, START + 10000 + 50); /* for the close frame to get out */
         end_close(&end);
     }
 }
@@ -313,7 +313,7 @@ static void the_defaults_are_20_20_and_10_seconds(void **state) {
     assert_int_equal(fastws_conn_on_time(end.conn, 20000), 1);
     expect_deadline(&end, 40000);
     assert_int_equal(fastws_conn_close(end.conn, 1000, "", 0), 0);
-    expect_deadline(&end, 10000); /* the pool's clock was never set: it stands at 0 */
+    expect_deadline(&end, 30000); /* the pool's clock was never set but by that call */
     end_close(&end);
 }
 

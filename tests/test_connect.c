@@ -246,9 +246,9 @@ static void the_deadline_covers_all_redirects(void **state) {
     struct fastws_dial_options options = make_options(&report);
     start_peer(&peer, serve_drops, "HTTP/1.1 302 x\r\nLocation: /\r\n\r\n");
     options.redirects_max = 1000000;
-    options.timeout_ms = 700; /* one takes half a second */
+    options.timeout_ms = 2000; /* one takes half a second, or more on a busy machine */
     expect_error(at("ws://127.0.0.1:%u/", &peer), &options, FASTWS_ERR_DIAL_TIMEOUT, FASTWS_DIAL_HANDSHAKE);
-    assert_int_equal(report.redirects, 1);
+    assert_in_range(report.redirects, 1, 4);
     stop_peer(&peer);
 }
 
@@ -269,12 +269,14 @@ static void a_status_is_shown_also_when_its_body_is_late(void **state) {
     struct fastws_dial_options options = make_options(&report);
     options.handshake = &config;
     start_peer(&peer, serve_text, "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nhello");
-    start_peer(&late, serve_drops, "HTTP/1.1 400 No\r\n\r\nhello, this takes a while");
+    start_peer(&late, serve_drops,
+               "HTTP/1.1 400 No\r\n\r\nhello, this takes a while, and longer than the client has time: two "
+               "seconds, when nothing else keeps this machine busy");
     expect_error(at("ws://127.0.0.1:%u/", &peer), &options, FASTWS_ERR_HANDSHAKE_STATUS, FASTWS_DIAL_HANDSHAKE);
     assert_string_equal(seen, "403 Forbidden hello 0");
     assert_string_equal(report.text, "403 Forbidden");
     assert_int_equal(report.status, 403);
-    options.timeout_ms = 450;
+    options.timeout_ms = 1200;
     expect_error(at("ws://127.0.0.1:%u/", &late), &options, FASTWS_ERR_HANDSHAKE_STATUS, FASTWS_DIAL_HANDSHAKE);
     expect_prefix(seen, "400 No hel");
     assert_string_equal(seen + strlen(seen) - 2, " 1");

@@ -170,6 +170,25 @@ static void writes_frames_as_they_are_told(void **state) {
     }
 }
 
+/* More than was announced used to pass, into the header of the next frame. */
+static void payload_beyond_what_a_header_announced_is_refused(void **state) {
+    (void)state;
+    static const uint8_t written[] = {0x82, 0x03, 'a', 'b', 'c', 0x81, 0x01, 'm'};
+    const struct fastws_header header = {.fin = 1, .opcode = FASTWS_OPCODE_BINARY, .length = 3};
+    struct script script = {0};
+    struct fastws_stream *stream = open_over(&script, 1);
+    assert_int_equal(fastws_stream_write_header(stream, &header), 0);
+    assert_int_equal(fastws_stream_write(stream, "abcd", 4), FASTWS_ERR_ARGUMENT);
+    assert_int_equal(fastws_stream_write(stream, "a", 1), 0);
+    assert_int_equal(fastws_stream_write(stream, "bcd", 3), FASTWS_ERR_ARGUMENT);
+    assert_int_equal(script.out_len, 3);
+    assert_int_equal(fastws_stream_write(stream, "bc", 2), 0);
+    assert_int_equal(fastws_stream_write_message(stream, FASTWS_OPCODE_TEXT, "m", 1), 0);
+    assert_int_equal(script.out_len, sizeof written);
+    assert_memory_equal(out, written, sizeof written);
+    fastws_stream_free(stream);
+}
+
 static void refuses_headers_that_cannot_be_written(void **state) {
     (void)state;
     const struct fastws_header header = {.opcode = 16};
@@ -230,6 +249,7 @@ int main(void) {
         cmocka_unit_test(reports_headers_of_bad_form),
         cmocka_unit_test(reports_where_a_raw_frame_was_cut),
         cmocka_unit_test(writes_frames_as_they_are_told),
+        cmocka_unit_test(payload_beyond_what_a_header_announced_is_refused),
         cmocka_unit_test(refuses_headers_that_cannot_be_written),
         cmocka_unit_test(nothing_comes_between_a_raw_header_and_its_payload),
         cmocka_unit_test(raw_writes_end_with_the_close_frame_or_a_failure),

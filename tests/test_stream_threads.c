@@ -183,6 +183,16 @@ static void send_pings(int fd, int count) {
     assert_int_equal(write(fd, frames, len), len);
 }
 
+static size_t taken_len;
+
+/* Takes all that comes until the stream ends, as the peer. */
+static void *take_all(void *argument) {
+    uint8_t bytes[4096];
+    ssize_t n;
+    while ((n = read(*(int *)argument, bytes, sizeof bytes)) > 0) taken_len += (size_t)n;
+    return NULL;
+}
+
 static void takes_messages_while_its_pongs_are_not_taken(void **state) {
     (void)state;
     struct fastws_conn_config config = config_of(FASTWS_ROLE_SERVER);
@@ -198,7 +208,15 @@ static void takes_messages_while_its_pongs_are_not_taken(void **state) {
     assert_memory_equal(event.ptr, "now", 3);
     expect_since(start_ms, 0); /* not after the 20 s that a send would wait for the peer */
     assert_true(fastws_conn_pending_len(fastws_stream_get_conn(stream)) > 0);
+
+    /* Nobody reads any more: what is left of the pongs leaves with the next send. */
+    pthread_t peer;
+    taken_len = 0;
+    assert_int_equal(pthread_create(&peer, NULL, take_all, &fds[1]), 0);
+    assert_int_equal(fastws_stream_write_message(stream, FASTWS_OPCODE_TEXT, "then", 4), 0);
     fastws_stream_free(stream);
+    pthread_join(peer, NULL);
+    assert_int_equal(taken_len, 300 * (2 + 125) + 2 + 4);
     close(fds[1]);
 }
 
@@ -391,6 +409,9 @@ static void *hammer_read(void *argument) {
         }
         side->received++;
     }
+    /* The last pongs may still be queued, because the peer took no bytes just then, and nobody reads here any more. */
+    fastws_stream_cork(side->stream);
+    if (fastws_stream_uncork(side->stream) != 0) abort();
     return NULL;
 }
 

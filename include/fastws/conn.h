@@ -109,8 +109,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_reset(struct fastw
                                                                     const struct fastws_conn_config *config);
 
 /* Gives a connection another configuration while it runs: limits, checks and extensions hold from the next frame header
- * on, the rest at once. How messages are handed out and cut into fragments stays: fastws_conn_set_delivery() and
- * fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
+ * on, the rest at once: marks and the limit of control replies judge what is queued already. How messages are handed
+ * out and cut into fragments stays: fastws_conn_set_delivery() and fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
  *   config   as for fastws_conn_init(), with the same role; the one before may go
  * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Invalidates no view. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_set_config(struct fastws_conn *conn,
@@ -131,7 +131,9 @@ FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_space(struct fastws_conn *conn, void **ptr,
                                                                           size_t *cap);
 
-/* Says that len bytes were received into what fastws_conn_space() gave: 0 is allowed and changes nothing.
+/* Says that len bytes were received into what fastws_conn_space() gave. With 0, nothing came: the space is given back,
+ * and with it the slab if nothing incomplete is in it, so that the connection costs as little as before while its driver
+ * waits; fastws_conn_space() gives another. Invalidates no view.
  * Returns 0, or FASTWS_ERR_ARGUMENT (len is more than cap was), or the error that stopped the connection. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_filled(struct fastws_conn *conn, size_t len);
 
@@ -146,7 +148,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_feed(struct fastws
  *   events, cap   room for cap events, at least 1
  * Returns how many were written; 0 when more has to be received (buffers have been given back then, as far as nothing is
  * incomplete); or the error that stopped the connection, after its event was handed out. A close or error event comes
- * alone, and only the call that returns it queues the close frame: send replies to what came before first.
+ * alone, and only the call that returns it queues the close frame: send replies to what came before first. An error event
+ * says in stream_offset which byte of the peer it is about.
  * Invalidates views of earlier calls. Allocates for messages only that do not fit a slab: never more than has been
  * received twice over plus 64 KiB, whatever length a frame declares. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_next(struct fastws_conn *conn,
@@ -188,8 +191,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_take(struct 
 /* Gives the memory back to its allocator, and makes taken empty. The connection and pool may be gone. */
 FASTWS_API FASTWS_NONNULL(1) void fastws_taken_release(struct fastws_taken *taken);
 
-/* Returns how many bytes of the peer were taken apart, since the connection was made. After an error event: the offset
- * of the frame that was refused; for FASTWS_ERR_UTF8, of the offending byte. */
+/* Returns how many bytes of the peer were taken apart, since the connection was made. After an error event: where the
+ * error is, the stream_offset of that event (event.h). */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_offset(const struct fastws_conn *conn);
 
 /* Says that the peer will send nothing more. The next fastws_conn_next() that finds nothing else hands out an error event
@@ -312,7 +315,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_deadline_ms(c
 
 /* Does what is due: queues a ping, or fails the connection with FASTWS_ERR_PING_TIMEOUT, _CLOSE_TIMEOUT or
  * _CONTROL_FLOOD, whose event the next fastws_conn_next() hands out.
- *   now_ms   of the pool's clock
+ *   now_ms   of the pool's clock, which is set to it if it was behind: what is sent now is dated now, and the pool
+ *            may be left to this function by those who have no finer clock
  * Returns 1 if something was done, else 0, or FASTWS_ERR_NOMEM or FASTWS_ERR_RANDOM if the ping could not be queued. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_on_time(struct fastws_conn *conn, uint64_t now_ms);
 

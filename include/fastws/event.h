@@ -38,6 +38,19 @@ enum fastws_delivery {
 #define FASTWS_EVENT_FRAME (1u << 4)      /* chunk: first part of its frame, which has len + remaining bytes */
 #define FASTWS_EVENT_FIN (1u << 5)        /* chunk: of the frame that ends its message. RFC 6455 5.4 */
 
+/* Where an error is. Every error event says it in stream_offset: bytes of the peer before it, since the connection was
+ * made, however they were received; fastws_conn_offset() returns the same number from then on.
+ *
+ *   FASTWS_ERR_UTF8         the byte that cannot stand where it does; where a message ends inside a character, one
+ *                           past its last byte
+ *   FASTWS_ERR_CLOSE_UTF8   the same, in the reason of a close frame
+ *   other rules of a frame, limits, extensions
+ *                           the first byte of the frame that was refused: 0 if it is the first one
+ *   all other errors (time, memory, the end of the stream)
+ *                           what had been taken apart
+ *
+ * The first two count in the text as well, in error_offset: bytes of the message (of all its frames, unmasked), or of the
+ * reason. It is 0 for all other errors. */
 struct fastws_event {
     const uint8_t *ptr;    /* payload, unmasked: of a message, a ping, a pong; of a close event the reason. Never NULL
                               unless len is 0. A view: conn.h says how long it lives */
@@ -52,8 +65,11 @@ struct fastws_event {
     uint8_t reserved;      /* 0 */
     int32_t error;         /* error: an enum fastws_error; else 0 */
     uint32_t reserved2;    /* 0 */
-    uint64_t remaining;    /* chunk: bytes of the frame that have not been handed out yet; else 0 */
-    uint64_t error_offset; /* error: for FASTWS_ERR_UTF8 the offset of the offending byte in the message, else 0 */
+    union {
+        uint64_t remaining;     /* chunk: bytes of the frame that have not been handed out yet; else 0 */
+        uint64_t stream_offset; /* error: where in the peer's stream of bytes, see below */
+    };
+    uint64_t error_offset; /* error: where in a text, see below; else 0 */
 };
 
 FASTWS_END_DECLS

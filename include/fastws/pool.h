@@ -54,7 +54,7 @@ FASTWS_API void fastws_pool_free(struct fastws_pool *pool);
 
 /* Tells the pool what time it is, in microseconds of any clock that never steps back. Connections read it as the time
  * of what they receive; call it once per batch of I/O. A pool starts at 0; without calls no deadline is ever reached
- * before fastws_conn_on_time() says so. */
+ * before fastws_conn_on_time() says so, which sets this clock, too. */
 FASTWS_API FASTWS_NONNULL(1) void fastws_pool_set_now(struct fastws_pool *pool, uint64_t now_us);
 
 /* Counts, for tests and for watching memory. */

@@ -21,10 +21,10 @@
  * Threads. One thread may read (the _read_ functions, _next_frame, _discard) while any number send (_write_message,
  * _write_prepared, _ping, _pong, _answer, _close), one after another; a second simultaneous reader gets
  * FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for the peer, as long as there may be something
- * to read: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. A
- * message in pieces (_begin to _finish) is written by one thread, while others send pings; their messages get
- * FASTWS_ERR_STATE meanwhile. Raw frames are for one thread alone. fastws_stream_reset() and fastws_stream_free() need
- * every other call to have returned.
+ * to read: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. Those
+ * that it has not taken when a read call returns wait for the next read, send or _uncork. A message in pieces (_begin to
+ * _finish) is written by one thread, while others send pings; their messages get FASTWS_ERR_STATE meanwhile. Raw frames
+ * are for one thread alone. fastws_stream_reset() and fastws_stream_free() need every other call to have returned.
  *
  * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H
@@ -212,7 +212,9 @@ struct fastws_body; /* the payload of the frame that on_continuation is called f
  *   on_control        called for each ping, pong and close frame that a read call passes over instead of returning it:
  *                     in _read_data, _read_text, _read_binary, _next_frame, _read and _discard, between messages and
  *                     inside of them. The event and its view live until it returns. With is_pong_automatic and
- *                     is_close_automatic 0 it is also what answers: see fastws_stream_answer()
+ *                     is_close_automatic 0 it is also what answers: see fastws_stream_answer(). A read call in it is
+ *                     refused with FASTWS_ERR_READER_BUSY: what comes behind the frame belongs to the call that it
+ *                     interrupts, and would be lost to that
  *   on_continuation   called when fastws_stream_read() or _discard() comes to a frame that continues the message. What
  *                     it takes through fastws_body_read() is not read again
  * They return 0, or a negative number, which the read call returns: reading may go on behind the frame, or in it. */
@@ -324,7 +326,10 @@ FASTWS_API FASTWS_NONNULL(1) int fastws_stream_close(struct fastws_stream *strea
  * _read_exactly  waits for len bytes as they came (masked). Returns 0, or FASTWS_ERR_EOF (at the first byte),
  *                FASTWS_ERR_UNEXPECTED_EOF, _IO
  * _write_header  sends one frame header. Returns 0, or the errors of fastws_header_write(), _TIMEOUT, _IO
- * _write         sends len bytes as they are. Returns 0, or FASTWS_ERR_TIMEOUT, _IO
+ * _write         sends len bytes as they are: payload that _write_header() announced, masked by the caller where the
+ *                header says so, in as many calls as it takes; where none is due, whole frames that the caller has
+ *                made. They are counted, not looked at. Returns 0, FASTWS_ERR_ARGUMENT (more than is due: nothing was
+ *                sent), _TIMEOUT, _IO
  * _write_frame   sends a header and its payload of header->length bytes in one write. Returns as _write_header
  * Each also returns what stopped the stream, and FASTWS_ERR_CLOSED once fastws_stream_close() sent its close frame. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_header(struct fastws_stream *stream,

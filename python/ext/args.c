@@ -175,14 +175,6 @@ int arg_seconds(PyObject *object, const char *what, int zero_ok, uint64_t max_ms
     return 0;
 }
 
-static int set_ms(PyObject *object, const char *what, uint32_t *out) {
-    uint64_t ms;
-    if (!object) return 0;
-    if (arg_seconds(object, what, 0, UINT32_MAX, &ms) < 0) return -1;
-    *out = (uint32_t)ms;
-    return 0;
-}
-
 /* In C, 0 means no limit. In Python None does, and 0 would only be a mistake. */
 int arg_limit(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
     *out = 0;
@@ -193,19 +185,7 @@ int arg_limit(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
     return -1;
 }
 
-static int set_limit64(PyObject *object, const char *what, uint64_t *out) {
-    return object ? arg_limit(object, what, INT64_MAX, out) : 0;
-}
-
-static int set_limit32(PyObject *object, const char *what, uint32_t *out) {
-    uint64_t value;
-    if (!object) return 0;
-    if (arg_limit(object, what, UINT32_MAX, &value) < 0) return -1;
-    *out = (uint32_t)value;
-    return 0;
-}
-
-static int arg_role(PyObject *object, enum fastws_role *role) {
+int arg_role(PyObject *object, enum fastws_role *role) {
     if (!PyUnicode_Check(object)) {
         PyErr_Format(PyExc_TypeError, "role must be str, not %.200s", Py_TYPE(object)->tp_name);
         return -1;
@@ -232,34 +212,4 @@ int arg_delivery(PyObject *object, uint8_t *delivery) {
     PyErr_Format(PyUnicode_Check(object) ? PyExc_ValueError : PyExc_TypeError,
                  "delivery must be 'messages', 'fragments' or 'stream', not %R", object);
     return -1;
-}
-
-static int set_size(PyObject *object, const char *what, size_t *out) {
-    uint64_t value;
-    if (!object) return 0;
-    if (arg_limit(object, what, PY_SSIZE_T_MAX, &value) < 0) return -1;
-    *out = (size_t)value;
-    return 0;
-}
-
-int arg_config(PyObject *role, const struct options *options, struct fastws_conn_config *config) {
-    enum fastws_role as = FASTWS_ROLE_SERVER;
-    if (role && arg_role(role, &as) < 0) return -1;
-    fastws_conn_config_init(config, as);
-    config->is_utf8_checked = options->check_utf8 != 0;
-    config->is_header_checked = !options->skip_header_check;
-    config->is_pong_automatic = options->auto_pong != 0;
-    config->is_close_automatic = options->auto_close != 0;
-    if (set_size(options->fragment_size, "fragment_size", &config->fragment_len) < 0) return -1;
-    if (set_size(options->write_limit, "write_limit", &config->queue_high) < 0) return -1;
-    config->queue_low = config->queue_high / 4;
-    if (set_limit64(options->max_size, "max_size", &config->limits.max_message) < 0) return -1;
-    if (set_limit64(options->max_frame_size, "max_frame_size", &config->limits.max_frame) < 0) return -1;
-    if (set_limit32(options->max_fragments, "max_fragments", &config->limits.max_fragments) < 0) return -1;
-    if (set_limit32(options->max_empty_fragments, "max_empty_fragments", &config->limits.max_empty_fragments) < 0) {
-        return -1;
-    }
-    if (set_ms(options->ping_interval, "ping_interval", &config->ping_interval_ms) < 0) return -1;
-    if (set_ms(options->ping_timeout, "ping_timeout", &config->ping_timeout_ms) < 0) return -1;
-    return set_ms(options->close_timeout, "close_timeout", &config->close_timeout_ms);
 }

@@ -15,6 +15,9 @@ int arg_key(PyObject *object, const char *what, uint8_t key[4]);
 /* An integer from 0 to max. */
 int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out);
 
+/* "server" or "client". */
+int arg_role(PyObject *object, enum fastws_role *role);
+
 /* How messages are handed out: "messages", "fragments" or "stream". */
 int arg_delivery(PyObject *object, uint8_t *delivery);
 
@@ -48,26 +51,6 @@ int arg_sort(const char *function, PyObject *const *args, Py_ssize_t count, PyOb
  * *out is NULL if it was not given. */
 int arg_one(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames, const char *name,
             int is_required, PyObject **out);
-
-/* The options of a connection: keyword arguments of Connection and Stream. Unset ones are NULL. */
-struct options {
-    PyObject *max_size;
-    PyObject *max_frame_size;
-    PyObject *max_fragments;
-    PyObject *max_empty_fragments;
-    PyObject *ping_interval;
-    PyObject *ping_timeout;
-    PyObject *close_timeout;
-    PyObject *fragment_size;
-    PyObject *write_limit;
-    int check_utf8;
-    int skip_header_check;
-    int auto_pong;
-    int auto_close;
-};
-
-/* A role, "server" or "client", and the options, as a configuration. */
-int arg_config(PyObject *role, const struct options *options, struct fastws_conn_config *config);
 
 /* Seconds, as milliseconds rounded up; None is 0. Only finite numbers above 0 (or from 0, if zero_ok) are taken. */
 int arg_seconds(PyObject *object, const char *what, int zero_ok, uint64_t max_ms, uint64_t *ms);

@@ -56,7 +56,7 @@ static int check_open(const struct cipher_reader *self) {
 static PyObject *cipher_reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct cipher_reader *self = (struct cipher_reader *)object;
     Py_ssize_t len;
-    if (file_arg_read(args, count, kwnames, &len) < 0 || check_open(self) < 0) return NULL;
+    if (file_arg_read("read", args, count, kwnames, &len) < 0 || check_open(self) < 0) return NULL;
     PyObject *masked = source_read(&self->source, self->state, len);
     if (!masked || masked == Py_None) return masked;
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(masked));

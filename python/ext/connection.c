@@ -7,42 +7,53 @@
 #include "args.h"
 #include "errors.h"
 
-static int take_extensions(struct connection *self, PyObject *extensions) {
-    struct hooks *hooks = &self->protocol.hooks;
-    hooks->unset_bits = hooks_resolve(self->state, extensions, NAME_UNSET_BITS);
-    if (hooks->unset_bits) hooks->set_bits = hooks_resolve(self->state, extensions, NAME_SET_BITS);
-    if (!hooks->set_bits) return -1;
-    /* An empty list costs nothing. */
-    if (PyTuple_GET_SIZE(hooks->unset_bits) + PyTuple_GET_SIZE(hooks->set_bits) == 0) return 0;
-    return protocol_use_hooks(&self->protocol, self->state);
+/* Reads the arguments of the constructor and of reset(), where role is optional. Returns 0, or -1 with an exception. */
+static int take_arguments(struct connection *self, struct protocol_plan *plan, PyObject *args, PyObject *kwargs,
+                          const char *format) {
+    static char *names[] = {"role", NULL};
+    PyObject *role = NULL;
+    enum fastws_role as;
+    if (protocol_plan_take(plan, &self->protocol, self->state, kwargs, CONFIG_CONNECTION) < 0) return -1;
+    if (!PyArg_ParseTupleAndKeywords(args, plan->others, format, names, &role)) return -1;
+    if (!role || (role == Py_None && self->protocol.conn)) return 0;
+    if (arg_role(role, &as) < 0) return -1;
+    plan->config.role = (uint8_t)as;
+    return 0;
 }
 
 static PyObject *connection_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"role", "max_size", "max_frame_size", "max_fragments", "max_empty_fragments",
-                            "ping_interval", "ping_timeout", "close_timeout", "check_utf8", "delivery",
-                            "fragment_size", "write_limit", "extensions", "skip_header_check", "auto_pong",
-                            "auto_close", NULL};
-    struct options options = {.check_utf8 = 1, .auto_pong = 1, .auto_close = 1};
-    PyObject *role, *delivery = NULL, *extensions = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOpOOOOppp:Connection", names, &role, &options.max_size,
-                                     &options.max_frame_size, &options.max_fragments, &options.max_empty_fragments,
-                                     &options.ping_interval, &options.ping_timeout, &options.close_timeout,
-                                     &options.check_utf8, &delivery, &options.fragment_size, &options.write_limit,
-                                     &extensions, &options.skip_header_check, &options.auto_pong,
-                                     &options.auto_close)) {
-        return NULL;
-    }
     struct connection *self = (struct connection *)type->tp_alloc(type, 0);
     if (!self) return NULL;
+    struct protocol_plan plan = {0};
     self->state = state_of_type(type);
-    if (!self->state || arg_config(role, &options, &self->protocol.config) < 0 ||
-        (delivery && arg_delivery(delivery, &self->protocol.config.delivery) < 0) ||
-        (extensions && take_extensions(self, extensions) < 0) || protocol_open(&self->protocol, self->state) < 0) {
-        Py_CLEAR(self);
-        return NULL;
-    }
-    self->delivery = self->protocol.config.delivery;
+    int result = self->state ? take_arguments(self, &plan, args, kwargs, "O:Connection") : -1;
+    if (result == 0) protocol_adopt(&self->protocol, &plan);
+    if (result == 0) result = protocol_open(&self->protocol, self->state);
+    protocol_plan_clear(&plan);
+    if (result < 0) Py_CLEAR(self);
+    if (self) self->delivery = self->protocol.config.delivery;
     return (PyObject *)self;
+}
+
+static PyObject *connection_reset(PyObject *object, PyObject *args, PyObject *kwargs) {
+    struct connection *self = (struct connection *)object;
+    struct protocol_plan plan;
+    int result = take_arguments(self, &plan, args, kwargs, "|O:reset");
+    if (result == 0) result = hooks_wait(&self->protocol.hooks);
+    if (result == 0 && self->is_receiving) {
+        PyErr_SetString(self->state->exceptions[EXC_CONCURRENCY_ERROR], "a call is receiving");
+        result = -1;
+    }
+    if (result == 0) {
+        Py_CLEAR(self->outbox);
+        self->outbox_len = 0;
+        self->outbox_off = 0;
+        self->is_text = self->is_flooded = self->is_full = 0;
+        self->delivery = plan.config.delivery;
+        protocol_adopt(&self->protocol, &plan);
+    }
+    protocol_plan_clear(&plan);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static int connection_traverse(PyObject *object, visitproc visit, void *arg) {
@@ -86,7 +97,7 @@ static PyObject *connection_on_time(PyObject *object, PyObject *const *args, Py_
 
 static PyObject *connection_close_expected(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct connection *self = (struct connection *)object;
-    return PyBool_FromLong(fastws_conn_is_over(self->protocol.conn) && !self->outbox);
+    return PyBool_FromLong(fastws_conn_is_over(self->protocol.conn) && self->outbox_len == 0);
 }
 
 static PyObject *get_deadline(PyObject *object, void *Py_UNUSED(closure)) {
@@ -117,8 +128,16 @@ static int set_delivery(PyObject *object, PyObject *value, void *Py_UNUSED(closu
 
 static PyObject *get_writable(PyObject *object, void *Py_UNUSED(closure)) {
     struct connection *self = (struct connection *)object;
-    uint64_t len = self->outbox_len + fastws_conn_pending_len(self->protocol.conn);
-    return PyBool_FromLong(self->protocol.config.queue_high == 0 || len <= self->protocol.config.queue_high);
+    connection_note_queued(self);
+    return PyBool_FromLong(!self->is_full);
+}
+
+static PyObject *get_queued(PyObject *object, void *Py_UNUSED(closure)) {
+    return PyLong_FromUnsignedLongLong(connection_queued((struct connection *)object));
+}
+
+static PyObject *get_option(PyObject *object, void *option) {
+    return config_get(&((struct connection *)object)->protocol.config, option);
 }
 
 static PyObject *get_protocol(PyObject *object, void *getter) {
@@ -137,6 +156,7 @@ static PyObject *(*const state_getter)(const struct protocol *) = protocol_state
 static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_code;
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
 static PyObject *(*const latency_getter)(const struct protocol *) = protocol_latency;
+static PyObject *(*const offset_getter)(const struct protocol *) = protocol_offset;
 
 static PyMethodDef connection_methods[] = {
     {"receive", (PyCFunction)(void (*)(void))connection_receive, METH_FASTCALL | METH_KEYWORDS,
@@ -216,8 +236,11 @@ static PyMethodDef connection_methods[] = {
      "    reason: cut to 123 bytes of UTF-8.\n\n"
      "Raises:\n"
      "    ValueError: code may not be sent."},
-    {"data_to_send", connection_data_to_send, METH_NOARGS,
-     "data_to_send($self, /)\n--\n\nReturns all bytes that are to be sent, and forgets them."},
+    {"data_to_send", (PyCFunction)(void (*)(void))connection_data_to_send, METH_FASTCALL | METH_KEYWORDS,
+     "data_to_send($self, /, n=-1)\n--\n\n"
+     "Returns the bytes that are to be sent, and forgets them.\n\n"
+     "Args:\n"
+     "    n: bytes at most; negative or None for all. What is left waits for the next call."},
     {"on_time", (PyCFunction)(void (*)(void))connection_on_time, METH_FASTCALL | METH_KEYWORDS,
      "on_time($self, /, now=None)\n--\n\n"
      "Does what is due: queues a ping, or fails the connection. Call it when deadline has passed.\n\n"
@@ -229,6 +252,15 @@ static PyMethodDef connection_methods[] = {
      "close_expected($self, /)\n--\n\n"
      "Returns True when the transport should be closed: the connection has ended and all was sent. Where auto_close is\n"
      "False, the peer's close frame has to be answered by close() first."},
+    {"reset", (PyCFunction)(void (*)(void))connection_reset, METH_VARARGS | METH_KEYWORDS,
+     "reset($self, /, role=None, **options)\n--\n\n"
+     "Makes the connection new, for another peer: what was received or queued is dropped, errors are forgotten.\n\n"
+     "Args:\n"
+     "    role: 'server' or 'client'; None keeps it.\n"
+     "    options: those of the constructor; what is not given stays, delivery as the constructor or reset() had it.\n\n"
+     "Raises:\n"
+     "    ConcurrencyError: a call of the connection is under way.\n"
+     "    ValueError: an argument is out of range; then nothing changed."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -245,7 +277,15 @@ static PyGetSetDef connection_getset[] = {
      "'messages', 'fragments' or 'stream': how messages are handed out. A message that has begun is finished as it was.",
      NULL},
     {"writable", get_writable, NULL,
-     "False while more than write_limit bytes wait for data_to_send(): a sender should pause.", NULL},
+     "False from the moment when more bytes wait for data_to_send() than the high mark of write_limit says, until no\n"
+     "more of them do than the low mark says: a sender should pause.", NULL},
+    {"queued", get_queued, NULL, "Bytes that wait for data_to_send().", NULL},
+    {"offset", get_protocol, NULL,
+     "How many bytes of the peer were taken apart, from the beginning. After an error that is where the frame begins\n"
+     "that was refused, or where the byte is that is not UTF-8.", (void *)&offset_getter},
+    CONFIG_GETTERS(get_option),
+    {"fragment_size", get_option, NULL, "Bytes of a fragment of a message in pieces; None: never fragmented.",
+     (void *)&config_options[OPTION_FRAGMENT_SIZE]},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -273,7 +313,8 @@ static PyType_Slot connection_slots[] = {
      "    delivery: 'messages' for whole ones; 'fragments' for a Chunk for each frame; 'stream' for a Chunk for\n"
      "        whatever has come: then a message may be larger than memory, if max_size and max_frame_size allow it.\n"
      "    fragment_size: bytes of a fragment of a message in pieces; None never to fragment.\n"
-     "    write_limit: bytes to send above which writable is False; None for no limit. It holds nobody back by itself.\n"
+     "    write_limit: bytes to send above which writable is False, or a tuple (high, low) of such bytes and of those at\n"
+     "        which it is True again, by default a quarter; None for no limit. It holds nobody back by itself.\n"
      "    extensions: objects that use reserved bits: unset_bits(header) is called with each data frame's Header that\n"
      "        came, set_bits(header) with one that is to go. They return a Header with other rsv, or None for no\n"
      "        change, or raise to refuse. A function stands for both. They must not use the connection. RFC 6455 9.\n"

@@ -12,13 +12,15 @@ struct connection {
     struct state *state;
     struct protocol protocol;
     PyObject *outbox;   /* list of bytes that left the connection and not data_to_send() yet, or NULL */
-    uint64_t outbox_len; /* bytes in it */
+    uint64_t outbox_len; /* bytes in it that have not been handed out */
+    Py_ssize_t outbox_off; /* bytes of its first item that have been */
     PyObject *buffer;   /* bytearray behind get_buffer(), or NULL */
     PyObject *weakrefs;
     struct fastws_utf8 utf8; /* of the text that was begun */
     int is_text;        /* the message that was begun is one */
     int is_receiving;   /* a call of receive() is under way: what it runs must not start another */
     uint8_t delivery;   /* enum fastws_delivery */
+    int is_full;        /* more was queued than the high mark says, and not yet as little as the low mark does */
     int is_flooded;     /* control replies passed their limit, and data_to_send() has not taken them */
 };
 
@@ -38,6 +40,14 @@ PyObject *connection_buffer_updated(PyObject *self, PyObject *const *args, Py_ss
 /* Moves what is queued to the outbox. Returns 0, or -1 with an exception. */
 int connection_spill(struct connection *self);
 
+/* Bytes that are to be sent. */
+static inline uint64_t connection_queued(const struct connection *self) {
+    return self->outbox_len + fastws_conn_pending_len(self->protocol.conn);
+}
+
+/* Sees whether a mark was passed: before the queue gets shorter, and when it is asked. */
+void connection_note_queued(struct connection *self);
+
 PyObject *connection_send(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *connection_begin(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *connection_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
@@ -47,6 +57,6 @@ PyObject *connection_abandon(PyObject *self, PyObject *ignored);
 PyObject *connection_ping(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *connection_pong(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *connection_close(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
-PyObject *connection_data_to_send(PyObject *self, PyObject *ignored);
+PyObject *connection_data_to_send(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 
 #endif

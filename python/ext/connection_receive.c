@@ -128,6 +128,8 @@ PyObject *connection_get_buffer(PyObject *object, PyObject *const *args, Py_ssiz
     PyObject *hint;
     if (arg_one("get_buffer", args, count, kwnames, "sizehint", 0, &hint) < 0) return NULL;
     if (hint && !PyLong_Check(hint)) return PyErr_Format(PyExc_TypeError, "sizehint must be int");
+    /* Whoever resized it, which the memoryview lets him, gets another. */
+    if (self->buffer && PyByteArray_GET_SIZE(self->buffer) != BUFFER_LEN) Py_CLEAR(self->buffer);
     if (!self->buffer) self->buffer = PyByteArray_FromStringAndSize(NULL, BUFFER_LEN);
     return self->buffer ? PyMemoryView_FromObject(self->buffer) : NULL;
 }

@@ -2,11 +2,14 @@
 /* Sending through a Connection: messages whole and in pieces, control frames, and the bytes that come of them. */
 #include "connection.h"
 
+#include <string.h>
+
 #include <fastws/error.h>
 #include <fastws/header.h>
 
 #include "args.h"
 #include "errors.h"
+#include "file.h"
 #include "prepared.h"
 
 #define BORROW_MIN 4096 /* bytes from which on the library borrows a payload */
@@ -155,23 +158,62 @@ PyObject *connection_close(PyObject *object, PyObject *const *args, Py_ssize_t c
     Py_RETURN_NONE;
 }
 
-PyObject *connection_data_to_send(PyObject *object, PyObject *Py_UNUSED(ignored)) {
-    struct connection *self = (struct connection *)object;
-    if (hooks_wait(&self->protocol.hooks) < 0) return NULL;
-    self->is_flooded = 0;
-    if (!self->outbox) return protocol_drain(&self->protocol);
-    if (connection_spill(self) < 0) return NULL;
-    PyObject *list = self->outbox;
-    self->outbox = NULL;
-    self->outbox_len = 0;
-    PyObject *out;
-    if (PyList_GET_SIZE(list) == 1) {
+void connection_note_queued(struct connection *self) {
+    const struct fastws_conn_config *config = &self->protocol.config;
+    uint64_t len = connection_queued(self);
+    if (config->queue_high && len > config->queue_high) self->is_full = 1;
+    if (len <= config->queue_low) self->is_full = 0;
+}
+
+/* Copies len bytes, of at least as many, from the front of the outbox, and lets go of what is used up. Without memory
+ * everything stays. */
+static PyObject *take_part(struct connection *self, Py_ssize_t len) {
+    PyObject *out = PyBytes_FromStringAndSize(NULL, len);
+    if (!out) return NULL;
+    Py_ssize_t used = 0, off = self->outbox_off, done = 0;
+    while (done < len) {
+        PyObject *item = PyList_GET_ITEM(self->outbox, used);
+        Py_ssize_t left = PyBytes_GET_SIZE(item) - off;
+        Py_ssize_t part = len - done < left ? len - done : left;
+        memcpy(PyBytes_AS_STRING(out) + done, PyBytes_AS_STRING(item) + off, (size_t)part);
+        done += part;
+        off = part < left ? off + part : 0;
+        if (part == left) used++;
+    }
+    if (PyList_SetSlice(self->outbox, 0, used, NULL) < 0) {
+        Py_DECREF(out);
+        return NULL;
+    }
+    self->outbox_off = off;
+    self->outbox_len -= (uint64_t)len;
+    return out;
+}
+
+static PyObject *take_all(struct connection *self) {
+    PyObject *list = self->outbox, *out;
+    if (PyList_GET_SIZE(list) == 1 && self->outbox_off == 0) {
         out = Py_NewRef(PyList_GET_ITEM(list, 0));
     } else {
-        PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-        out = empty ? PyObject_CallMethod(empty, "join", "O", list) : NULL;
-        Py_XDECREF(empty);
+        out = take_part(self, (Py_ssize_t)self->outbox_len);
     }
+    if (!out) return NULL;
+    self->outbox = NULL;
+    self->outbox_len = 0;
     Py_DECREF(list);
     return out;
+}
+
+PyObject *connection_data_to_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    struct connection *self = (struct connection *)object;
+    Py_ssize_t len = -1;
+    if ((count || kwnames) && file_arg_read("data_to_send", args, count, kwnames, &len) < 0) return NULL;
+    if (hooks_wait(&self->protocol.hooks) < 0) return NULL;
+    connection_note_queued(self);
+    uint64_t queued = connection_queued(self);
+    int is_all = len < 0 || (uint64_t)len >= queued;
+    if (is_all) self->is_flooded = 0;
+    if (is_all && !self->outbox) return protocol_drain(&self->protocol);
+    if (connection_spill(self) < 0) return NULL;
+    if (!self->outbox) return PyBytes_FromStringAndSize(NULL, 0);
+    return is_all ? take_all(self) : take_part(self, len);
 }

@@ -184,10 +184,11 @@ int sink_flush(struct sink *sink, struct state *state) {
     return result ? 0 : -1;
 }
 
-int file_arg_read(PyObject *const *args, Py_ssize_t count, PyObject *kwnames, Py_ssize_t *len) {
+int file_arg_read(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                  Py_ssize_t *len) {
     PyObject *number;
     *len = -1;
-    if (arg_one("read", args, count, kwnames, "n", 0, &number) < 0) return -1;
+    if (arg_one(function, args, count, kwnames, "n", 0, &number) < 0) return -1;
     if (!number || number == Py_None) return 0;
     if (!PyIndex_Check(number)) {
         PyErr_Format(PyExc_TypeError, "n must be an integer or None, not %.200s", Py_TYPE(number)->tp_name);

@@ -39,7 +39,8 @@ Py_ssize_t sink_write(struct sink *sink, struct state *state, PyObject *bytes);
 int sink_flush(struct sink *sink, struct state *state);
 
 /* What read() of a file takes: n, negative or None for everything, which is -1 here. Returns 0, or -1 with an exception. */
-int file_arg_read(PyObject *const *args, Py_ssize_t count, PyObject *kwnames, Py_ssize_t *len);
+int file_arg_read(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
+                  Py_ssize_t *len);
 
 /* What readinto() of a file takes. Release with PyBuffer_Release(). Returns 0, or -1 with an exception. */
 int file_arg_readinto(PyObject *const *args, Py_ssize_t count, PyObject *kwnames, PyObject **buffer, Py_buffer *view);

@@ -69,14 +69,14 @@ static int ask_all(struct hooks *hooks, PyObject *functions, struct fastws_heade
 
 static int receive(void *context, struct fastws_header *header) {
     struct hooks *hooks = context;
-    int result = ask_all(hooks, hooks->unset_bits, header);
+    int result = ask_all(hooks, hooks->reader_bits ? hooks->reader_bits : hooks->unset_bits, header);
     hooks->rsv = header->rsv;
     return result;
 }
 
 static int send(void *context, struct fastws_header *header) {
     struct hooks *hooks = context;
-    return ask_all(hooks, hooks->set_bits, header);
+    return ask_all(hooks, hooks->writer_bits ? hooks->writer_bits : hooks->set_bits, header);
 }
 
 int hooks_prepare(struct hooks *hooks, struct state *state) {
@@ -94,12 +94,16 @@ int hooks_prepare(struct hooks *hooks, struct state *state) {
 void hooks_clear(struct hooks *hooks) {
     Py_CLEAR(hooks->unset_bits);
     Py_CLEAR(hooks->set_bits);
+    Py_CLEAR(hooks->reader_bits);
+    Py_CLEAR(hooks->writer_bits);
     Py_CLEAR(hooks->error);
 }
 
 int hooks_traverse(const struct hooks *hooks, visitproc visit, void *arg) {
     Py_VISIT(hooks->unset_bits);
     Py_VISIT(hooks->set_bits);
+    Py_VISIT(hooks->reader_bits);
+    Py_VISIT(hooks->writer_bits);
     Py_VISIT(hooks->error);
     return 0;
 }

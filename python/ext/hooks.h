@@ -13,8 +13,10 @@
 struct hooks {
     struct fastws_extension entry; /* what a configuration lists */
     struct state *state;
-    PyObject *unset_bits; /* a tuple of functions for headers that come, or NULL */
+    PyObject *unset_bits; /* of the connection: a tuple of functions for headers that come, or NULL */
     PyObject *set_bits;   /* a tuple of functions for headers that go, or NULL */
+    PyObject *reader_bits; /* in the place of unset_bits while a Reader with its own reads, or NULL */
+    PyObject *writer_bits; /* in the place of set_bits while a Writer with its own writes, or NULL */
     PyObject *error;      /* the exception that one of them raised last, or NULL */
     unsigned rsv;         /* that the last header which came was left with */
     unsigned long caller; /* the thread that is inside of one; 0: none */

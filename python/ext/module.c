@@ -104,7 +104,7 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->cipher_reader_type, &cipher_reader_spec},
         {&state->cipher_writer_type, &cipher_writer_spec},
         {&state->utf8_reader_type, &utf8_reader_spec}, {&state->prepared_type, &prepared_spec},
-        {&state->dial_type, &dial_spec},
+        {&state->dial_type, &dial_spec},     {&state->cork_type, &cork_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <fastws/close.h>
 #include <fastws/error.h>
 #include <fastws/header.h>
 #include <fastws/utf8.h>
@@ -66,18 +67,73 @@ int protocol_open(struct protocol *protocol, struct state *state) {
         return -1;
     }
     protocol->conn = memory;
+    protocol->error_offset = -1;
     return 0;
 }
 
 int protocol_use_hooks(struct protocol *protocol, struct state *state) {
     if (hooks_prepare(&protocol->hooks, state) < 0) return -1;
     if (protocol->config.extension_count) return 0;
-    protocol->config.extensions = &protocol->hooks.entry;
-    protocol->config.extension_count = 1;
-    if (!protocol->conn) return 0;
-    int error = fastws_conn_set_config(protocol->conn, &protocol->config);
+    struct fastws_conn_config *rules = protocol->rules ? protocol->rules : &protocol->config;
+    protocol->config.extensions = rules->extensions = &protocol->hooks.entry;
+    protocol->config.extension_count = rules->extension_count = 1;
+    int error = fastws_conn_set_config(protocol->conn, rules);
     if (error < 0) error_raise(state, error);
     return error;
+}
+
+/* Takes the functions of a sequence of extensions, and lists the hooks where there are any: none cost nothing. */
+static int plan_extensions(struct protocol_plan *plan, struct protocol *protocol, struct state *state,
+                           PyObject *extensions) {
+    plan->unset_bits = hooks_resolve(state, extensions, NAME_UNSET_BITS);
+    if (plan->unset_bits) plan->set_bits = hooks_resolve(state, extensions, NAME_SET_BITS);
+    if (!plan->set_bits || hooks_prepare(&protocol->hooks, state) < 0) return -1;
+    int is_empty = PyTuple_GET_SIZE(plan->unset_bits) + PyTuple_GET_SIZE(plan->set_bits) == 0;
+    plan->config.extensions = is_empty ? NULL : &protocol->hooks.entry;
+    plan->config.extension_count = !is_empty;
+    return 0;
+}
+
+int protocol_plan_take(struct protocol_plan *plan, struct protocol *protocol, struct state *state, PyObject *kwargs,
+                       unsigned type) {
+    *plan = (struct protocol_plan){.config = protocol->config};
+    if (!protocol->conn) fastws_conn_config_init(&plan->config, FASTWS_ROLE_SERVER);
+    plan->others = config_take(kwargs, type, &plan->config);
+    if (!plan->others) return -1;
+    PyObject *extensions = PyDict_GetItemString(plan->others, "extensions");
+    if (!extensions) return 0;
+    Py_INCREF(extensions);
+    int result = PyDict_DelItemString(plan->others, "extensions");
+    if (result == 0) result = plan_extensions(plan, protocol, state, extensions);
+    Py_DECREF(extensions);
+    return result;
+}
+
+void protocol_plan_clear(struct protocol_plan *plan) {
+    Py_CLEAR(plan->unset_bits);
+    Py_CLEAR(plan->set_bits);
+    Py_CLEAR(plan->others);
+}
+
+static void swap(PyObject **a, PyObject **b) {
+    PyObject *was = *a;
+    *a = *b;
+    *b = was;
+}
+
+void protocol_adopt(struct protocol *protocol, struct protocol_plan *plan) {
+    protocol->config = plan->config;
+    if (plan->unset_bits) swap(&protocol->hooks.unset_bits, &plan->unset_bits);
+    if (plan->set_bits) swap(&protocol->hooks.set_bits, &plan->set_bits);
+    if (!protocol->conn) return;
+    protocol_touch(protocol);
+    /* It can only complain of a configuration, and that was checked. */
+    int error = fastws_conn_reset(protocol->conn, &protocol->config);
+    (void)error;
+    protocol_note_error(protocol, 0, 0);
+    Py_CLEAR(protocol->sent_reason);
+    Py_CLEAR(protocol->rcvd_reason);
+    Py_CLEAR(protocol->hooks.error);
 }
 
 void protocol_close(struct protocol *protocol) {
@@ -132,6 +188,16 @@ void protocol_drop(struct protocol *protocol) {
     }
 }
 
+/* Whether bytes of the peer are wrong, and not that none come. */
+static int is_about_bytes(int error) {
+    switch (fastws_error_close_code(error)) {
+    case FASTWS_CLOSE_PROTOCOL_ERROR:
+    case FASTWS_CLOSE_INVALID_PAYLOAD_DATA:
+    case FASTWS_CLOSE_MESSAGE_TOO_BIG: return 1;
+    default: return 0;
+    }
+}
+
 void protocol_note_event(struct protocol *protocol, const struct fastws_event *event) {
     if (event->kind == FASTWS_EVENT_CLOSE) {
         protocol->error = FASTWS_ERR_CLOSED;
@@ -139,10 +205,15 @@ void protocol_note_event(struct protocol *protocol, const struct fastws_event *e
         /* Without memory the reason is lost, the code is not. */
         if (!protocol->rcvd_reason) PyErr_Clear();
     } else if (event->kind == FASTWS_EVENT_ERROR) {
-        protocol->error = event->error;
-        protocol->error_code = event->close_code;
-        protocol->error_offset = event->error == FASTWS_ERR_UTF8 ? (int64_t)event->error_offset : -1;
+        protocol_note_error(protocol, event->error, event->close_code);
+        if (is_about_bytes(event->error)) protocol->error_offset = (int64_t)fastws_conn_offset(protocol->conn);
     }
+}
+
+void protocol_note_error(struct protocol *protocol, int error, uint16_t code) {
+    protocol->error = error;
+    protocol->error_code = code;
+    protocol->error_offset = -1;
 }
 
 int protocol_send_close(struct protocol *protocol, struct state *state, PyObject *code, PyObject *reason) {
@@ -272,6 +343,10 @@ PyObject *protocol_state(const struct protocol *protocol) {
     case FASTWS_CONN_CLOSING: return PyUnicode_InternFromString(protocol->error ? "CLOSED" : "CLOSING");
     default: return PyUnicode_InternFromString("CLOSED");
     }
+}
+
+PyObject *protocol_offset(const struct protocol *protocol) {
+    return PyLong_FromUnsignedLongLong(fastws_conn_offset(protocol->conn));
 }
 
 PyObject *protocol_latency(const struct protocol *protocol) {

@@ -6,6 +6,7 @@
 #ifndef FASTWS_PY_PROTOCOL_H
 #define FASTWS_PY_PROTOCOL_H
 
+#include "config.h"
 #include "hooks.h"
 
 #include <fastws/conn.h>
@@ -13,13 +14,14 @@
 struct protocol {
     struct fastws_conn_config config;
     struct fastws_conn *conn;
+    struct fastws_conn_config *rules; /* in the place of config while a Reader with rules of its own reads, or NULL */
     struct hooks hooks; /* extensions; none unless config lists them */
     struct fastws_pool *pool;
     PyObject *pool_owner; /* the capsule of pool, so that it outlives the connection */
     PyObject *sent_reason; /* of our close frame: a str, or NULL */
     PyObject *rcvd_reason; /* of the peer's */
     int error; /* what stopped the connection, 0 while it runs */
-    int64_t error_offset;
+    int64_t error_offset; /* where in the bytes of the peer that lies, -1 where it lies in none */
     uint16_t error_code; /* close code of that error */
 };
 
@@ -32,6 +34,27 @@ int protocol_open(struct protocol *protocol, struct state *state);
 /* Lists the hooks in the configuration from now on. Returns 0, or -1 with an exception. */
 int protocol_use_hooks(struct protocol *protocol, struct state *state);
 void protocol_close(struct protocol *protocol);
+
+/* What a constructor or reset() was told. */
+struct protocol_plan {
+    struct fastws_conn_config config;
+    PyObject *unset_bits; /* tuples of functions; NULL: as they are */
+    PyObject *set_bits;
+    PyObject *others; /* a dict: keyword arguments that are none of the options */
+};
+
+/* Takes options and extensions out of keyword arguments; what is not given is to be as the protocol has it, by default
+ * if there is no connection yet. Returns 0, or -1 with an exception; protocol_plan_clear() either way.
+ *   type   CONFIG_* of config.h */
+int protocol_plan_take(struct protocol_plan *plan, struct protocol *protocol, struct state *state, PyObject *kwargs,
+                       unsigned type);
+void protocol_plan_clear(struct protocol_plan *plan);
+
+/* Does as planned, and makes the connection, if there is one, new. Nothing of the user runs before that is done. */
+void protocol_adopt(struct protocol *protocol, struct protocol_plan *plan);
+
+/* Notes an error that the connection does not know of. */
+void protocol_note_error(struct protocol *protocol, int error, uint16_t code);
 
 /* The clock of every pool: milliseconds of time.monotonic(). */
 uint64_t protocol_now_ms(void);
@@ -73,6 +96,9 @@ PyObject *protocol_error_raise(struct protocol *protocol, struct state *state, i
 /* close_code and close_reason as websockets has them: None while the connection is open, 1006 if it was lost. */
 PyObject *protocol_close_code(const struct protocol *protocol);
 PyObject *protocol_close_reason(const struct protocol *protocol);
+
+/* How many bytes of the peer were taken apart; after an error, where that lies. */
+PyObject *protocol_offset(const struct protocol *protocol);
 
 /* "OPEN", "CLOSING" or "CLOSED". */
 PyObject *protocol_state(const struct protocol *protocol);

@@ -169,7 +169,7 @@ static PyObject *read_rest(struct reader *self) {
 static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct reader *self = (struct reader *)object;
     Py_ssize_t len;
-    if (file_arg_read(args, count, kwnames, &len) < 0 || check_open(self) < 0) return NULL;
+    if (file_arg_read("read", args, count, kwnames, &len) < 0 || check_open(self) < 0) return NULL;
     if (len == 0) return PyBytes_FromStringAndSize(NULL, 0);
     if (len < 0 && !self->is_open && !self->is_framed && !self->on_continuation) return read_message(self);
     int found = need_message(self);
@@ -302,7 +302,7 @@ static PyMethodDef reader_methods[] = {
 };
 
 static PyType_Slot reader_slots[] = {
-    {Py_tp_doc, "Reader(stream, *, check_utf8=True, on_intermediate=None, on_continuation=None, extensions=(), "
+    {Py_tp_doc, "Reader(stream, *, check_utf8=True, on_intermediate=None, on_continuation=None, extensions=..., "
                 "skip_header_check=False, max_frame_size=..., max_message_size=...)\n--\n\n"
                 "The messages of a Stream, one after another, as a file to read: for json.load(), shutil.copyfileobj().\n\n"
                 "A message is handed out as it arrives, so it may be larger than memory, if the limits allow it. Until\n"
@@ -317,7 +317,8 @@ static PyType_Slot reader_slots[] = {
                 "        it reads, of that frame alone, is not read again.\n"
                 "    extensions: functions, or objects with unset_bits(header), that are called with the Header of\n"
                 "        each data frame. They return a Header whose rsv lacks the bits that they claim, or None, or\n"
-                "        raise: then the connection fails. They must not use the stream. RFC 6455 9.\n"
+                "        raise: then the connection fails. They must not use the stream. Those of the stream if not given.\n"
+                "        RFC 6455 9.\n"
                 "    skip_header_check: ask no rule of Header.check(), for peers that break them.\n"
                 "    max_frame_size, max_message_size: limits in bytes while this reads, None for none; those of the\n"
                 "        stream if not given."},

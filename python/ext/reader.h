@@ -22,7 +22,6 @@ struct reader {
     int has_max_message;
     int check_utf8;
     int skip_header_check;
-    int has_entered;    /* config is in the place of the stream's */
     int is_open;        /* a message has begun, and its end was not reported */
     int is_complete;    /* all of it has arrived */
     int is_framed;      /* next_frame() was called: reads stay inside its message, and fetch no other */

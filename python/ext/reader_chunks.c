@@ -39,19 +39,19 @@ static int enter_rules(struct reader *self) {
         error_raise(self->stream->state, error);
         return -1;
     }
-    Py_XSETREF(protocol->hooks.unset_bits, Py_XNewRef(self->unset_bits));
-    self->has_entered = 1;
+    Py_XSETREF(protocol->hooks.reader_bits, Py_XNewRef(self->unset_bits));
+    protocol->rules = &self->config;
     return 0;
 }
 
 static void leave_rules(struct reader *self) {
     struct protocol *protocol = &self->stream->protocol;
-    if (!self->has_entered) return;
-    self->has_entered = 0;
+    if (protocol->rules != &self->config) return;
+    protocol->rules = NULL;
     /* It was taken before, so it is taken again. */
     int error = fastws_conn_set_config(protocol->conn, &protocol->config);
     (void)error;
-    Py_CLEAR(protocol->hooks.unset_bits);
+    Py_CLEAR(protocol->hooks.reader_bits);
 }
 
 int reader_next_event(struct reader *self, int delivery, struct fastws_event *event) {
@@ -90,9 +90,10 @@ int reader_tell_control(struct reader *self, const struct fastws_event *event) {
 PyObject *reader_frame_header(struct reader *self, const struct fastws_event *event) {
     const struct protocol *protocol = &self->stream->protocol;
     int is_first = event->flags & FASTWS_EVENT_FIRST;
+    int is_extended = self->unset_bits || protocol->hooks.unset_bits;
     struct fastws_header header = {
         .fin = (event->flags & FASTWS_EVENT_FIN) != 0,
-        .rsv = (uint8_t)(self->unset_bits ? protocol->hooks.rsv : event->rsv),
+        .rsv = (uint8_t)(is_extended ? protocol->hooks.rsv : event->rsv),
         .opcode = (uint8_t)(is_first ? event->opcode : FASTWS_OPCODE_CONTINUATION),
         .length = event->len + event->remaining,
     };
@@ -134,10 +135,14 @@ static int next_chunk(struct reader *self, struct fastws_event *event) {
 
 /* The view of what can be read is gone when the stream was closed, or another has begun to read. */
 static int check_inside(struct reader *self) {
-    if (self->stream->inside == self || self->is_complete) return 0;
+    if (self->stream->inside == self || (self->is_complete && self->len == 0)) return 0;
     reader_leave(self);
     self->is_lost = 1;
-    protocol_closed_raise(&self->stream->protocol, self->stream->state);
+    if (self->stream->protocol.error) {
+        protocol_closed_raise(&self->stream->protocol, self->stream->state);
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "the message is gone: its stream was reset");
+    }
     return -1;
 }
 

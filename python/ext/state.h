@@ -58,6 +58,7 @@ enum name {
 /* Types of the module; the ones behind message_type are struct sequences, see events.c. */
 #define STATE_TYPES(X)                                                                                                 \
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type) X(dial_type)        \
+    X(cork_type)                                                                                                       \
     X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type) X(prepared_type)           \
     X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
@@ -103,6 +104,7 @@ extern PyType_Spec connection_spec;
 extern PyType_Spec stream_spec;
 extern PyType_Spec reader_spec;
 extern PyType_Spec writer_spec;
+extern PyType_Spec cork_spec;
 extern PyType_Spec upgrade_spec;
 extern PyType_Spec dial_spec;
 extern PyType_Spec utf8_validator_spec;

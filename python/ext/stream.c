@@ -10,43 +10,7 @@
 #include "header.h"
 #include "payload.h"
 
-/* ---- Life ---- */
-
-/* Copies the bytes that came behind the handshake: they are received first. */
-static int take_initial(struct stream *self, PyObject *initial) {
-    Py_buffer view;
-    if (arg_bytes(initial, "initial", &view) < 0) return -1;
-    if (view.len) self->initial = PyBytes_FromStringAndSize(view.buf, view.len);
-    PyBuffer_Release(&view);
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-static PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"io", "role", "initial", "max_size", "max_frame_size", "max_fragments",
-                            "max_empty_fragments", "ping_interval", "ping_timeout", "close_timeout", "check_utf8",
-                            "handshake", "auto_pong", "auto_close", NULL};
-    struct options options = {.check_utf8 = 1, .auto_pong = 1, .auto_close = 1};
-    PyObject *io, *role = NULL, *initial = NULL, *handshake = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO$OOOOOOOpOpp:Stream", names, &io, &role, &initial,
-                                     &options.max_size, &options.max_frame_size, &options.max_fragments,
-                                     &options.max_empty_fragments, &options.ping_interval, &options.ping_timeout,
-                                     &options.close_timeout, &options.check_utf8, &handshake, &options.auto_pong,
-                                     &options.auto_close)) {
-        return NULL;
-    }
-    struct stream *self = (struct stream *)type->tp_alloc(type, 0);
-    if (!self) return NULL;
-    self->handshake = Py_NewRef(handshake);
-    self->state = state_of_type(type);
-    self->send_lock = PyThread_allocate_lock();
-    if (!self->send_lock) PyErr_NoMemory();
-    if (!self->send_lock || !self->state || arg_config(role, &options, &self->protocol.config) < 0 ||
-        protocol_open(&self->protocol, self->state) < 0 ||
-        transport_open(&self->transport, self->state, io) < 0 || (initial && take_initial(self, initial) < 0)) {
-        Py_CLEAR(self);
-    }
-    return (PyObject *)self;
-}
+/* ---- Life: see also stream_open.c ---- */
 
 static int stream_traverse(PyObject *object, visitproc visit, void *arg) {
     struct stream *self = (struct stream *)object;
@@ -164,8 +128,6 @@ static PyObject *stream_iternext(PyObject *object) {
     return data;
 }
 
-static PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
-
 static PyObject *stream_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"data", "opcode", NULL};
     PyObject *sorted[2];
@@ -222,6 +184,7 @@ static PyObject *(*const state_getter)(const struct protocol *) = protocol_state
 static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_code;
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
 static PyObject *(*const latency_getter)(const struct protocol *) = protocol_latency;
+static PyObject *(*const offset_getter)(const struct protocol *) = protocol_offset;
 
 static PyObject *get_role(PyObject *object, void *Py_UNUSED(closure)) {
     struct stream *self = (struct stream *)object;
@@ -233,6 +196,14 @@ static PyObject *get_io(PyObject *object, void *Py_UNUSED(closure)) {
     return Py_NewRef(io ? io : Py_None);
 }
 
+static PyObject *get_queued(PyObject *object, void *Py_UNUSED(closure)) {
+    return PyLong_FromUnsignedLongLong(fastws_conn_pending_len(((struct stream *)object)->protocol.conn));
+}
+
+static PyObject *get_option(PyObject *object, void *option) {
+    return config_get(&((struct stream *)object)->protocol.config, option);
+}
+
 static PyGetSetDef stream_getset[] = {
     {"io", get_io, NULL, "The byte stream; None once it was closed.", NULL},
     {"role", get_role, NULL, "'server' or 'client'.", NULL},
@@ -242,6 +213,11 @@ static PyGetSetDef stream_getset[] = {
     {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
     {"latency", get_protocol, NULL, "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.",
      (void *)&latency_getter},
+    {"queued", get_queued, NULL, "Bytes that are to be sent: while the stream is corked, or a raw frame half written.",
+     NULL},
+    {"offset", get_protocol, NULL,
+     "How many bytes of the peer were taken apart, from the beginning: see Connection.offset.", (void *)&offset_getter},
+    CONFIG_GETTERS(get_option),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -287,7 +263,7 @@ static PyMethodDef stream_methods[] = {
      "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
-     "    RuntimeError: a Writer has begun a message and not finished it.\n"
+     "    RuntimeError: a Writer has begun a message and not finished it, or write_header() a frame.\n"
      "    ValueError: opcode is neither, or text is not UTF-8."},
     {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
      "write_message($self, opcode, data)\n--\n\nLike send(), with the opcode first."},
@@ -295,6 +271,17 @@ static PyMethodDef stream_methods[] = {
      "ping($self, /, data=b'')\n--\n\nSends a ping with at most 125 bytes. RFC 6455 5.5.2."},
     {"pong", (PyCFunction)(void (*)(void))stream_pong, METH_FASTCALL | METH_KEYWORDS,
      "pong($self, /, data=b'')\n--\n\nSends a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
+    {"answer", (PyCFunction)(void (*)(void))stream_answer, METH_FASTCALL | METH_KEYWORDS,
+     "answer($self, opcode, data)\n--\n\n"
+     "Answers a control frame as RFC 6455 5.5 asks, where that is not automatic: answer(*read_message()).\n\n"
+     "A ping is answered with its payload, a close frame with its code, a pong with nothing.\n\n"
+     "Args:\n"
+     "    opcode: OpCode.PING, OpCode.PONG or OpCode.CLOSE.\n"
+     "    data: the payload, bytes-like.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: a close frame was sent before, as auto_close does.\n"
+     "    RuntimeError: write_header() has begun a frame.\n"
+     "    ValueError: it is no control frame, or none that may be sent."},
     {"close", (PyCFunction)(void (*)(void))stream_close_method, METH_FASTCALL | METH_KEYWORDS,
      "close($self, code=1000, reason='')\n--\n\n"
      "Closes the connection and io: sends a close frame, waits for that of the peer. RFC 6455 7.1.2.\n\n"
@@ -317,16 +304,48 @@ static PyMethodDef stream_methods[] = {
      "Reads n bytes as they are on the wire. Memory grows with what arrives."},
     {"read_frame", stream_read_frame, METH_NOARGS,
      "read_frame($self, /)\n--\n\n"
-     "Reads one Frame; its payload stays masked if header.mask is set. At most max_frame_size bytes."},
+     "Reads one Frame; its payload stays masked if header.mask is set. With more than max_frame_size bytes\n"
+     "it is MessageTooBig, and the peer is told so with 1009. RFC 6455 10.4."},
     {"write_header", (PyCFunction)(void (*)(void))stream_write_header, METH_FASTCALL | METH_KEYWORDS,
-     "write_header($self, /, header)\n--\n\nSends one Header; its payload is to follow by write()."},
+     "write_header($self, /, header)\n--\n\n"
+     "Sends one Header; its payload is to follow by write(). Until all of it has, replies and pings wait, and nothing\n"
+     "else can be sent; close() ends the byte stream there.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
+     "    RuntimeError: the payload of another is not complete, or a Writer has begun a message and not finished it."},
     {"write", (PyCFunction)(void (*)(void))stream_write, METH_FASTCALL | METH_KEYWORDS,
-     "write($self, /, data)\n--\n\nSends bytes as they are."},
+     "write($self, /, data)\n--\n\n"
+     "Sends bytes as they are. Raises as write_header() does, but continues its payload."},
     {"write_frame", (PyCFunction)(void (*)(void))stream_write_frame, METH_FASTCALL | METH_KEYWORDS,
      "write_frame($self, /, frame)\n--\n\n"
      "Sends a Frame, or a tuple (header, payload), as it is, with one write.\n\n"
      "Raises:\n"
-     "    ValueError: header.length is not the length of the payload."},
+     "    ValueError: header.length is not the length of the payload; else as write_header() does."},
+    {"cork", stream_cork, METH_NOARGS,
+     "cork($self, /)\n--\n\n"
+     "Lets many sends leave in one write: `with stream.cork():`.\n\n"
+     "What is sent inside of the block is queued, with a copy, until its end, or until a read has to wait for the peer,\n"
+     "or until more than the high mark of write_limit is queued. Blocks may be nested. Raw frames and close() are\n"
+     "written at once, behind what is queued.\n\n"
+     "Raises:\n"
+     "    ConnectionClosed: at the end of the block: the connection failed while this was written."},
+    {"reset", (PyCFunction)(void (*)(void))stream_reset, METH_VARARGS | METH_KEYWORDS,
+     "reset($self, /, io, role=None, initial=b'', *, handshake=None, **options)\n--\n\n"
+     "Makes the stream new, over another byte stream: the one before is closed without a close frame, what was received\n"
+     "or queued is dropped, errors and corks are forgotten.\n\n"
+     "Args:\n"
+     "    io, initial, handshake: as for the constructor.\n"
+     "    role: 'server' or 'client'; None keeps it.\n"
+     "    options: those of the constructor; what is not given stays.\n\n"
+     "Raises:\n"
+     "    ConcurrencyError: a thread reads or sends.\n"
+     "    TypeError: io cannot read or write.\n"
+     "    ValueError: an argument is out of range. After an error nothing has changed."},
+    {"set_extensions", (PyCFunction)(void (*)(void))stream_set_extensions, METH_FASTCALL | METH_KEYWORDS,
+     "set_extensions($self, /, extensions)\n--\n\n"
+     "Takes other extensions, from the next frame of either side on: what was agreed on in the handshake. RFC 6455 9.\n\n"
+     "Args:\n"
+     "    extensions: as for the constructor."},
     {"__enter__", stream_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))stream_exit, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
@@ -336,7 +355,7 @@ static PyType_Slot stream_slots[] = {
     {Py_tp_doc,
      "Stream(io, role='server', initial=b'', *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, "
      "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, "
-     "handshake=None, auto_pong=True, auto_close=True)\n--\n\n"
+     "handshake=None, auto_pong=True, auto_close=True, extensions=(), skip_header_check=False, write_limit=65536)\n--\n\n"
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
      "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are answered,\n"
      "and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so that two\n"
@@ -352,7 +371,12 @@ static PyType_Slot stream_slots[] = {
      "    handshake: what to keep as the attribute of that name.\n"
      "    auto_pong: False leaves pings to the caller: read_message() returns them, and pong() answers. RFC 6455 5.5.2.\n"
      "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and works\n"
-     "        after both. RFC 6455 5.5.1, 7.1.7.\n\n"
+     "        after both. RFC 6455 5.5.1, 7.1.7.\n"
+     "    extensions: objects that use reserved bits: see Connection. A Reader or Writer with extensions of its own uses\n"
+     "        those instead.\n"
+     "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n"
+     "    write_limit: bytes that cork() lets wait at most, or a tuple (high, low) of such bytes and of those at which it\n"
+     "        lets others wait again, by default a quarter; None for no limit.\n\n"
      "Raises:\n"
      "    TypeError: io cannot read or write.\n"
      "    ValueError: an argument is out of range."},

@@ -6,6 +6,8 @@
 #include "protocol.h"
 #include "transport.h"
 
+#include <fastws/header.h>
+
 struct stream {
     PyObject_HEAD
     struct state *state;
@@ -17,6 +19,10 @@ struct stream {
     PyObject *weakrefs;
     PyThread_type_lock send_lock; /* held from the first byte of a send to its last */
     unsigned long sender;         /* the thread that holds it; 0: nobody */
+    uint64_t raw_left;            /* payload that write_header() announced and write() has not brought: nothing may come
+                                     between */
+    unsigned corks;               /* how many have been put in and not taken out */
+    unsigned resets;              /* tells messages of before a reset() from those after */
     const void *inside;           /* the Reader whose message has begun and not ended, or NULL */
     int is_reading;               /* a thread is reading */
     int has_received;             /* this read has received something, or waited for it */
@@ -31,18 +37,19 @@ struct stream {
 /* Takes the send lock. ConcurrencyError if this thread has it: io called back. */
 int stream_lock(struct stream *self);
 
-/* Sends what is queued, and gives the lock back in the same breath, so that no reply that was queued meanwhile stays.
+/* Sends what is queued, and gives the lock back in the same breath, so that no reply that was queued meanwhile stays:
+ * unless a raw frame is half written, which takes them along when it is complete.
  *   payload   what the last send may borrow from, or NULL */
 int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload);
 
-/* Sends what is queued, unless another thread is sending: that one will. Failures of the byte stream are left for the
+/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Failures of the byte stream are left for the
  * next send to report; reading goes on. */
 int stream_flush_replies(struct stream *self);
 
 /* Sends one message. opcode may be NULL. */
 int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode);
 
-/* A send of another kind: between the two the connection may queue.
+/* A send of another kind: between the two the connection may queue. RuntimeError inside of a raw frame.
  *   error     what it answered
  *   payload   what may be borrowed by it, or NULL */
 int stream_begin_send(struct stream *self);
@@ -51,8 +58,15 @@ int stream_end_send(struct stream *self, int error, const Py_buffer *payload);
 /* Sends a ping or pong. data may be NULL. */
 int stream_send_control(struct stream *self, int is_pong, PyObject *data);
 
+/* Sends a raw frame, or its header alone: then its payload is to follow. RuntimeError inside of another, or of a message
+ * that a Writer has begun. */
+int stream_send_raw_frame(struct stream *self, const struct fastws_header *header, const Py_buffer *payload);
+
 /* Sends bytes as they are. */
-int stream_send_raw(struct stream *self, const void *head, size_t head_len, const void *payload, size_t len);
+int stream_send_raw(struct stream *self, const Py_buffer *bytes);
+
+/* Takes a cork out. */
+int stream_uncork(struct stream *self);
 
 /* ---- Receiving: stream_receive.c ---- */
 
@@ -79,6 +93,11 @@ int stream_next_message(struct stream *self, struct fastws_event *event, uint64_
 /* Waits for the next message, and refuses it with 1003 if it is of another kind. RFC 6455 7.4.1. Returns 0. */
 int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode);
 
+/* Fails the connection for something that only this side knows of, and tells the peer its close code, once, unless closing
+ * is left to the caller. RFC 6455 7.1.7. Returns -1 with ConnectionClosed.
+ *   offset   where it lies in the bytes of the peer, or -1 */
+int stream_fail(struct stream *self, int error, int64_t offset);
+
 /* Makes the current exception, if it is an OSError of the byte stream, the cause of a ConnectionClosedError. -1. */
 int stream_wrap_error(struct stream *self);
 
@@ -89,6 +108,16 @@ PyObject *stream_close(struct stream *self, PyObject *code, PyObject *reason);
 /* Closes the transport at the end of a close handshake or after a failure. */
 int stream_finish_close(struct stream *self);
 
+/* ---- Methods in files of their own ---- */
+
+/* What a method returns that has nothing to say. */
+static inline PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
+
+PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+PyObject *stream_reset(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *stream_set_extensions(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *stream_answer(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *stream_cork(PyObject *self, PyObject *ignored);
 PyObject *stream_read_header(PyObject *self, PyObject *ignored);
 PyObject *stream_read_exactly(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *stream_read_frame(PyObject *self, PyObject *ignored);

@@ -13,15 +13,6 @@
 
 #define FIRST_BLOCK 65536 /* bytes that a declared length may allocate before any has arrived */
 
-/* The byte stream ended inside something. */
-static int fail_eof(struct stream *self, int error) {
-    self->protocol.error = error;
-    self->protocol.error_code = 1006;
-    self->protocol.error_offset = -1;
-    protocol_closed_raise(&self->protocol, self->state);
-    return -1;
-}
-
 /* Fills dst. is_start: the end of the stream may come before the first byte. */
 static int read_bytes(struct stream *self, void *dst, size_t len, int is_start) {
     size_t filled = 0;
@@ -41,12 +32,18 @@ static int read_bytes(struct stream *self, void *dst, size_t len, int is_start) 
         }
         filled += (size_t)count;
         if (count > 0) continue;
-        if (self->is_eof) return fail_eof(self, is_start && !filled ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF);
+        if (self->is_eof) return stream_fail(self, is_start && !filled ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF, -1);
         if (stream_flush_replies(self) < 0 || stream_receive(self, UINT64_MAX, 1) < 0) return -1;
     }
     return 0;
 }
 
+/* Where the raw frame begins of whose header len bytes were read. */
+static int64_t frame_offset(const struct stream *self, size_t len) {
+    return (int64_t)(fastws_conn_offset(self->protocol.conn) - len);
+}
+
+/* Returns the length of the header, or -1 with an exception. */
 static int read_header(struct stream *self, struct fastws_header *header) {
     uint8_t bytes[FASTWS_HEADER_MAX];
     size_t len = 0;
@@ -58,13 +55,8 @@ static int read_header(struct stream *self, struct fastws_header *header) {
         wanted = 1;
         result = fastws_header_parse(header, bytes, len);
     }
-    if (result > 0) return 0;
     /* The bytes are gone: where the next frame starts is not known any more. */
-    self->protocol.error = result;
-    self->protocol.error_code = (uint16_t)fastws_error_close_code(result);
-    self->protocol.error_offset = -1;
-    protocol_closed_raise(&self->protocol, self->state);
-    return -1;
+    return result > 0 ? result : stream_fail(self, result, frame_offset(self, len));
 }
 
 /* Reads len bytes into new memory that grows with what arrives, whatever len is. */
@@ -106,10 +98,11 @@ PyObject *stream_read_exactly(PyObject *object, PyObject *const *args, Py_ssize_
 
 static PyObject *read_frame(struct stream *self) {
     struct fastws_header header;
-    if (read_header(self, &header) < 0) return NULL;
+    int len = read_header(self, &header);
+    if (len < 0) return NULL;
     uint64_t max = self->protocol.config.limits.max_frame;
     if ((max && header.length > max) || header.length > PY_SSIZE_T_MAX) {
-        fail_eof(self, FASTWS_ERR_FRAME_TOO_LARGE);
+        stream_fail(self, FASTWS_ERR_FRAME_TOO_LARGE, frame_offset(self, (size_t)len));
         return NULL;
     }
     PyObject *payload = read_exactly(self, header.length);
@@ -124,22 +117,12 @@ PyObject *stream_read_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     return frame;
 }
 
-static PyObject *none_if(int result) { return result < 0 ? NULL : Py_NewRef(Py_None); }
-
-static PyObject *write_pieces(struct stream *self, const struct fastws_header *header, const Py_buffer *payload) {
-    uint8_t head[FASTWS_HEADER_MAX];
-    int len = fastws_header_write(head, sizeof head, header);
-    if (len < 0) return error_raise_value(len);
-    return none_if(stream_send_raw(self, head, (size_t)len, payload ? payload->buf : NULL,
-                                   payload ? (size_t)payload->len : 0));
-}
-
 PyObject *stream_write_header(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct stream *self = (struct stream *)object;
     PyObject *argument;
     if (arg_one("write_header", args, count, kwnames, "header", 1, &argument) < 0) return NULL;
     const struct fastws_header *header = header_get(self->state, argument);
-    return header ? write_pieces(self, header, NULL) : NULL;
+    return header ? none_if(stream_send_raw_frame(self, header, NULL)) : NULL;
 }
 
 PyObject *stream_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -147,7 +130,7 @@ PyObject *stream_write(PyObject *object, PyObject *const *args, Py_ssize_t count
     Py_buffer view;
     if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
     if (arg_bytes(data, "data", &view) < 0) return NULL;
-    int result = stream_send_raw((struct stream *)object, view.buf, (size_t)view.len, NULL, 0);
+    int result = stream_send_raw((struct stream *)object, &view);
     PyBuffer_Release(&view);
     return none_if(result);
 }
@@ -165,7 +148,7 @@ PyObject *stream_write_frame(PyObject *object, PyObject *const *args, Py_ssize_t
     if (!header || arg_bytes(PyTuple_GET_ITEM(frame, 1), "payload", &view) < 0) return NULL;
     PyObject *result = NULL;
     if (header->length == (uint64_t)view.len) {
-        result = write_pieces(self, header, &view);
+        result = none_if(stream_send_raw_frame(self, header, &view));
     } else {
         PyErr_Format(PyExc_ValueError, "header.length is %llu, and the payload holds %zd bytes",
                      (unsigned long long)header->length, view.len);

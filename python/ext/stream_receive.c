@@ -43,9 +43,7 @@ int stream_wrap_error(struct stream *self) {
     if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
     struct protocol lost = self->protocol;
     if (!lost.error) {
-        lost.error = FASTWS_ERR_IO;
-        lost.error_code = 1006;
-        lost.error_offset = -1;
+        protocol_note_error(&lost, FASTWS_ERR_IO, FASTWS_CLOSE_ABNORMAL_CLOSURE);
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -67,9 +65,7 @@ static int fail_read(struct stream *self) {
         PyErr_ExceptionMatches(PyExc_BlockingIOError) || PyErr_ExceptionMatches(PyExc_InterruptedError)) {
         return -1;
     }
-    self->protocol.error = FASTWS_ERR_IO;
-    self->protocol.error_code = 1006;
-    self->protocol.error_offset = -1;
+    protocol_note_error(&self->protocol, FASTWS_ERR_IO, FASTWS_CLOSE_ABNORMAL_CLOSURE);
     return stream_wrap_error(self);
 }
 
@@ -98,13 +94,16 @@ static int wait_for_bytes(struct stream *self, uint64_t until_ms, int is_raw) {
 
 /* Lets the peer read the replies that have piled up: nothing is received before. */
 static int drain_flood(struct stream *self) {
+    if (self->raw_left) {
+        PyErr_SetString(PyExc_RuntimeError, "replies have to go out first: complete the frame of write_header()");
+        return -1;
+    }
     if (stream_lock(self) < 0) return -1;
     int result = stream_flush_and_unlock(self, NULL);
     if (result < 0) return stream_wrap_error(self);
     if (!self->is_broken) return 0;
     /* Nothing can be sent, so the peer never reads them. */
-    self->protocol.error = FASTWS_ERR_CONTROL_FLOOD;
-    self->protocol.error_code = 1006;
+    protocol_note_error(&self->protocol, FASTWS_ERR_CONTROL_FLOOD, FASTWS_CLOSE_ABNORMAL_CLOSURE);
     protocol_closed_raise(&self->protocol, self->state);
     return -1;
 }
@@ -183,8 +182,10 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
             continue;
         }
         protocol_note_event(&self->protocol, event);
-        /* The pongs of a run of pings leave together, and none waits for the caller to come back. */
-        if (event->kind != FASTWS_EVENT_PING && stream_flush_replies(self) < 0) return -1;
+        /* The pongs of a run of pings leave together, and none waits for the caller to come back; a cork keeps them until
+         * something has to be waited for, or the connection ends. */
+        int is_kept = event->kind == FASTWS_EVENT_PING || (self->corks && !self->protocol.error);
+        if (!is_kept && stream_flush_replies(self) < 0) return -1;
         if (event->kind != FASTWS_EVENT_ERROR) return 0;
     }
 }
@@ -200,16 +201,23 @@ int stream_next_message(struct stream *self, struct fastws_event *event, uint64_
     return 0;
 }
 
+int stream_fail(struct stream *self, int error, int64_t offset) {
+    struct protocol *protocol = &self->protocol;
+    uint16_t code = (uint16_t)fastws_error_close_code(error);
+    /* Not behind a close frame, nor inside of a raw frame, nor where that is the caller's, nor with 1006. */
+    int is_told = protocol->config.is_close_automatic && !self->raw_left && !self->is_broken;
+    const char *reason = fastws_error_text(error);
+    if (hooks_wait(&protocol->hooks) < 0) return -1;
+    if (is_told) is_told = fastws_conn_close(protocol->conn, code, reason, strlen(reason)) == 0;
+    protocol_note_error(protocol, error, is_told ? code : FASTWS_CLOSE_ABNORMAL_CLOSURE);
+    protocol->error_offset = offset;
+    if (is_told && stream_flush_replies(self) < 0) return -1;
+    protocol_closed_raise(protocol, self->state);
+    return -1;
+}
+
 int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode) {
     if (stream_next_message(self, event, UINT64_MAX) < 0) return -1;
     if (event->opcode == opcode) return 0;
-    int is_told = self->protocol.config.is_close_automatic;
-    /* Where a close frame was sent before, the peer is told nothing more. */
-    int error = is_told ? fastws_conn_close(self->protocol.conn, FASTWS_CLOSE_UNSUPPORTED_DATA, NULL, 0) : 0;
-    if (is_told && error == 0 && stream_flush_replies(self) < 0) return -1;
-    self->protocol.error = FASTWS_ERR_MESSAGE_KIND;
-    self->protocol.error_code = is_told ? FASTWS_CLOSE_UNSUPPORTED_DATA : FASTWS_CLOSE_ABNORMAL_CLOSURE;
-    self->protocol.error_offset = -1;
-    protocol_closed_raise(&self->protocol, self->state);
-    return -1;
+    return stream_fail(self, FASTWS_ERR_MESSAGE_KIND, -1);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <fastws/close.h>
 #include <fastws/error.h>
 
 #include "args.h"
@@ -133,7 +134,7 @@ int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload) {
     int result = 0;
     if (self->is_broken) {
         protocol_drop(&self->protocol);
-    } else if (flush(self, payload) < 0) {
+    } else if (self->raw_left == 0 && flush(self, payload) < 0) {
         /* A frame may have left in part: no other can follow it. Nothing stays borrowed. */
         self->is_broken = 1;
         protocol_drop(&self->protocol);
@@ -144,7 +145,7 @@ int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload) {
 }
 
 int stream_flush_replies(struct stream *self) {
-    if (fastws_conn_pending_len(self->protocol.conn) == 0) return 0;
+    if (fastws_conn_pending_len(self->protocol.conn) == 0 || self->raw_left) return 0;
     /* Whoever is sending empties the queue before it lets go of the lock. */
     if (self->sender) return 0;
     if (stream_lock(self) < 0) return -1;
@@ -154,30 +155,60 @@ int stream_flush_replies(struct stream *self) {
     return 0;
 }
 
-int stream_begin_send(struct stream *self) {
-    if (stream_lock(self) < 0) return -1;
-    protocol_touch(&self->protocol);
-    if (!self->is_broken) return 0;
-    unlock(self);
+/* Says that nothing can be sent any more. */
+static int fail_broken(struct stream *self) {
     struct protocol lost = self->protocol;
-    if (!lost.error) {
-        lost.error = FASTWS_ERR_IO;
-        lost.error_code = 1006;
-        lost.error_offset = -1;
-    }
+    if (!lost.error) protocol_note_error(&lost, FASTWS_ERR_IO, FASTWS_CLOSE_ABNORMAL_CLOSURE);
     protocol_closed_raise(&lost, self->state);
     return -1;
 }
 
+/* Enters as the sender, also inside of a raw frame. */
+static int begin(struct stream *self) {
+    if (stream_lock(self) < 0) return -1;
+    protocol_touch(&self->protocol);
+    if (!self->is_broken) return 0;
+    unlock(self);
+    return fail_broken(self);
+}
+
+static int check_between_frames(const struct stream *self) {
+    if (self->raw_left == 0) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "the payload that write_header() announced is not complete");
+    return -1;
+}
+
+int stream_begin_send(struct stream *self) {
+    if (begin(self) < 0) return -1;
+    if (check_between_frames(self) == 0) return 0;
+    unlock(self);
+    return -1;
+}
+
+/* Lets what is queued go, or keeps a copy of it while the stream is corked. */
+static int put_out(struct stream *self, const Py_buffer *payload) {
+    struct fastws_conn *conn = self->protocol.conn;
+    int is_kept = self->corks && !self->is_broken && fastws_conn_is_writable(conn) && !fastws_conn_close_sent(conn);
+    if (!is_kept || fastws_conn_own(conn) < 0) return stream_flush_and_unlock(self, payload);
+    unlock(self);
+    return 0;
+}
+
 int stream_end_send(struct stream *self, int error, const Py_buffer *payload) {
     /* What could not be queued is reported before what could not be written. */
-    int result = stream_flush_and_unlock(self, payload);
+    int result = put_out(self, payload);
     if (error < 0) {
         if (result < 0) PyErr_Clear();
         protocol_error_raise(&self->protocol, self->state, error);
         return -1;
     }
     return result < 0 ? stream_wrap_error(self) : 0;
+}
+
+int stream_uncork(struct stream *self) {
+    if (--self->corks || self->raw_left || fastws_conn_pending_len(self->protocol.conn) == 0) return 0;
+    if (stream_lock(self) < 0) return -1;
+    return stream_flush_and_unlock(self, NULL) < 0 ? stream_wrap_error(self) : 0;
 }
 
 static int send_prepared(struct stream *self, struct fastws_prepared *prepared, PyObject *opcode) {
@@ -219,18 +250,53 @@ int stream_send_control(struct stream *self, int is_pong, PyObject *data) {
     return result;
 }
 
-int stream_send_raw(struct stream *self, const void *head, size_t head_len, const void *payload, size_t len) {
-    if (stream_begin_send(self) < 0) return -1;
-    if (self->protocol.error || fastws_conn_close_sent(self->protocol.conn)) {
-        unlock(self);
-        protocol_closed_raise(&self->protocol, self->state);
-        return -1;
-    }
-    struct iovec pieces[] = {{(void *)(uintptr_t)head, head_len}, {(void *)(uintptr_t)payload, len}};
-    int result = flush(self, NULL);
+/* ---- Raw frames ---- */
+
+/* Writes the pieces behind what is queued, and leaves raw_left of a frame to come. Replies go in front of it, or behind
+ * it, never inside. Gives the lock back. */
+static int write_raw(struct stream *self, struct iovec pieces[2], uint64_t raw_left) {
+    int result = self->raw_left ? 0 : flush(self, NULL);
+    self->raw_left = raw_left;
     if (result == 0) result = transport_write(&self->transport, self->state, pieces, 2, idle_limit_ms(self));
     if (result < 0) self->is_broken = 1;
     /* Keeps the exception: a flush that fails after a failure does nothing. */
     if (stream_flush_and_unlock(self, NULL) < 0) result = -1;
     return result < 0 ? stream_wrap_error(self) : 0;
+}
+
+/* A frame that was begun may be completed: the close frame waits for that. */
+static int check_may_send_raw(struct stream *self) {
+    if (self->raw_left) return 0;
+    if (self->protocol.error || fastws_conn_close_sent(self->protocol.conn)) {
+        protocol_closed_raise(&self->protocol, self->state);
+    } else if (fastws_conn_is_message_open(self->protocol.conn)) {
+        protocol_error_raise(&self->protocol, self->state, FASTWS_ERR_STATE);
+    } else {
+        return 0;
+    }
+    return -1;
+}
+
+int stream_send_raw_frame(struct stream *self, const struct fastws_header *header, const Py_buffer *payload) {
+    uint8_t head[FASTWS_HEADER_MAX];
+    int head_len = fastws_header_write(head, sizeof head, header);
+    if (head_len < 0) {
+        error_raise_value(head_len);
+        return -1;
+    }
+    struct iovec pieces[2] = {{head, (size_t)head_len}, {NULL, 0}};
+    if (payload) pieces[1] = (struct iovec){payload->buf, (size_t)payload->len};
+    if (stream_begin_send(self) < 0) return -1;
+    if (check_may_send_raw(self) == 0) return write_raw(self, pieces, payload ? 0 : header->length);
+    unlock(self);
+    return -1;
+}
+
+int stream_send_raw(struct stream *self, const Py_buffer *bytes) {
+    struct iovec pieces[2] = {{bytes->buf, (size_t)bytes->len}, {NULL, 0}};
+    if (begin(self) < 0) return -1;
+    uint64_t left = self->raw_left, len = (uint64_t)bytes->len;
+    if (check_may_send_raw(self) == 0) return write_raw(self, pieces, len < left ? left - len : 0);
+    unlock(self);
+    return -1;
 }

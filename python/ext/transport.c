@@ -107,6 +107,7 @@ static Py_ssize_t check_count(PyObject *result, PyObject *name, Py_ssize_t max) 
 
 /* Code of the user sees a bytearray, never memory of the library: it may keep, change or resize it as it likes. */
 Py_ssize_t transport_read_method(struct transport *transport, struct state *state, void *dst, size_t len) {
+    if (transport->scratch && PyByteArray_GET_SIZE(transport->scratch) != SCRATCH_LEN) Py_CLEAR(transport->scratch);
     if (!transport->scratch) transport->scratch = PyByteArray_FromStringAndSize(NULL, SCRATCH_LEN);
     if (!transport->scratch) return -1;
     PyObject *scratch = Py_NewRef(transport->scratch);

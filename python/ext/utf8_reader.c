@@ -101,7 +101,7 @@ static Py_ssize_t check(struct utf8_reader *self, const void *text, Py_ssize_t l
 static PyObject *utf8_reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct utf8_reader *self = (struct utf8_reader *)object;
     Py_ssize_t len;
-    if (file_arg_read(args, count, kwnames, &len) < 0 || check_may_read(self) < 0) return NULL;
+    if (file_arg_read("read", args, count, kwnames, &len) < 0 || check_may_read(self) < 0) return NULL;
     if (len == 0) return PyBytes_FromStringAndSize(NULL, 0);
     PyObject *bytes = source_read(&self->source, self->state, len);
     if (!bytes || bytes == Py_None) return bytes;

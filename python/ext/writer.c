@@ -20,6 +20,7 @@ struct writer {
     size_t buffer_size; /* of a fragment; 0: never fragment */
     struct fastws_utf8 utf8; /* of the message so far, if it is text */
     int opcode;
+    unsigned resets; /* of the stream, when the message was begun */
     int is_torn;  /* a part of the message was sent and the rest dropped: it can neither go on nor end */
     int is_begun; /* something was written, if only nothing: a flush ends a message */
 };
@@ -55,9 +56,18 @@ static int writer_traverse(PyObject *object, visitproc visit, void *arg) {
     return 0;
 }
 
+/* A message that was begun is gone when the stream was made new: then the next one begins. */
+static int is_begun(struct writer *self) {
+    if (self->is_begun && self->resets != self->stream->resets) {
+        self->is_begun = self->is_torn = 0;
+        fastws_utf8_init(&self->utf8);
+    }
+    return self->is_begun;
+}
+
 /* Forgets what was written and has not left. A message of which a part has left stays open. */
 static void forget(struct writer *self) {
-    if (self->is_begun && self->stream) fastws_conn_abandon(self->stream->protocol.conn);
+    if (self->stream && is_begun(self)) fastws_conn_abandon(self->stream->protocol.conn);
     self->is_begun = 0;
     self->is_torn = 0;
     fastws_utf8_init(&self->utf8);
@@ -85,10 +95,11 @@ enum step { STEP_WRITE, STEP_FLUSH_FRAGMENT, STEP_FINISH };
 
 static int call(struct writer *self, enum step step, const Py_buffer *view) {
     struct fastws_conn *conn = self->stream->protocol.conn;
-    if (!self->is_begun) {
+    if (!is_begun(self)) {
         int error = fastws_conn_begin(conn, self->opcode);
         if (error < 0) return error;
         self->is_begun = 1;
+        self->resets = self->stream->resets;
     }
     fastws_conn_set_fragment_len(conn, self->buffer_size);
     switch (step) {
@@ -111,12 +122,12 @@ static int send_step(struct writer *self, enum step step, const Py_buffer *view)
     int error;
     if (self->set_bits) {
         error = protocol_use_hooks(&stream->protocol, stream->state);
-        Py_XSETREF(hooks->set_bits, Py_NewRef(self->set_bits));
+        Py_XSETREF(hooks->writer_bits, Py_NewRef(self->set_bits));
     } else {
         error = 0;
     }
     if (error == 0) error = call(self, step, view);
-    if (self->set_bits) Py_CLEAR(hooks->set_bits);
+    if (self->set_bits) Py_CLEAR(hooks->writer_bits);
     if (error == 0 && step == STEP_FINISH) {
         self->is_begun = 0;
         fastws_utf8_init(&self->utf8);
@@ -134,6 +145,7 @@ static int check_text(const struct writer *self, struct fastws_utf8 *utf8, const
 }
 
 static int write_piece(struct writer *self, const Py_buffer *view) {
+    (void)is_begun(self);
     struct fastws_utf8 utf8 = self->utf8;
     if (check_text(self, &utf8, view) < 0 || send_step(self, STEP_WRITE, view) < 0) return -1;
     self->utf8 = utf8;
@@ -183,13 +195,13 @@ static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ss
 
 static PyObject *writer_flush_fragment(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct writer *self = (struct writer *)object;
-    if (!self->is_begun) Py_RETURN_NONE;
+    if (!is_begun(self)) Py_RETURN_NONE;
     return send_step(self, STEP_FLUSH_FRAGMENT, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *writer_flush(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct writer *self = (struct writer *)object;
-    if (!self->is_begun) Py_RETURN_NONE;
+    if (!is_begun(self)) Py_RETURN_NONE;
     if (self->opcode == FASTWS_OPCODE_TEXT && fastws_utf8_finish(&self->utf8) < 0) {
         return error_raise_value(FASTWS_ERR_UTF8);
     }
@@ -199,7 +211,7 @@ static PyObject *writer_flush(PyObject *object, PyObject *Py_UNUSED(ignored)) {
 /* A part that has left cannot be taken back, unless nothing more can be sent anyway. */
 static int check_may_forget(struct writer *self) {
     struct fastws_conn *conn = self->stream->protocol.conn;
-    if (!self->is_begun) return 0;
+    if (!is_begun(self)) return 0;
     fastws_conn_abandon(conn);
     fastws_utf8_init(&self->utf8);
     if (!fastws_conn_is_message_open(conn) || self->stream->is_broken || self->stream->protocol.error ||
@@ -211,9 +223,9 @@ static int check_may_forget(struct writer *self) {
 }
 
 static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    static const char *const names[] = {"opcode", "stream", NULL};
+    static const char *const names[] = {"opcode", "stream", "extensions", NULL};
     struct writer *self = (struct writer *)object;
-    PyObject *sorted[2];
+    PyObject *sorted[3], *set_bits = NULL;
     int number = self->opcode;
     if (arg_sort("reset", args, count, kwnames, names, 0, 2, sorted) < 0) return NULL;
     PyObject *opcode = sorted[0], *stream = sorted[1];
@@ -221,10 +233,25 @@ static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_
     if (stream && stream != Py_None && !PyObject_TypeCheck(stream, self->stream->state->stream_type)) {
         return PyErr_Format(PyExc_TypeError, "stream must be a Stream, not %.200s", Py_TYPE(stream)->tp_name);
     }
-    if (check_may_forget(self) < 0) return NULL;
+    if (sorted[2] && !(set_bits = hooks_resolve(self->stream->state, sorted[2], NAME_SET_BITS))) return NULL;
+    if (check_may_forget(self) < 0) {
+        Py_XDECREF(set_bits);
+        return NULL;
+    }
     forget(self);
     self->opcode = number;
     if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
+    if (set_bits) Py_XSETREF(self->set_bits, set_bits);
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_set_extensions(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    struct writer *self = (struct writer *)object;
+    PyObject *extensions;
+    if (arg_one("set_extensions", args, count, kwnames, "extensions", 1, &extensions) < 0) return NULL;
+    PyObject *set_bits = hooks_resolve(self->stream->state, extensions, NAME_SET_BITS);
+    if (!set_bits) return NULL;
+    Py_XSETREF(self->set_bits, set_bits);
     Py_RETURN_NONE;
 }
 
@@ -235,7 +262,7 @@ static PyObject *writer_exit(PyObject *object, PyObject *const *args, Py_ssize_t
     if (args[0] == Py_None) return writer_flush(object, NULL);
     /* Half of a message is not to pass for all of it. */
     struct writer *self = (struct writer *)object;
-    if (self->is_begun) fastws_conn_abandon(self->stream->protocol.conn);
+    if (is_begun(self)) fastws_conn_abandon(self->stream->protocol.conn);
     fastws_utf8_init(&self->utf8);
     if (self->is_begun && fastws_conn_is_message_open(self->stream->protocol.conn)) self->is_torn = 1;
     self->is_begun = self->is_torn;
@@ -249,8 +276,8 @@ static PyObject *get_opcode(PyObject *object, void *Py_UNUSED(closure)) {
     return opcode_new(self->stream->state, (unsigned)self->opcode);
 }
 
-static size_t buffered(const struct writer *self) {
-    return self->is_begun ? fastws_conn_buffered_len(self->stream->protocol.conn) : 0;
+static size_t buffered(struct writer *self) {
+    return is_begun(self) ? fastws_conn_buffered_len(self->stream->protocol.conn) : 0;
 }
 
 static PyObject *get_buffered(PyObject *object, void *Py_UNUSED(closure)) {
@@ -260,7 +287,8 @@ static PyObject *get_buffered(PyObject *object, void *Py_UNUSED(closure)) {
 static PyObject *get_available(PyObject *object, void *Py_UNUSED(closure)) {
     struct writer *self = (struct writer *)object;
     if (self->buffer_size == 0) Py_RETURN_NONE;
-    return PyLong_FromSize_t(self->buffer_size - buffered(self));
+    size_t len = buffered(self);
+    return PyLong_FromSize_t(len < self->buffer_size ? self->buffer_size - len : 0);
 }
 
 static PyObject *get_buffer_size(PyObject *object, void *Py_UNUSED(closure)) {
@@ -269,11 +297,23 @@ static PyObject *get_buffer_size(PyObject *object, void *Py_UNUSED(closure)) {
     return PyLong_FromSize_t(self->buffer_size);
 }
 
+static int set_buffer_size(PyObject *object, PyObject *value, void *Py_UNUSED(closure)) {
+    uint64_t size;
+    if (!value) {
+        PyErr_SetString(PyExc_AttributeError, "buffer_size cannot be deleted");
+        return -1;
+    }
+    if (arg_limit(value, "buffer_size", PY_SSIZE_T_MAX, &size) < 0) return -1;
+    ((struct writer *)object)->buffer_size = (size_t)size;
+    return 0;
+}
+
 static PyGetSetDef writer_getset[] = {
     {"opcode", get_opcode, NULL, "The OpCode of the next message.", NULL},
     {"buffered", get_buffered, NULL, "Bytes written that are not in a fragment yet.", NULL},
     {"available", get_available, NULL, "Bytes that the next fragment has room for; None if it grows.", NULL},
-    {"buffer_size", get_buffer_size, NULL, "Bytes of a fragment; None if messages are not fragmented.", NULL},
+    {"buffer_size", get_buffer_size, set_buffer_size,
+     "Bytes of a fragment, from the next one on; None if messages are not fragmented.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -309,13 +349,19 @@ static PyMethodDef writer_methods[] = {
      "    ConnectionClosed: the connection has ended.\n"
      "    ValueError: the message is text and ends inside a character; it stays open."},
     {"reset", (PyCFunction)(void (*)(void))writer_reset, METH_FASTCALL | METH_KEYWORDS,
-     "reset($self, /, opcode=None, stream=None)\n--\n\n"
+     "reset($self, /, opcode=None, stream=None, *, extensions=...)\n--\n\n"
      "Forgets what was written and has not been sent, and every error.\n\n"
      "Args:\n"
      "    opcode: OpCode.TEXT or OpCode.BINARY for the messages from now on; None keeps it.\n"
-     "    stream: a Stream to write to from now on; None keeps it. Extensions stay.\n\n"
+     "    stream: a Stream to write to from now on; None keeps it.\n"
+     "    extensions: as for the constructor; those that it has if not given.\n\n"
      "Raises:\n"
      "    RuntimeError: a fragment of the message has been sent, so that the peer waits for its end."},
+    {"set_extensions", (PyCFunction)(void (*)(void))writer_set_extensions, METH_FASTCALL | METH_KEYWORDS,
+     "set_extensions($self, /, extensions)\n--\n\n"
+     "Takes other extensions, from the next frame on. RFC 6455 9.\n\n"
+     "Args:\n"
+     "    extensions: as for the constructor."},
     {"__enter__", writer_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))writer_exit, METH_FASTCALL, NULL},
     FILE_WRITABLE,
@@ -323,7 +369,7 @@ static PyMethodDef writer_methods[] = {
 };
 
 static PyType_Slot writer_slots[] = {
-    {Py_tp_doc, "Writer(stream, opcode=OpCode.TEXT, buffer_size=4096, *, extensions=())\n--\n\n"
+    {Py_tp_doc, "Writer(stream, opcode=OpCode.TEXT, buffer_size=4096, *, extensions=...)\n--\n\n"
                 "A file to write whose bytes become messages of a Stream: for json.dump(), shutil.copyfileobj().\n\n"
                 "A message ends with flush(), or with a `with` block of the writer, which may be entered again and\n"
                 "again; one that is left by an exception drops what was not sent.\n\n"
@@ -334,7 +380,7 @@ static PyType_Slot writer_slots[] = {
                 "        then a message grows in memory until flush().\n"
                 "    extensions: functions, or objects with set_bits(header), that are called with the Header of each\n"
                 "        frame that is to go. They return a Header with rsv as they want it, or None, or raise to\n"
-                "        refuse. They must not use the stream. RFC 6455 9."},
+                "        refuse. They must not use the stream. Those of the stream if not given. RFC 6455 9."},
     SLOT(Py_tp_new, writer_tp_new),
     SLOT(Py_tp_dealloc, writer_dealloc),
     SLOT(Py_tp_traverse, writer_traverse),

@@ -65,7 +65,8 @@ class Dialer:
         max_head_size, max_headers: bytes and header lines of the answer, None for no limit.
         max_body_size: bytes of the body of an answer with another status that are kept.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
-            check_utf8: of the Stream that dial() returns: see Connection.
+            check_utf8, auto_pong, auto_close, skip_header_check, write_limit: of the Stream that dial() returns: see
+            Connection. Its set_extensions() takes what the server accepted.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -102,6 +103,10 @@ class Dialer:
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
         check_utf8: bool = True,
+        auto_pong: bool = True,
+        auto_close: bool = True,
+        skip_header_check: bool = False,
+        write_limit: int | tuple[int, int | None] | None = 65536,
     ) -> None:
         _check_timeout(timeout)
         if max_redirects < 0:
@@ -135,6 +140,10 @@ class Dialer:
             "ping_timeout": ping_timeout,
             "close_timeout": close_timeout,
             "check_utf8": check_utf8,
+            "auto_pong": auto_pong,
+            "auto_close": auto_close,
+            "skip_header_check": skip_header_check,
+            "write_limit": write_limit,
         }
         # What is wrong is to be known now, not when a server has answered.
         Dial("ws://localhost/", **self._arguments)

@@ -81,7 +81,9 @@ class Error(Exception):
         code: the close code that answers it (RFC 6455 7.4.1), or None.
         status: the HTTP status that answers it, or None.
         rfc: where the rule stands that was broken, such as "RFC 6455 5.2"; "" where none does.
-        offset: of the first wrong byte in the message, or None.
+        offset: where the wrong frame begins, or for text the byte that is not UTF-8: in the bytes that the peer sent
+            since the connection was open, for Connection, Stream and Reader; in the text, for Utf8Reader. None where
+            there is no such byte, as with a timeout.
     """
 
     def __init__(

@@ -59,10 +59,10 @@ def format_options(options: Iterable[OptionLike]) -> str:
         TypeError: an argument of the wrong type.
         ValueError: a name is no token, or a value holds a control byte.
     """
-    parts = []
+    parts = []  # lists, not generators, here and below: CPython 3.12 and 3.13 crash where one finds no memory
     for option in options:
         name, parameters = (option, ()) if isinstance(option, str) else option
-        parts.append(format_option(name, tuple((key, value) for key, value in parameters)))
+        parts.append(format_option(name, tuple([(key, value) for key, value in parameters])))
     return ", ".join(parts)
 
 
@@ -96,4 +96,4 @@ def format_cookies(cookies: Iterable[tuple[str, str]]) -> str:
         TypeError: an argument of the wrong type.
         ValueError: a name is no token, or a value may not be written.
     """
-    return "; ".join(format_cookie(name, value) for name, value in cookies)
+    return "; ".join([format_cookie(name, value) for name, value in cookies])

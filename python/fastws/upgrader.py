@@ -49,7 +49,8 @@ class Upgrader:
         timeout: seconds for the whole handshake; None for no limit.
         max_head_size, max_headers: bytes and header lines of the request, None for no limit: see Upgrade.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
-            check_utf8, auto_pong, auto_close: of the Stream that upgrade() returns: see Connection.
+            check_utf8, auto_pong, auto_close, skip_header_check, write_limit: of the Stream that upgrade() returns: see
+                Connection. Its set_extensions() takes what was negotiated.
 
     Raises:
         TypeError: an argument of the wrong type.
@@ -82,6 +83,8 @@ class Upgrader:
         check_utf8: bool = True,
         auto_pong: bool = True,
         auto_close: bool = True,
+        skip_header_check: bool = False,
+        write_limit: int | tuple[int, int | None] | None = 65536,
     ) -> None:
         _check_timeout(timeout)
         # An iterator would serve one handshake only.
@@ -116,6 +119,8 @@ class Upgrader:
             "check_utf8": check_utf8,
             "auto_pong": auto_pong,
             "auto_close": auto_close,
+            "skip_header_check": skip_header_check,
+            "write_limit": write_limit,
         }
         # What is wrong is to be known now, not when a client has been answered 101.
         Upgrade(**self._arguments)

@@ -107,6 +107,18 @@ def print_markdown_table(head, lines):
     print()
 
 
+def kernel_table(rows, kernel, cases):
+    """Returns the head and the lines of a kernel's table. A filter may have left out some rows, or what limits them."""
+    isas = list(dict.fromkeys(isa for by_isa in cases.values() for isa in by_isa))
+    limit = LIMITS.get(kernel)
+    limits = {case: rows.get("%s/%s" % (limit, case)) for case in cases}
+    columns = [(isa, {case: by_isa.get(isa) for case, by_isa in cases.items()}) for isa in isas]
+    if any(limits.values()):
+        columns.append(("`%s`" % limit, limits))
+    lines = [[case, *("%.1f" % column[case].ns if column[case] else "" for _, column in columns)] for case in cases]
+    return ["`%s`, ns" % kernel, *(name for name, _ in columns)], lines
+
+
 def print_markdown(rows, python):
     """Prints a table for each kernel that several ISAs have, and one of all that is left."""
     kernels, rest = {}, []
@@ -117,13 +129,7 @@ def print_markdown(rows, python):
         elif parts[0] not in LIMITS.values():
             rest.append(row)
     for kernel, cases in kernels.items():
-        isas = list(next(iter(cases.values())))
-        limit = LIMITS.get(kernel)
-        lines = []
-        for case, by_isa in cases.items():
-            beside = rows.get("%s/%s" % (limit, case))
-            lines.append([case, *("%.1f" % by_isa[isa].ns for isa in isas), *(["%.1f" % beside.ns] if beside else [])])
-        print_markdown_table(["`%s`, ns" % kernel, *isas, *(["`%s`" % limit] if limit else [])], lines)
+        print_markdown_table(*kernel_table(rows, kernel, cases))
     print_markdown_table(["", "ns", "cycles", "GB/s"], [
         ["`%s`" % row.name, "%.2f" % row.ns, "" if row.cycles is None else "%.1f" % row.cycles,
          "%.1f" % (row.bytes_per_second / 1e9) if row.bytes_per_second else ""] for row in rest])

@@ -15,6 +15,11 @@ die() {
     exit 1
 }
 
+# counted OPTION VALUE: what counts rounds has to be a whole number, and at least one.
+counted() {
+    [[ $2 =~ ^[1-9][0-9]{0,5}$ ]] || die "$1 takes a whole number from 1 to 999999, not \"$2\""
+}
+
 # The interpreter that .venv is made from: the first CPython of 3.11 or later that has headers and can make environments.
 # PYTHON names another one. Prints nothing when there is none.
 find_python() {

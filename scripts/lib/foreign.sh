@@ -2,7 +2,10 @@
 # Sourced by scripts/sanitize: the C tests as programs of other machines, built by cross compilers and run by qemu.
 # shellcheck shell=bash
 : "${root:?is set by env.sh}"
-export TEST_SECONDS=300 # emulators are slow
+# What bounds a run, by default: see the usage of scripts/sanitize.
+export TEST_SECONDS=${TEST_SECONDS:-120}
+MACHINE_SECONDS=${MACHINE_SECONDS:-300}
+samples=${FASTWS_TEST_SAMPLES:-13}
 
 # Name, triplet, emulator of qemu-user, flags. armv7 has NEON by a flag only; s390x is the big-endian one.
 foreign_machines=(
@@ -46,15 +49,16 @@ test_foreign() {
     mkdir -p "$dir/include"
     ln -sfn /usr/include/simde "$dir/include/simde"
     build "$dir" "$triplet-gcc" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="${triplet%%-*}" \
-        -DCMAKE_C_FLAGS="$*" -DCMAKE_EXE_LINKER_FLAGS="$link" -DCMAKE_CROSSCOMPILING_EMULATOR="$emulator" \
-        -DSIMDE_INCLUDE_DIR="$dir/include"
+        -DFASTWS_BUILD_EXAMPLES=OFF -DCMAKE_C_FLAGS="$*" -DCMAKE_EXE_LINKER_FLAGS="$link" \
+        -DCMAKE_CROSSCOMPILING_EMULATOR="$emulator" -DSIMDE_INCLUDE_DIR="$dir/include"
+    [ -n "$emulator" ] || samples=1
     say "C tests on $name by ${emulator:-this kernel}, rows: $(${emulator//;/ } "$dir/tests/isas" | tr '\n' ' ')"
-    ctest_in "$dir"
+    FASTWS_TEST_SAMPLES=$samples ctest_in "$dir" --stop-time "$(date -d "+$MACHINE_SECONDS seconds" +%H:%M:%S)"
 }
 
 # Goes on after a failure; the last lines are ctest's totals, one machine each.
 test_foreign_machines() {
-    local machine fields name reason totals=() failed=0 log
+    local machine fields name reason totals=() failed=0 log started
     mkdir -p "$root/build/foreign"
     for machine in "${foreign_machines[@]}"; do
         read -r -a fields <<<"$machine"
@@ -65,12 +69,14 @@ test_foreign_machines() {
             continue
         fi
         log=$root/build/foreign/$name.log
+        started=$SECONDS
         # In a shell of its own: where the status is asked for, a function does not stop at its first failure.
         "$BASH" -c '. scripts/lib/env.sh; . scripts/lib/foreign.sh; test_foreign "$@"' "${0##*/}" "${fields[@]}" \
             2>&1 | tee "$log" || failed=1
-        totals+=("$name: $(totals_of "$log")")
+        totals+=("$name: $(totals_of "$log"), with its build $((SECONDS - started)) s")
     done
     say "left out: C++ in headers_stand_alone (no cross compiler of C++ is installed)"
+    say "left out: TLS (Debian has no OpenSSL for cross compilers)"
     say "left out: programs that use an installed library (it belongs to this machine)"
     say "left out on s390x: kernel rows through SIMDe (they count on little-endian lanes)"
     printf '%s\n' "${totals[@]}"
@@ -81,5 +87,6 @@ test_foreign_machines() {
 totals_of() {
     local line
     line=$(sed -n -e '/tests passed,/p' -e 's/^Total Test time (real) = */in /p' "$1" | tr '\n' ' ')
+    line=${line% }
     printf '%s\n' "${line:-not built}"
 }

@@ -123,13 +123,19 @@ int fastws_stream_write_frame(struct fastws_stream *stream, const struct fastws_
     return write_frame(stream, header, payload, 0);
 }
 
-int fastws_stream_write(struct fastws_stream *stream, const void *src, size_t len) {
+/* Bytes that a header announced, and no more; without one, frames that are whole. */
+static int write_bytes(struct fastws_stream *stream, const void *src, size_t len) {
     struct fastws_iovec iov[2] = {{NULL, 0}, {src, len}};
+    uint64_t left = stream->raw_left;
+    if (left > 0 && len > left) return FASTWS_ERR_ARGUMENT;
+    return put_raw(stream, iov, left > 0 ? left - len : 0);
+}
+
+int fastws_stream_write(struct fastws_stream *stream, const void *src, size_t len) {
     fws_stream_enter(stream);
     int error = fws_stream_claim_writer(stream, UINT64_MAX);
     if (error == 0) {
-        uint64_t left = stream->raw_left;
-        error = put_raw(stream, iov, len < left ? left - len : 0);
+        error = write_bytes(stream, src, len);
         fws_stream_release_writer(stream);
     }
     fws_stream_leave(stream);

@@ -71,8 +71,8 @@ def test_curl(our_url, tool):
     done = subprocess.run([*command, *arguments[:-2], url], capture_output=True, timeout=20, check=False)
     assert (done.returncode, done.stdout[:13]) == (0, b"HTTP/1.1 400 ")
     if " ws " in version.split("Protocols:")[1].split("\n")[0] + " ":
-        done = subprocess.run([*command, our_url], capture_output=True, timeout=20, check=False)
-        assert b" 101 " in done.stdout
+        done = subprocess.run([*command, "--verbose", our_url], capture_output=True, timeout=20, check=False)
+        assert b"< HTTP/1.1 101 " in done.stderr
 
 
 # ---- A browser ----

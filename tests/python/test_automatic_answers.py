@@ -139,3 +139,29 @@ def test_an_upgrader_passes_both_on(Scripted, request_bytes, masked_frame):
     with pytest.raises(fastws.ConnectionClosedOK):
         stream.recv()
     assert len(io.written) == 1  # the response
+
+
+def test_answer_answers_what_read_message_returns(Scripted, masked_frame):
+    script = Scripted(masked_frame(9, b"ping") + masked_frame(10, b"pong") + masked_frame(8, b"\x03\xe9away"))
+    stream = fastws.Stream(script, auto_pong=False, auto_close=False)
+    for _ in range(3):
+        stream.answer(*stream.read_message())
+    assert script.written == [b"\x8a\x04ping", b"\x88\x02\x03\xe9"]
+    with pytest.raises(fastws.ConnectionClosed):
+        stream.answer(fastws.OpCode.CLOSE, b"")
+    stream = fastws.Stream(Scripted(masked_frame(8)), auto_close=False)
+    stream.answer(*stream.read_message())
+    assert stream.io.written == [b"\x88\x00"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [((1, b"x"), ValueError), ((0, b""), ValueError), ((11, b""), ValueError), ((9, bytes(126)), ValueError),
+     ((8, b"x"), ValueError), ((8, b"\x03\xec"), ValueError), ((8, b"\x03\xe8\xff"), ValueError), ((8, 5), TypeError),
+     ((9, None), TypeError), ((9,), TypeError)],
+)
+def test_answer_refuses_what_is_no_control_frame(Scripted, arguments, error):
+    stream = fastws.Stream(Scripted())
+    with pytest.raises(error):
+        stream.answer(*arguments)
+    assert stream.io.written == [] and stream.state == "OPEN"

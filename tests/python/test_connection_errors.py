@@ -98,7 +98,7 @@ def test_utf8_fails_at_the_byte(masked_frame):
     server = Connection("server")
     assert server.receive(data[: head + 3]) == []
     (failure,) = server.receive(data[head + 3 : head + 4])
-    assert failure.code == 1007 and failure.error.offset == 3
+    assert failure.code == 1007 and failure.error.offset == server.offset == head + 3
 
 
 def test_text_that_is_not_checked_keeps_its_bytes(masked_frame):

@@ -27,18 +27,24 @@ def certificates(tmp_path_factory):
     """A folder with ca.pem, and certificates that it signed or did not."""
     folder = tmp_path_factory.mktemp("certificates")
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "2", cwd=folder)
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "2",
+            "-addext", "keyUsage=critical,keyCertSign", cwd=folder)
+
+    (folder / "ca.conf").write_text(
+        "[ca]\nnew_certs_dir=.\ndatabase=index\nrand_serial=yes\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n"
+    )
+    (folder / "index").touch()
 
     def sign(name, names, *dates):
-        (folder / "names").write_text(f"subjectAltName={names}\n")
-        openssl("req", "-new", *key, "-keyout", f"{name}.key", "-out", "request", "-subj", "/CN=server", cwd=folder)
+        (folder / "names").write_text(f"subjectAltName={names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        openssl("req", "-new", *key, "-keyout", f"{name}.key", "-out", "request", "-subj", f"/CN={name}", cwd=folder)
         openssl(
-            "x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-extfile", "names", "-out", f"{name}.pem", *dates, cwd=folder,
+            "ca", "-batch", "-notext", "-config", "ca.conf", "-name", "ca", "-in", "request", "-cert", "ca.pem",
+            "-keyfile", "ca.key", "-extfile", "names", "-out", f"{name}.pem", *dates, cwd=folder,
         )
 
     sign("good", "DNS:localhost,IP:127.0.0.1", "-days", "2")
-    sign("expired", "DNS:localhost", "-days", "-1")
+    sign("expired", "DNS:localhost", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
     sign("other", "DNS:example.com", "-days", "2")
     openssl(
         "req", "-x509", *key, "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=localhost", "-days", "2",

@@ -102,6 +102,21 @@ def failures(masked_frame, Scripted, request_bytes):
     reader.read()
     with pytest.raises(fastws.ConnectionClosed):
         reader.next_frame()
+    for connection, new in ((Connection("server"), ()), (Stream(Scripted()), (Scripted(),))):
+        connection.reset(*new, extensions=[lambda header: connection], max_size=70000)
+        with pytest.raises(ValueError):
+            connection.reset(*new, extensions=[lambda header: None], max_size=0)
+        with pytest.raises(TypeError):
+            connection.reset(*new, extensions=[lambda header: None], role=5)
+        connection.reset(*new, role="client", extensions=())
+    connection.write_header(fastws.Header(length=3))
+    with pytest.raises(RuntimeError), connection.cork():
+        connection.send("x")
+    connection.close()
+    server = Connection("server")
+    server.send(bytes(9000))
+    while server.data_to_send(1000):
+        pass
     with pytest.raises(ZeroDivisionError):
         Writer(Stream(Scripted()), extensions=[lambda header: 1 / 0]).write("x" * 5000)
     with pytest.raises(fastws.InvalidUTF8):
@@ -186,6 +201,19 @@ def streams():
     assert Stream(large).recv() == b"y" * 200000
     server = Connection("server", delivery="stream", extensions=[ignore_one])
     server.begin(), server.write("x" * 5000), server.finish(), server.receive(data), server.data_to_send()
+def resets():
+    server = Connection("server", write_limit=(9, 1), extensions=[ignore_one])
+    server.send("x" * 5000), server.send("y"), server.data_to_send(5), server.send("z" * 5000), server.data_to_send(5003)
+    server.data_to_send(), server.reset(max_size=5, extensions=()), server.max_size, server.write_limit
+    stream = Stream(Script(), extensions=[ignore_one])
+    with stream.cork():
+        stream.send("x"), stream.send(b"y" * 9000), stream.answer(9, b"p"), stream.answer(8, b"\\x03\\xe8")
+    stream.reset(Script(), initial=frame(1, b"x"), extensions=[ignore_one]), stream.recv(), stream.set_extensions(())
+    stream.write_header(Header(length=5)), stream.write(b"x"), stream.reset(Script(), max_frame_size=1)
+    try: stream.read_frame()
+    except fastws.ConnectionClosed: pass
+    writer = Writer(stream)
+    writer.set_extensions([ignore_one]), writer.reset(extensions=())
 def ciphers():
     fastws.Utf8Reader(fastws.CipherReader(Files(bytes(9)), bytes(4))).read()
     fastws.CipherWriter(Files(b""), KEY).write(b"x")
@@ -197,7 +225,7 @@ def upgrade():
 def pieces():
     Header.parse(Header(mask=KEY).encode()), repr(Header()), hash(Header()), fastws.compile_frame(1, "ä", mask=KEY)
     fastws.parse_close(fastws.close_body(1000, "x")), fastws.isas(), fastws.accept_key("dGhlIHNhbXBsZSBub25jZQ==")
-for work in (connection, stream, files, streams, ciphers, upgrade, pieces):
+for work in (connection, stream, files, streams, resets, ciphers, upgrade, pieces):
     work()
     for start in range(1, 150):
         try:

@@ -71,7 +71,7 @@ def test_text_is_checked_even_if_the_stream_does_not(Scripted, masked_frame):
     assert Reader(stream).read() == b"\xff"
     with pytest.raises(fastws.ConnectionClosedError) as info:
         Reader(stream).read()
-    assert isinstance(info.value.__cause__, fastws.InvalidUTF8) and info.value.__cause__.offset == 1
+    assert isinstance(info.value.__cause__, fastws.InvalidUTF8) and info.value.__cause__.offset == 7 + 7 + 7
     assert stream.io.written == [b"\x88" + bytes([len(stream.io.written[0]) - 2]) + stream.io.written[0][2:]]
 
 

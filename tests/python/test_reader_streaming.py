@@ -213,7 +213,7 @@ def test_characters_may_be_cut_between_fragments():
     assert reader.read(5) == text[:1]
     with pytest.raises(fastws.ConnectionClosedError) as info:
         reader.read(5)
-    assert (info.value.__cause__.offset, info.value.code) == (1, 1007)
+    assert (info.value.__cause__.offset, info.value.code) == (7 + 6, 1007)
 
 
 @pytest.mark.parametrize(

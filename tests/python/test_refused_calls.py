@@ -155,3 +155,63 @@ def test_cycles_through_what_a_cipher_passes_on_to_are_collected(make):
     del file
     gc.collect()
     assert alive() is None
+
+
+def test_buffers_that_are_resized_through_their_memoryview(masked_frame):
+    """get_buffer().obj is a bytearray that anybody may clear."""
+    server = fastws.Connection("server")
+    data = masked_frame(1, b"Hello")
+    hidden = server.get_buffer().obj
+    hidden.clear()
+    with pytest.raises(ValueError):
+        server.buffer_updated(len(data))
+    assert server.buffer_updated(0) == []
+    buffer = server.get_buffer()
+    assert len(buffer) == 65536 and buffer.obj is not hidden
+    with pytest.raises(BufferError):
+        buffer.obj.clear()
+    buffer[: len(data)] = data
+    hidden = buffer.obj
+    del buffer
+    hidden += bytes(1000)
+    (message,) = server.buffer_updated(len(data))
+    assert message.data == "Hello"
+    assert len(server.get_buffer()) == 65536
+
+
+def test_a_buffer_that_an_extension_clears_while_it_is_read(masked_frame):
+    server = None
+
+    def clear(header):
+        with pytest.raises(BufferError):
+            hidden.clear()
+
+    server = fastws.Connection("server", extensions=[clear])
+    data = masked_frame(1, b"Hello")
+    buffer = server.get_buffer()
+    buffer[: len(data)] = data
+    hidden = buffer.obj
+    del buffer
+    (message,) = server.buffer_updated(len(data))
+    assert message.data == "Hello"
+
+
+def test_a_buffer_that_io_clears_between_reads(Scripted, masked_frame):
+    """The next read used to look like the end of the stream."""
+
+    class Clears(Scripted):
+        hidden = None
+
+        def recv_into(self, buffer):
+            if self.hidden is not None and self.hidden is not buffer.obj:
+                self.hidden.clear()
+            self.hidden = buffer.obj
+            return super().recv_into(buffer)
+
+        def sendall(self, data):
+            self.hidden.clear()
+
+    stream = Stream(Clears(masked_frame(1, b"a"), masked_frame(1, b"b")))
+    assert stream.recv() == "a"
+    stream.send("clear")
+    assert stream.recv() == "b"

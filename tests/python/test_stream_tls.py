@@ -134,6 +134,32 @@ def test_half_a_record_keeps_nobody_from_sending(sockets, contexts, in_thread):
                 pass
 
 
+def test_a_cork_while_another_thread_reads(tls, in_thread):
+    server, client = Stream(tls[0]), Stream(tls[1], "client")
+    received = in_thread(lambda: [client.recv() for _ in range(600)])
+    echoed = in_thread(lambda: [server.recv() for _ in range(300)])
+    sent = in_thread(lambda: [client.send(bytes([i % 256]) * i) for i in range(300)])
+    for i in range(20):
+        with server.cork():
+            for j in range(30):
+                server.send(f"{i} {j}")
+    assert received() == [f"{i} {j}" for i in range(20) for j in range(30)]
+    sent()
+    assert echoed() == [bytes([i % 256]) * i for i in range(300)]
+
+
+def test_reset_from_and_to_tls(tls, Scripted, masked_frame):
+    stream = Stream(tls[0])
+    stream.send("one")
+    assert tls[1].recv(100) == fastws.compile_frame(1, "one")
+    stream.reset(Scripted(masked_frame(1, b"two")))
+    assert stream.recv() == "two" and tls[0].fileno() == -1
+    stream = Stream(Scripted(), "client")
+    stream.reset(tls[1])
+    with pytest.raises(fastws.ConnectionClosedError):
+        stream.recv()
+
+
 def test_the_timeout_of_the_socket_is_kept(tls):
     tls[0].settimeout(0.05)
     stream = Stream(tls[0])

@@ -3,6 +3,7 @@
 
 import array
 import copy
+import importlib.util
 import itertools
 import pickle
 import sys
@@ -10,6 +11,8 @@ import threading
 import time
 
 import pytest
+from decoder import bad_at, check_text, is_whole
+from decoder import check_validator as check
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,43 +30,8 @@ def row(request):
     fastws.select_isa(before)
 
 
-def bad_at(data):
-    """The first byte that cannot stand where it stands, by CPython's decoder; None if all can."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data":
-            return None
-        # A byte that begins nothing is bad itself; else the one behind the good part of the character is.
-        return error.start if error.reason == "invalid start byte" else error.end
-    return None
-
-
-def is_whole(data):
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def check(pieces):
-    """Everything that a validator tells after pieces is what the decoder says of all of them together."""
-    data = b"".join(pieces)
-    validator = Utf8Validator()
-    told = [validator.update(piece) for piece in pieces]
-    bad = bad_at(data)
-    ends = itertools.accumulate(len(piece) for piece in pieces)
-    assert told == [bad is None or bad >= end for end in ends]
-    assert validator.is_valid is (bad is None)
-    assert validator.error_offset == bad
-    assert validator.offset == (len(data) if bad is None else bad)
-    assert validator.finish() is is_whole(data)
-    assert validator.is_ascii is data.isascii()
-
-
 def check_every_way(data):
-    assert fastws.is_utf8(data) is is_whole(data)
+    check_text(data)
     check([data])
     check([data[i : i + 1] for i in range(len(data))])
     for cut in range(len(data) + 1):
@@ -136,6 +104,47 @@ def test_agrees_with_python_cut_at_every_place(data):
 @given(st.lists(BYTES, max_size=12))
 def test_agrees_with_python_in_many_pieces(pieces):
     for_every_row(check, pieces)
+
+
+@pytest.fixture
+def fuzzer(root):
+    """The program that scripts/fuzz has look for disagreements, as a function of its arguments."""
+    spec = importlib.util.spec_from_file_location("fuzz_utf8", root / "tests" / "fuzz" / "fuzz_utf8.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda *options: module.main([*options, str(root / "tests" / "fuzz" / "corpus" / "utf8")])
+
+
+def test_agrees_with_python_on_what_the_fuzzer_knows(fuzzer, capsys):
+    before = fastws.isa()
+    assert fuzzer("--seed", "1", "--seconds", "0.2") == 0
+    assert fastws.isa() == before
+    count, rows = capsys.readouterr().out.split("DONE ")[1].split(" texts on the rows ")
+    assert int(count) > 15
+    assert tuple(rows.split()) == fastws.isas()
+
+
+class Careless:
+    """Takes half a character for a whole one."""
+
+    def __init__(self):
+        self.validator = Utf8Validator()
+
+    def __getattr__(self, name):
+        return getattr(self.validator, name)
+
+    def finish(self):
+        return True
+
+
+@pytest.mark.parametrize("name, broken", [("is_utf8", bytes.isascii), ("Utf8Validator", Careless)])
+def test_the_fuzzer_finds_disagreements(fuzzer, tmp_path, monkeypatch, capsys, name, broken):
+    monkeypatch.setattr(fastws, name, broken)
+    crash = tmp_path / "crash"
+    assert fuzzer("--seed", "1", "--crash", str(crash)) == 1
+    told = capsys.readouterr().err
+    assert repr(crash.read_bytes()) in told
+    assert str(crash) in told
 
 
 @pytest.mark.parametrize("length", [LARGE - 1, LARGE, LARGE + 1, 5 * LARGE])

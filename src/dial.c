@@ -126,6 +126,7 @@ int fastws_dial_init(void *memory, const struct fastws_dial_config *config, cons
     struct fastws_dialer *dial = memory;
     if (config == NULL) config = &default_config;
     TRY(fws_dial_request_check(config));
+    TRY(fws_dial_request_check_url(url));
     memset(dial, 0, offsetof(struct fastws_dialer, short_request));
     dial->allocator = fws_allocator_or_default(allocator);
     dial->config = config;
@@ -220,6 +221,8 @@ static int show_refusal(struct fastws_dialer *dial, int is_body_cut) {
     for (size_t i = 0; i < count; i++) (void)!fastws_dial_next_header(dial, &place, &headers[i]);
     struct fastws_dial_refusal refusal = {
         .status = dial->answer.status,
+        .version_major = dial->answer.version_major,
+        .version_minor = dial->answer.version_minor,
         .reason = slice_of(dial, dial->answer.reason),
         .headers = {headers, count},
         .body = {dial->body.ptr, dial->body.len},
@@ -358,7 +361,7 @@ int fastws_dial_eof(struct fastws_dialer *dial) {
     if (dial->phase >= PHASE_OPEN) return FASTWS_ERR_STATE;
     if (dial->phase == PHASE_BODY)
         return end(dial, finish_refusal(dial, dial->answer.body.state != FWS_BODY_UNTIL_END));
-    return end(dial, dial->head.len == 0 ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF);
+    return end(dial, FASTWS_ERR_UNEXPECTED_EOF);
 }
 
 int fastws_dial_expire(struct fastws_dialer *dial) {
@@ -369,6 +372,16 @@ int fastws_dial_expire(struct fastws_dialer *dial) {
 /* ---- Results ---- */
 
 int fastws_dial_status(const struct fastws_dialer *dial) { return dial->answer.status; }
+
+int fastws_dial_status_line(const struct fastws_dialer *dial, struct fastws_http_status_line *out) {
+    if (!dial->is_head_complete) return FASTWS_ERR_STATE;
+    const struct fws_answer *answer = &dial->answer;
+    *out = (struct fastws_http_status_line){.version_major = answer->version_major,
+                                            .version_minor = answer->version_minor,
+                                            .status = (uint16_t)answer->status,
+                                            .reason = slice_of(dial, answer->reason)};
+    return 0;
+}
 
 int fastws_dial_protocol(const struct fastws_dialer *dial, struct fastws_slice *out) {
     if (dial->phase != PHASE_OPEN) return FASTWS_ERR_STATE;

@@ -20,11 +20,13 @@ static struct fws_part part_of(const char *head, struct fastws_slice slice) {
 }
 
 int fws_answer_judge_line(struct fws_answer *answer, const char *head, const struct fastws_http_status_line *line) {
+    answer->status = line->status;
+    answer->version_major = line->version_major;
+    answer->version_minor = line->version_minor;
+    answer->reason = part_of(head, line->reason);
     /* RFC 6455 4.1: HTTP/1.1 or higher; HTTP/2 and later have no such line. A server of HTTP/1.0 can refuse, too. */
     if (line->version_major != 1) return FASTWS_ERR_HTTP_VERSION;
     if (line->status == 101 && line->version_minor < 1) return FASTWS_ERR_HTTP_VERSION;
-    answer->status = line->status;
-    answer->reason = part_of(head, line->reason);
     answer->seen = 0;
     answer->extensions = 0;
     answer->body = (struct fws_body){.left = 0};

@@ -21,6 +21,8 @@ struct fws_part {
 struct fws_answer {
     const struct fastws_dial_config *config;
     int status; /* 0: not known. What follows is about the head that it begins, but for header_count and accept */
+    uint8_t version_major; /* of the line that holds the status, as is reason */
+    uint8_t version_minor;
     struct fws_part reason;
     struct fws_part location; /* of a redirect */
     unsigned seen;            /* headers that were there and are right: see dial_answer.c */

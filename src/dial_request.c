@@ -8,6 +8,7 @@
 
 #include "dial_extensions.h"
 #include "text.h"
+#include "url.h"
 
 /* ---- What may be asked for ---- */
 
@@ -59,7 +60,8 @@ static int check_extensions(struct fastws_slice list) {
     struct fastws_option option;
     int result, count = 0;
     while ((result = fastws_option_next(&option, &list)) > 0) count++;
-    return result < 0 || count > FWS_EXTENSION_OFFERS_MAX ? FASTWS_ERR_ARGUMENT : 0;
+    if (result < 0) return FASTWS_ERR_ARGUMENT;
+    return count > FWS_EXTENSION_OFFERS_MAX ? FASTWS_ERR_DIAL_EXTENSIONS_MAX : 0;
 }
 
 int fws_dial_request_check(const struct fastws_dial_config *config) {
@@ -69,6 +71,13 @@ int fws_dial_request_check(const struct fastws_dial_config *config) {
     TRY(check_headers(config));
     TRY(check_protocols(config));
     return check_extensions(config->extensions);
+}
+
+int fws_dial_request_check_url(const struct fastws_url *url) {
+    if (url->target.len > 0 && !fastws_http_is_target(url->target)) return FASTWS_ERR_URL_TARGET;
+    if (url->host_kind == FASTWS_HOST_UNIX) return 0;
+    int kind = fws_url_host_kind(url->host, url->host_kind == FASTWS_HOST_IPV6);
+    return kind < 0 ? kind : 0;
 }
 
 int fws_dial_request_has_authorization(const struct fastws_dial_config *config) {

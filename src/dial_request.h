@@ -7,11 +7,16 @@
 
 #include "platform.h"
 
-/* Judges what a configuration asks for. Returns 0, FASTWS_ERR_ARGUMENT or FASTWS_ERR_HANDSHAKE_HEADER. */
+/* Judges what a configuration asks for. Returns 0, FASTWS_ERR_ARGUMENT, FASTWS_ERR_HANDSHAKE_HEADER or
+ * FASTWS_ERR_DIAL_EXTENSIONS_MAX. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_dial_request_check(const struct fastws_dial_config *config);
 
+/* Judges the parts of an address that are written, which may have been put together by hand. Returns 0,
+ * FASTWS_ERR_URL_TARGET or FASTWS_ERR_URL_HOST. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_dial_request_check_url(const struct fastws_url *url);
+
 /* Writes the request, as far as cap bytes at dst go.
- *   config        has passed fws_dial_request_check()
+ *   config, url   have passed the two above
  *   key           FASTWS_KEY_LEN bytes
  *   credentials   "user:password" in base64, or empty
  * Returns the length of the whole: if it is more than cap, what stands at dst is of no use. */

@@ -59,15 +59,15 @@ static int next_element(struct fastws_slice *element, struct fastws_slice *list,
         return 0;
     }
     size_t end = fws_http_skip(p, i, len, FWS_CLASS_TOKEN);
-    if (end == i) return FASTWS_ERR_HTTP_HEADER_VALUE;
+    if (end == i) return FASTWS_ERR_HTTP_TOKENS;
     if (slashed && end < len && p[end] == '/') {
         size_t version_off = end + 1;
         end = fws_http_skip(p, version_off, len, FWS_CLASS_TOKEN);
-        if (end == version_off) return FASTWS_ERR_HTTP_HEADER_VALUE;
+        if (end == version_off) return FASTWS_ERR_HTTP_TOKENS;
     }
     size_t next = end;
     while (next < len && fws_http_is_blank(p[next])) next++;
-    if (next < len && p[next] != ',') return FASTWS_ERR_HTTP_HEADER_VALUE;
+    if (next < len && p[next] != ',') return FASTWS_ERR_HTTP_TOKENS;
     *element = (struct fastws_slice){p + i, end - i};
     *list = (struct fastws_slice){p + next, len - next};
     return 1;

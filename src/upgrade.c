@@ -163,12 +163,12 @@ static void write_accept(struct fastws_upgrade *upgrade) {
 }
 
 static int write_refusal(struct fastws_upgrade *upgrade, struct fws_response *response, int error) {
-    response->error = error;
     if (response->status == 0) response->status = fastws_error_http_status(error);
     if (response->status == 0) response->status = 500;
     if (response->body.len == 0) {
-        int is_rejected = error == FASTWS_ERR_HANDSHAKE_REJECTED;
-        const char *body = is_rejected ? fastws_http_status_text(response->status) : fastws_error_text(error);
+        /* The peer learns what is wrong with its request, not what is wrong here. */
+        int is_told = error != FASTWS_ERR_HANDSHAKE_REJECTED && response->status != 500;
+        const char *body = !is_told ? fastws_http_status_text(response->status) : fastws_error_text(error);
         response->body = (struct fastws_slice){body, strlen(body)};
     }
     response->is_body_left_out = upgrade->request.is_head_method;

@@ -59,9 +59,11 @@ size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *r
     return text.len;
 }
 
-static int has_content_type(const struct fastws_http_headers *headers) {
-    for (size_t i = 0; i < headers->count; i++)
-        if (fastws_http_equals(headers->ptr[i].name, "content-type")) return 1;
+static int has_header(const struct fws_response *response, const char *lower) {
+    const struct fastws_http_headers *lists[] = {&response->fixed, &response->extra};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < lists[i]->count; j++)
+            if (fastws_http_equals(lists[i]->ptr[j].name, lower)) return 1;
     return 0;
 }
 
@@ -74,28 +76,38 @@ static void put_status_line(struct fws_text *text, int status) {
     fws_text_put_string(text, "\r\n");
 }
 
-/* Some errors come with what the client should have sent. */
-static void put_hints(struct fws_text *text, int error) {
+/* Some statuses come with what the client should have sent, whoever chose them. */
+static void put_hints(struct fws_text *text, const struct fws_response *response) {
+    int is_upgrade = response->status == 426;
+    fws_text_put_string(text, is_upgrade ? "Connection: close, Upgrade\r\n" : "Connection: close\r\n");
     /* RFC 9110 15.5.6. */
-    if (error == FASTWS_ERR_HTTP_METHOD) fws_text_put_string(text, "Allow: GET\r\n");
-    /* RFC 9110 15.5.22 asks for the protocol, RFC 6455 4.4 for its version. */
-    if (error == FASTWS_ERR_HANDSHAKE_VERSION)
-        fws_text_put_string(text, "Upgrade: websocket\r\nSec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
+    if (response->status == 405 && !has_header(response, "allow")) fws_text_put_string(text, "Allow: GET\r\n");
+    if (!is_upgrade) return;
+    /* RFC 9110 15.5.22 asks for the protocol, 7.8 for its name in Connection, RFC 6455 4.4 for its version. */
+    fws_text_put_string(text, "Upgrade: websocket\r\n");
+    if (!has_header(response, "sec-websocket-version"))
+        fws_text_put_string(text, "Sec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
+}
+
+/* What tells of the body. RFC 9112 6.3: a 304 ends with its head, so that a length could only mislead. */
+static void put_framing(struct fws_text *text, const struct fws_response *response) {
+    if (response->status == 304) return;
+    if (!has_header(response, "content-type"))
+        fws_text_put_string(text, "Content-Type: text/plain; charset=utf-8\r\n");
+    fws_text_put_string(text, "Content-Length: ");
+    fws_text_put_number(text, response->body.len);
+    fws_text_put_string(text, "\r\n");
 }
 
 size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *response) {
     struct fws_text text = {dst, cap, 0};
     put_status_line(&text, response->status);
-    if (!has_content_type(&response->fixed) && !has_content_type(&response->extra))
-        fws_text_put_string(&text, "Content-Type: text/plain; charset=utf-8\r\n");
-    fws_text_put_string(&text, "Content-Length: ");
-    fws_text_put_number(&text, response->body.len);
-    fws_text_put_string(&text, "\r\nConnection: close\r\n");
-    put_hints(&text, response->error);
+    put_framing(&text, response);
+    put_hints(&text, response);
     put_headers(&text, &response->fixed);
     put_headers(&text, &response->extra);
     fws_text_put_string(&text, "\r\n");
-    if (!response->is_body_left_out) put_slice(&text, response->body);
+    if (!response->is_body_left_out && response->status != 304) put_slice(&text, response->body);
     return text.len;
 }
 

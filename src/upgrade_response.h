@@ -18,8 +18,7 @@ struct fws_response {
     struct fastws_slice extensions; /* may be empty */
 
     /* Refusals only. */
-    int error; /* some errors have headers of their own */
-    int status;
+    int status; /* some have headers of their own */
     struct fastws_slice body;
     int is_body_left_out; /* only its length is told */
 };

@@ -155,6 +155,31 @@ static inline void serve_silence(struct peer *peer, int fd) {
     wait_end(fd);
 }
 
+/* ---- Addresses that are silent ---- */
+
+/* Listens at an address where nobody gets through any more. */
+struct full {
+    int listener;
+    int clients[8];
+};
+
+static inline void fill(struct full *full, const char *ip, uint16_t *port) {
+    full->listener = listen_on(ip, port, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
+    inet_pton(AF_INET, ip, &address.sin_addr);
+    for (size_t i = 0; i < COUNT(full->clients); i++) {
+        full->clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        fcntl(full->clients[i], F_SETFL, O_NONBLOCK);
+        (void)!connect(full->clients[i], (struct sockaddr *)&address, sizeof address);
+    }
+    sleep_ms(20);
+}
+
+static inline void empty(struct full *full) {
+    for (size_t i = 0; i < COUNT(full->clients); i++) close(full->clients[i]);
+    close(full->listener);
+}
+
 /* ---- The client ---- */
 
 static inline void expect_prefix(const char *text, const char *prefix) {

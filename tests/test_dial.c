@@ -182,6 +182,68 @@ static void refuses_headers_that_may_not_be_written(void **state) {
     assert_int_equal(try_config(&config, "ws://h"), FASTWS_ERR_HANDSHAKE_HEADER);
 }
 
+/* An address that was put together by hand, and not parsed, once wrote its CR and LF into the request. */
+static void refuses_addresses_that_would_end_a_line(void **state) {
+    (void)state;
+    static const struct {
+        struct fastws_url url;
+        int error;
+    } cases[] = {
+        {{.host_kind = FASTWS_HOST_NAME, .port = 80, .host = TEXT("h"), .target = TEXT("/\r\nX: y")},
+         FASTWS_ERR_URL_TARGET},
+        {{.host_kind = FASTWS_HOST_NAME, .port = 80, .host = TEXT("h"), .target = TEXT("/ HTTP/1.1")},
+         FASTWS_ERR_URL_TARGET},
+        {{.host_kind = FASTWS_HOST_UNIX, .host = TEXT("/x"), .target = TEXT("/\n")}, FASTWS_ERR_URL_TARGET},
+        {{.host_kind = FASTWS_HOST_NAME, .port = 80, .host = TEXT("h\r\nX: y")}, FASTWS_ERR_URL_HOST},
+        {{.host_kind = FASTWS_HOST_IPV6, .port = 80, .host = TEXT("::1]\r\nX: y")}, FASTWS_ERR_URL_HOST},
+        {{.host_kind = FASTWS_HOST_NAME, .port = 80, .host = TEXT("")}, FASTWS_ERR_URL_HOST},
+        {{.host_kind = FASTWS_HOST_IPV6, .port = 80, .host = TEXT("::1"), .target = TEXT("/a?b")}, 0},
+        {{.host_kind = FASTWS_HOST_UNIX, .host = TEXT("/x y\r\n")}, 0}, /* never written */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fastws_dialer *dial = NULL;
+        assert_int_equal(fastws_dial_new(NULL, &cases[i].url, NULL, &dial), cases[i].error);
+        fastws_dial_free(dial);
+    }
+}
+
+/* The status is known also where it is what is refused. */
+static void tells_status_and_version_of_an_answer(void **state) {
+    (void)state;
+    static const struct {
+        const char *answer;
+        int status, has_line, minor;
+        const char *reason;
+    } cases[] = {
+        {"HTTP/1.0 101 Switching Protocols\r\n", 101, 0, 0, ""},
+        {"HTTP/2.1 101 Switching Protocols\r\n", 101, 0, 0, ""},
+        {"HTTP/1.1 403 Go away\r\nX: y", 403, 0, 0, ""},
+        {"SSH-2.0\r\n", 0, 0, 0, ""},
+        {"HTTP/1.0 400 No\r\n\r\n", 400, 1, 0, "No"},
+        {"HTTP/1.9 302 Over there\r\nLocation: /x\r\n\r\n", 302, 1, 9, "Over there"},
+        {"HTTP/1.1 103 a\r\n\r\nHTTP/1.1 499 \r\n\r\n", 499, 1, 1, ""},
+    };
+    struct fastws_dial_config config;
+    fastws_dial_config_init(&config);
+    config.is_redirect_told = 1;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fastws_dialer *dial = open_dial(&config, "ws://h/", NULL);
+        struct fastws_http_status_line line;
+        size_t used;
+        (void)!feed(dial, cases[i].answer, strlen(cases[i].answer), &used);
+        assert_int_equal(fastws_dial_status(dial), cases[i].status);
+        assert_int_equal(fastws_dial_status_line(dial, &line), cases[i].has_line ? 0 : FASTWS_ERR_STATE);
+        if (cases[i].has_line) {
+            assert_int_equal(line.version_major, 1);
+            assert_int_equal(line.version_minor, cases[i].minor);
+            assert_int_equal(line.status, cases[i].status);
+            assert_int_equal(line.reason.len, strlen(cases[i].reason));
+            assert_memory_equal(line.reason.ptr, cases[i].reason, line.reason.len);
+        }
+        fastws_dial_free(dial);
+    }
+}
+
 static void refuses_other_bad_configurations(void **state) {
     (void)state;
     struct fastws_dial_config config = sample_config();
@@ -212,7 +274,7 @@ static void refuses_other_bad_configurations(void **state) {
     config.extensions = (struct fastws_slice){many, 3 * 64 - 2};
     assert_int_equal(try_config(&config, "ws://h"), 0);
     config.extensions.len = 3 * 65 - 2;
-    assert_int_equal(try_config(&config, "ws://h"), FASTWS_ERR_ARGUMENT);
+    assert_int_equal(try_config(&config, "ws://h"), FASTWS_ERR_DIAL_EXTENSIONS_MAX);
     config = sample_config();
     assert_int_equal(try_config(&config, "ws://a%3a:b@h"), FASTWS_ERR_URL_USERINFO);
     assert_int_equal(try_config(&config, "ws://a:%0d%0a@h"), FASTWS_ERR_URL_USERINFO);
@@ -396,13 +458,13 @@ static void callbacks_refuse(void **state) {
     }
 }
 
-static void streams_that_end_early_are_told_apart(void **state) {
+static void streams_that_end_early_are_no_answer(void **state) {
     (void)state;
     for (size_t cut = 0; cut < sizeof ANSWER - 1; cut++) {
         struct fastws_dialer *dial = open_dial(NULL, "ws://h/", NULL);
         size_t used;
         assert_int_equal(feed(dial, LINE, cut < sizeof LINE - 1 ? cut : sizeof LINE - 1, &used), FASTWS_NEED_MORE);
-        assert_int_equal(fastws_dial_eof(dial), cut == 0 ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF);
+        assert_int_equal(fastws_dial_eof(dial), FASTWS_ERR_UNEXPECTED_EOF);
         fastws_dial_free(dial);
         dial = open_dial(NULL, "ws://h/", NULL);
         assert_int_equal(feed(dial, LINE, cut < sizeof LINE - 1 ? cut : sizeof LINE - 1, &used), FASTWS_NEED_MORE);
@@ -460,6 +522,8 @@ int main(void) {
         cmocka_unit_test(keys_differ),
         cmocka_unit_test(passes_on_that_there_are_no_random_bytes),
         cmocka_unit_test(refuses_headers_that_may_not_be_written),
+        cmocka_unit_test(refuses_addresses_that_would_end_a_line),
+        cmocka_unit_test(tells_status_and_version_of_an_answer),
         cmocka_unit_test(refuses_other_bad_configurations),
         cmocka_unit_test(opens),
         cmocka_unit_test(leaves_what_follows_the_head),
@@ -467,7 +531,7 @@ int main(void) {
         cmocka_unit_test(names_what_is_wrong),
         cmocka_unit_test(what_was_not_offered_is_refused),
         cmocka_unit_test(callbacks_refuse),
-        cmocka_unit_test(streams_that_end_early_are_told_apart),
+        cmocka_unit_test(streams_that_end_early_are_no_answer),
         cmocka_unit_test(heads_keep_their_limits),
         cmocka_unit_test(endless_heads_end),
     };

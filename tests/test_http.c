@@ -477,7 +477,7 @@ static void join(char *dst, size_t cap, const char *list, int (*next)(struct fas
     while ((result = next(&element, &left)) > 0)
         at += (size_t)snprintf(dst + at, cap - at, "%.*s|", (int)element.len, element.ptr);
     if (result < 0) {
-        assert_int_equal(result, FASTWS_ERR_HTTP_HEADER_VALUE);
+        assert_int_equal(result, FASTWS_ERR_HTTP_TOKENS);
         snprintf(dst + at, cap - at, "!");
     } else {
         assert_int_equal(next(&element, &left), 0); /* and so on */

@@ -91,8 +91,8 @@ static void names_what_a_proxy_answers(void **state) {
         {"", FASTWS_ERR_PROXY_ANSWER, "proxy ended the stream"},
         /* Bytes that would be taken for the server's. */
         {"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 x\r\n", FASTWS_ERR_PROXY_ANSWER, "proxy sent bytes behind its answer"},
-        {many, FASTWS_ERR_PROXY_ANSWER, NULL},
-        {large, FASTWS_ERR_PROXY_ANSWER, NULL},
+        {many, FASTWS_ERR_HTTP_TOO_MANY_HEADERS, NULL},
+        {large, FASTWS_ERR_HTTP_HEAD_TOO_LARGE, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct peer proxy = {.port = 0};
@@ -234,7 +234,9 @@ static void a_password_that_socks_cannot_carry_is_refused(void **state) {
     start_peer(&proxy, serve_socks, steps);
     snprintf(address, sizeof address, "socks5h://u:%0256d@127.0.0.1:%u", 0, (unsigned)proxy.port);
     options.proxy = address;
-    expect_error("ws://1.2.3.4/", &options, FASTWS_ERR_PROXY_URL, FASTWS_DIAL_PROXY);
+    expect_error("ws://1.2.3.4/", &options, FASTWS_ERR_PROXY_CREDENTIALS, FASTWS_DIAL_PROXY);
+    snprintf(address, sizeof address, "socks5h://%0256d:p@127.0.0.1:%u", 0, (unsigned)proxy.port);
+    expect_error("ws://1.2.3.4/", &options, FASTWS_ERR_PROXY_CREDENTIALS, FASTWS_DIAL_PROXY);
     stop_peer(&proxy);
 }
 

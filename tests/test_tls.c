@@ -20,6 +20,7 @@
 #include <fastws/tls.h>
 
 #include "certificates.h"
+#include "src/net/tls_stream.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -342,19 +343,24 @@ static void tells_the_server_its_name(void **state) {
 
 /* ---- Handshakes that do not end well ---- */
 
-/* Connects to a peer that has said its word already, and is gone if is_gone. */
+/* Connects to a peer that has said its word already, and is gone if is_gone; without words its reset has come. */
 static int connect_to(const char *words, size_t len, int is_gone, uint64_t timeout_ms, const char *host) {
     struct fastws_tls *tls = make_tls(FASTWS_ROLE_CLIENT, authority.path, NULL);
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-    assert_int_equal(write(fds[0], words, len), len);
-    if (is_gone) shutdown(fds[0], SHUT_WR);
+    if (words != NULL) {
+        assert_int_equal(write(fds[0], words, len), len);
+        if (is_gone) shutdown(fds[0], SHUT_WR);
+    } else {
+        assert_int_equal(write(fds[1], "x", 1), 1); /* a socket that closes with unread bytes resets the other */
+        close(fds[0]);
+    }
     struct fastws_io plain, io;
     struct fastws_tls_failure failure = {.text = ""};
     fastws_io_from_fd(&plain, fds[1]);
     int result = fastws_tls_connect(tls, &plain, host, timeout_ms, &io, &failure);
     assert_true(result < 0 && failure.text[0] != '\0');
-    close(fds[0]);
+    if (words != NULL) close(fds[0]);
     close(fds[1]);
     fastws_tls_free(tls);
     return result;
@@ -368,6 +374,7 @@ static void reports_peers_that_are_no_server_of_tls(void **state) {
     assert_int_equal(connect_to(alert, sizeof alert - 1, 0, 5000, "localhost"), FASTWS_ERR_TLS_HANDSHAKE);
     assert_int_equal(connect_to("", 0, 1, 5000, "localhost"), FASTWS_ERR_TLS_HANDSHAKE);
     assert_int_equal(connect_to(alert, 3, 1, 5000, "localhost"), FASTWS_ERR_TLS_HANDSHAKE);
+    assert_int_equal(connect_to(NULL, 0, 1, 5000, "localhost"), FASTWS_ERR_IO); /* reset, in place of an end */
 }
 
 static void keeps_the_deadline(void **state) {
@@ -572,6 +579,23 @@ static void a_stream_that_is_cut_off_has_ended(void **state) {
     close_pair(&pair);
 }
 
+/* A server may say why it takes no more, and be gone: what it said can still be read. */
+static void what_has_arrived_is_read_after_a_write_that_failed(void **state) {
+    (void)state;
+    struct pair pair;
+    open_pair(&pair);
+    struct fastws_iovec iov = {"refused", 7};
+    assert_int_equal(pair.io[0].writev(pair.io[0].ctx, &iov, 1), 7);
+    struct fws_tls_stream *client = pair.io[1].ctx;
+    assert_int_equal(shutdown((int)(intptr_t)client->below.ctx, SHUT_WR), 0); /* as after a reset: EPIPE */
+    assert_int_equal(pair.io[1].writev(pair.io[1].ctx, &iov, 1), FASTWS_IO_FAILED);
+    uint8_t text[7];
+    read_all(&pair.io[1], text, 7);
+    assert_memory_equal(text, "refused", 7);
+    assert_int_equal(pair.io[1].writev(pair.io[1].ctx, &iov, 1), FASTWS_IO_FAILED);
+    close_pair(&pair);
+}
+
 static void bytes_that_were_changed_are_a_failure(void **state) {
     (void)state;
     struct pair pair;
@@ -641,6 +665,7 @@ int main(void) {
         cmocka_unit_test(tells_of_bytes_that_it_holds),
         cmocka_unit_test(ends_one_direction_at_a_time),
         cmocka_unit_test(a_stream_that_is_cut_off_has_ended),
+        cmocka_unit_test(what_has_arrived_is_read_after_a_write_that_failed),
         cmocka_unit_test(bytes_that_were_changed_are_a_failure),
         cmocka_unit_test(carries_messages),
     };

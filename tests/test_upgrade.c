@@ -258,7 +258,7 @@ static void writes_refusals_byte_for_byte(void **state) {
                         "Content-Length: 22\r\nConnection: close\r\nAllow: GET\r\n\r\nHTTP method is not GET");
     assert_string_equal(run_all_ways(NULL, GET "Sec-WebSocket-Version: 8\r\n")->response,
                         "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                        "Content-Length: 31\r\nConnection: close\r\nUpgrade: websocket\r\n"
+                        "Content-Length: 31\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n"
                         "Sec-WebSocket-Version: 13\r\n\r\nSec-WebSocket-Version is not 13");
 }
 

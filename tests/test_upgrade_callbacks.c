@@ -141,6 +141,8 @@ static void refuses_with_what_the_callback_gives(void **state) {
     static const struct fastws_http_header basic[] = {{{"WWW-Authenticate", 16}, {"Basic realm=\"x\"", 15}}};
     static const struct fastws_http_header json[] = {{{"content-type", 12}, {"application/json", 16}},
                                                      {{"Retry-After", 11}, {"5", 1}}};
+    static const struct fastws_http_header own_hints[] = {{{"allow", 5}, {"HEAD", 4}},
+                                                          {{"sec-websocket-version", 21}, {"13, 8", 5}}};
     static const struct {
         struct fastws_reject reject;
         const char *response;
@@ -157,10 +159,21 @@ static void refuses_with_what_the_callback_gives(void **state) {
         {{.status = 599, .body = {"a\r\nb", 4}},
          "HTTP/1.1 599 \r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n"
          "Connection: close\r\n\r\na\r\nb"},
-        /* Allow and Sec-WebSocket-Version belong to the handshake's own refusals. */
+        /* RFC 9110 15.5.6 and 15.5.22, RFC 6455 4.4: these two say what would do, once. */
         {{.status = 405, .body = {"x", 1}},
          "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 1\r\n"
-         "Connection: close\r\n\r\nx"},
+         "Connection: close\r\nAllow: GET\r\n\r\nx"},
+        {{.status = 405, .body = {"x", 1}, .headers = {own_hints, 1}},
+         "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 1\r\n"
+         "Connection: close\r\nallow: HEAD\r\n\r\nx"},
+        {{.status = 426},
+         "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 16\r\n"
+         "Connection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\nUpgrade Required"},
+        {{.status = 426, .body = {"x", 1}, .headers = {own_hints, 2}},
+         "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 1\r\n"
+         "Connection: close, Upgrade\r\nUpgrade: websocket\r\nallow: HEAD\r\nsec-websocket-version: 13, 8\r\n\r\nx"},
+        /* RFC 9112 6.3: no body may follow. */
+        {{.status = 304, .body = {"x", 1}}, "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         static struct recorder recorder;
@@ -184,6 +197,7 @@ static void answers_500_for_a_status_that_refuses_nothing(void **state) {
         struct run *run = run_all_ways(&config, REQUEST);
         assert_refused(run, FASTWS_ERR_ARGUMENT, 500);
         assert_null(strstr(run->response, "not to be seen"));
+        assert_non_null(strstr(run->response, "\r\n\r\nInternal Server Error")); /* nor what was wrong here */
     }
 }
 

@@ -271,7 +271,8 @@ static inline void assert_refused(const struct run *run, int error, int status) 
     const char *length = strstr(run->response, "\r\nContent-Length: ");
     assert_non_null(length);
     assert_int_equal(strtoul(length + 18, NULL, 10), run->response_len - (size_t)(body - run->response));
-    assert_non_null(strstr(run->response, "\r\nConnection: close\r\n"));
+    const char *connection = status == 426 ? "\r\nConnection: close, Upgrade\r\n" : "\r\nConnection: close\r\n";
+    assert_non_null(strstr(run->response, connection));
     assert_true(strlen(body) > 0);
 }
 

@@ -88,6 +88,13 @@ struct fastws_dial_options {
 
     void *context;                     /* handed to both */
     struct fastws_dial_report *report; /* NULL: not wanted */
+
+    /* For another thread, or a signal handler, to end the dial: once this descriptor is readable, as the end of a pipe
+     * is when something was written to the other one or that was closed, or an eventfd, the dial ends with
+     * FASTWS_ERR_DIAL_CANCELLED. It is only polled, never read, so one may serve many dials; it must stay open during
+     * the call. A dial that connects notices at once, one that waits for a stream or for the resolver within 50 ms;
+     * connect and wrap have to see to themselves. -1: none */
+    int cancel_fd;
 };
 
 /* Sets every field to its default. */
@@ -107,15 +114,20 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_dial_options_init(struct fastws_dial_op
  *   FASTWS_ERR_DIAL_RESOLVE      the host has no address
  *   FASTWS_ERR_DIAL_CONNECT      no address took the connection
  *   FASTWS_ERR_DIAL_TIMEOUT      the deadline passed; report->step says where
+ *   FASTWS_ERR_DIAL_CANCELLED    by cancel_fd; report->step says where
  *   FASTWS_ERR_PROXY_URL         the proxy's address, also that of the environment, is none
  *   FASTWS_ERR_PROXY_ANSWER      the proxy speaks no HTTP, or no SOCKS 5, or sends bytes that nobody asked for
+ *   FASTWS_ERR_PROXY_CREDENTIALS user or password is longer than 255 bytes, and the proxy is one of SOCKS 5
  *   FASTWS_ERR_PROXY_AUTH        the proxy wants credentials, or others
  *   FASTWS_ERR_PROXY_REFUSED     the proxy does not connect us; report->text says why
  *   FASTWS_ERR_TLS_*             as fastws_tls_connect()
  *   FASTWS_ERR_HTTP_*, FASTWS_ERR_HANDSHAKE_*, FASTWS_ERR_DIAL_REJECTED   as fastws_dial_feed()
- *   FASTWS_ERR_DIAL_REDIRECT     more redirects than redirects_max, or one to what is no address of ws or wss, or from
- *                                wss to ws
- *   FASTWS_ERR_EOF, FASTWS_ERR_UNEXPECTED_EOF, FASTWS_ERR_IO   the stream ended before the answer, inside it, or failed
+ *   FASTWS_ERR_HTTP_HEAD_TOO_LARGE, FASTWS_ERR_HTTP_TOO_MANY_HEADERS   also of a proxy, whose heads may have 16 384
+ *                                bytes and 128 headers; report->step says whose
+ *   FASTWS_ERR_DIAL_REDIRECTS_MAX   more redirects than redirects_max
+ *   FASTWS_ERR_DIAL_REDIRECT     a redirect to what is no address of ws or wss, or from wss to ws
+ *   FASTWS_ERR_UNEXPECTED_EOF, FASTWS_ERR_IO   the stream ended before the end of the answer, or failed. A server that
+ *                                answers and reads no more is no failure: its answer counts
  *   FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM
  *   the error of connect or wrap
  * On failure everything that was opened is closed. */

@@ -36,6 +36,8 @@ struct fastws_dialer;
 /* An answer with another status than 101. Slices are valid until the callback returns. */
 struct fastws_dial_refusal {
     int status;                         /* 200..999 */
+    uint8_t version_major;              /* of the status line: always 1 */
+    uint8_t version_minor;
     struct fastws_slice reason;         /* what stands behind the status; may be empty */
     struct fastws_http_headers headers; /* all of them, in order */
     struct fastws_slice body;           /* without its chunking */
@@ -112,7 +114,9 @@ FASTWS_API FASTWS_NODISCARD size_t fastws_dial_sizeof(void);
  * Returns 0,
  *   FASTWS_ERR_ARGUMENT          config->size is not one that this library knows; a protocol is no token or stands
  *                                there twice; extensions are no list of them
+ *   FASTWS_ERR_DIAL_EXTENSIONS_MAX   more than 64 extensions
  *   FASTWS_ERR_HANDSHAKE_HEADER  a header, host or origin may not be written
+ *   FASTWS_ERR_URL_HOST, FASTWS_ERR_URL_TARGET   url was not made by fastws_url_parse(), and has what that refuses
  *   FASTWS_ERR_URL_USERINFO      user or password hold control bytes, or the user a colon (RFC 7617)
  *   FASTWS_ERR_RANDOM            or the error of config->random
  *   FASTWS_ERR_NOMEM
@@ -160,8 +164,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int fastws_dial_feed(struct fas
 /* Says that the stream has ended, which ends the handshake.
  * Returns
  *   FASTWS_ERR_HANDSHAKE_STATUS  the head was complete: on_status_error was called with what came of the body
- *   FASTWS_ERR_EOF               nothing has come
- *   FASTWS_ERR_UNEXPECTED_EOF    the head is not complete
+ *   FASTWS_ERR_UNEXPECTED_EOF    the head is not complete, or nothing has come
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE             the answer had ended already */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_eof(struct fastws_dialer *dial);
@@ -176,6 +179,14 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_expire(struct fast
 
 /* Returns the status of the answer, also of one that was refused, or 0 while it is not known. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_dial_status(const struct fastws_dialer *dial);
+
+/* Gives the status line of a complete head: the 101, or the answer that was refused or leads elsewhere.
+ *   out     its reason is valid as long as the object
+ * Returns 0,
+ *   FASTWS_ERR_STATE  the head is not complete; nothing is written
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_status_line(const struct fastws_dialer *dial,
+                                                                             struct fastws_http_status_line *out);
 
 /* Gives the subprotocol that was agreed on: one of config->protocols.
  * Returns 1, 0 if none was agreed on (then *out is empty),

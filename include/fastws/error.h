@@ -53,7 +53,7 @@ enum fastws_error {
 
     /* The life of a connection. */
     FASTWS_ERR_CLOSED = -70,        /* the connection was closed, or is being closed */
-    FASTWS_ERR_EOF = -71,           /* the stream ended between messages, without a close frame */
+    FASTWS_ERR_EOF = -71,           /* the stream ended between messages, without a close frame, or before a request */
     FASTWS_ERR_UNEXPECTED_EOF = -72,/* the stream ended inside a message or a handshake */
     FASTWS_ERR_PING_TIMEOUT = -73,  /* no sign of life after a ping */
     FASTWS_ERR_CLOSE_TIMEOUT = -74, /* the peer did not finish the close handshake */
@@ -71,13 +71,14 @@ enum fastws_error {
     FASTWS_ERR_HTTP_LINE_END = -94,     /* CR or LF that is not part of a CRLF line end */
     FASTWS_ERR_HTTP_FOLD = -95,         /* header line folded with leading white space */
     FASTWS_ERR_HTTP_HEADER_NAME = -96,  /* header line without a token and a colon at its start */
-    FASTWS_ERR_HTTP_HEADER_VALUE = -97, /* control byte in a header value */
+    FASTWS_ERR_HTTP_HEADER_VALUE = -97, /* control byte in a header value, or a value that is not what its header asks for */
     FASTWS_ERR_HTTP_HEAD_TOO_LARGE = -98,
     FASTWS_ERR_HTTP_TOO_MANY_HEADERS = -99,
     FASTWS_ERR_HTTP_BODY = -100,        /* upgrade request that announces a body */
     FASTWS_ERR_HTTP_STATUS_LINE = -101, /* status line that is not "version SP status SP reason" */
     FASTWS_ERR_HTTP_OPTIONS = -102,     /* value that is not a list of options with parameters */
     FASTWS_ERR_HTTP_COOKIE = -103,      /* value of a Cookie header that is not a list of pairs */
+    FASTWS_ERR_HTTP_TOKENS = -104,      /* value that is not a list of tokens */
 
     /* The opening handshake. RFC 6455 section 4. */
     FASTWS_ERR_HANDSHAKE_HOST = -120,       /* Host missing, repeated or malformed */
@@ -89,7 +90,7 @@ enum fastws_error {
     FASTWS_ERR_HANDSHAKE_PROTOCOL = -126,   /* Sec-WebSocket-Protocol that is not a list of tokens */
     FASTWS_ERR_HANDSHAKE_EXTENSIONS = -127, /* Sec-WebSocket-Extensions that does not parse */
     FASTWS_ERR_HANDSHAKE_REJECTED = -128,   /* a callback refused the request */
-    FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write holds CR, LF or another forbidden byte */
+    FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write that holds CR, LF or another forbidden byte, or that is ours to write */
     FASTWS_ERR_HANDSHAKE_TIMEOUT = -130,    /* the head did not arrive in time */
     FASTWS_ERR_HANDSHAKE_ORIGIN = -131,     /* Origin of a page that may not connect, or more than one */
 
@@ -111,12 +112,16 @@ enum fastws_error {
     FASTWS_ERR_DIAL_RESOLVE = -145,  /* the host name has no address */
     FASTWS_ERR_DIAL_CONNECT = -146,  /* no address took the connection */
     FASTWS_ERR_DIAL_TIMEOUT = -147,  /* the connection was not open in time */
-    FASTWS_ERR_DIAL_REDIRECT = -148, /* more redirects than the limit, or one that may not be followed */
+    FASTWS_ERR_DIAL_REDIRECT = -148, /* a redirect that may not be followed, to no address of ours or from wss to ws */
     FASTWS_ERR_DIAL_REJECTED = -149, /* a callback refused the answer */
     FASTWS_ERR_PROXY_URL = -150,     /* the address of a proxy is none, or of a kind that is not known */
     FASTWS_ERR_PROXY_ANSWER = -151,  /* answer of a proxy that is neither HTTP nor SOCKS 5 as it has to be */
     FASTWS_ERR_PROXY_AUTH = -152,    /* the proxy wants credentials, or others */
     FASTWS_ERR_PROXY_REFUSED = -153, /* the proxy does not connect us */
+    FASTWS_ERR_DIAL_REDIRECTS_MAX = -154,  /* more redirects than the limit */
+    FASTWS_ERR_DIAL_CANCELLED = -155,      /* the program gave the dial up */
+    FASTWS_ERR_DIAL_EXTENSIONS_MAX = -156, /* more than 64 extensions to offer */
+    FASTWS_ERR_PROXY_CREDENTIALS = -157,   /* user or password of more than 255 bytes for SOCKS 5 */
 
     /* TLS. RFC 8446, RFC 5280, RFC 9525. */
     FASTWS_ERR_TLS_UNAVAILABLE = -160,   /* the library was built without TLS */

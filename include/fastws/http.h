@@ -102,7 +102,7 @@ fastws_http_parse_header(struct fastws_http_header *out, const void *src, size_t
  *   list   what is left of the list; moved behind the element and its comma
  *   token  written only when 1 is returned
  * Returns 1, 0 when no element is left, or
- *   FASTWS_ERR_HTTP_HEADER_VALUE  an element is not a token: a quoted string, two tokens without a comma, ...
+ *   FASTWS_ERR_HTTP_TOKENS  an element is not a token: a quoted string, two tokens without a comma, ...
  * Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_http_next_token(struct fastws_slice *token,
                                                                             struct fastws_slice *list);

@@ -39,8 +39,10 @@ struct fastws_upgrade;
 /* How a callback refuses. Zeroed before each callback, read only if the callback refuses. What it points to must live
  * until the function that called the callback returns: it is copied into the response there. */
 struct fastws_reject {
-    int status;                         /* 300..599; 0 means 403 */
-    struct fastws_slice body;           /* text/plain in UTF-8 unless headers say otherwise; empty: the reason phrase */
+    int status;                         /* 300..599; 0 means 403. 405 comes with "Allow: GET", 426 with
+                                           Sec-WebSocket-Version, unless headers have them */
+    struct fastws_slice body;           /* text/plain in UTF-8 unless headers say otherwise; empty: the reason phrase.
+                                           Left out of a 304, which has none (RFC 9112 6.3) */
     struct fastws_http_headers headers; /* written behind those of the configuration; same rules */
 };
 
@@ -155,7 +157,9 @@ FASTWS_API void fastws_upgrade_free(struct fastws_upgrade *upgrade);
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE       the request was accepted or refused already (used is 0; the response stays)
  * On success and on each error but FASTWS_ERR_STATE the response is ready. Its status is fastws_error_http_status() of
- * the error, that of the callback for FASTWS_ERR_HANDSHAKE_REJECTED, and 500 where there is none. */
+ * the error, that of the callback for FASTWS_ERR_HANDSHAKE_REJECTED, and 500 where there is none. Its body is
+ * fastws_error_text() of the error, the callback's, and of a 500 the reason phrase alone: what is wrong at this end is
+ * for the caller to know. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4) int fastws_upgrade_feed(struct fastws_upgrade *upgrade,
                                                                          const void *src, size_t len, size_t *used);
 

@@ -17,7 +17,7 @@
 /* ---- Options and report ---- */
 
 void fastws_dial_options_init(struct fastws_dial_options *options) {
-    *options = (struct fastws_dial_options){.size = sizeof *options, .timeout_ms = 10000, .redirects_max = 10};
+    *options = (struct fastws_dial_options){.size = sizeof *options, .timeout_ms = 10000, .redirects_max = 10, .cancel_fd = -1};
 }
 
 static pthread_once_t default_conn_once = PTHREAD_ONCE_INIT;
@@ -65,8 +65,10 @@ static int prepare(struct start *start, const char *url, const struct fastws_dia
     const struct fastws_dial_config *handshake = start->options.handshake;
     if (handshake != NULL && handshake->size != sizeof *handshake) return FASTWS_ERR_ARGUMENT;
     if (handshake != NULL) start->config = *handshake;
-    start->dialing.until_ms = fws_deadline_ms(fws_clock_ms(), start->options.timeout_ms);
+    start->dialing.limit = (struct fws_limit){fws_deadline_ms(fws_clock_ms(), start->options.timeout_ms),
+                                              start->options.cancel_fd};
     TRY(check(start));
+    if (fws_limit_check(&start->dialing.limit) == FASTWS_ERR_DIAL_CANCELLED) return FASTWS_ERR_DIAL_CANCELLED;
     return fastws_url_parse(&start->url, url, strlen(url));
 }
 
@@ -80,49 +82,27 @@ static int conclude(struct fws_dialing *dialing, int error) {
         return 0;
     }
     if (error == FASTWS_ERR_TIMEOUT) error = FASTWS_ERR_DIAL_TIMEOUT;
-    if (report->text[0] == '\0' || error == FASTWS_ERR_DIAL_TIMEOUT)
+    if (report->text[0] == '\0' || error == FASTWS_ERR_DIAL_TIMEOUT || error == FASTWS_ERR_DIAL_CANCELLED)
         return fws_dialing_fail(dialing, error, fastws_error_text(error));
     return error;
 }
 
 /* ---- The handshake ---- */
 
-/* What was received last: the head's end, and what came behind it. */
-struct received {
-    size_t used; /* of len, by the answer */
-    size_t len;
-    uint8_t bytes[4096];
-};
-
-static int read_answer(const struct fws_dialing *dialing, const struct fastws_io *io, struct fastws_dialer *dial,
-                       struct received *received) {
-    for (;;) {
-        ptrdiff_t n = fws_io_read(io, received->bytes, sizeof received->bytes, dialing->until_ms);
-        if (n == FASTWS_ERR_TIMEOUT) return fastws_dial_expire(dial);
-        if (n == 0) return fastws_dial_eof(dial);
-        if (n < 0) return fastws_dial_status(dial) >= 200 ? fastws_dial_expire(dial) : (int)n;
-        received->len = (size_t)n;
-        int result = fastws_dial_feed(dial, received->bytes, received->len, &received->used);
-        if (result != FASTWS_NEED_MORE) return result;
-    }
-}
-
-static int exchange(const struct fws_dialing *dialing, const struct fastws_io *io, struct fastws_dialer *dial,
-                    struct received *received) {
-    const void *request;
-    size_t len;
-    fastws_dial_request(dial, &request, &len);
-    TRY(fws_io_write(io, request, len, dialing->until_ms));
-    return read_answer(dialing, io, dial, received);
-}
-
 static void report_answer(struct fws_dialing *dialing, const struct fastws_dialer *dial, int result) {
     struct fastws_dial_report *report = dialing->report;
     int status = fastws_dial_status(dial);
     if (status != 0) report->status = status;
     (void)!fastws_dial_protocol(dial, &report->protocol); /* stays empty where there is none */
-    if (result == FASTWS_ERR_HANDSHAKE_STATUS)
+    struct fastws_http_status_line line;
+    if (result != FASTWS_ERR_HANDSHAKE_STATUS || fastws_dial_status_line(dial, &line) < 0) return;
+    struct fastws_slice reason = fastws_http_trim(line.reason);
+    if (reason.len == 0) {
         snprintf(report->text, sizeof report->text, "%d %s", status, fastws_http_status_text(status));
+    } else {
+        snprintf(report->text, sizeof report->text, "%d %.*s", status, reason.len < 200 ? (int)reason.len : 200,
+                 reason.ptr);
+    }
 }
 
 /* Writes where a redirect leads, as text with a NUL. */
@@ -150,9 +130,9 @@ static int shake_hands(struct fws_dialing *dialing, const struct fastws_io *io, 
                        const struct fastws_dial_config *config, struct fastws_stream **out, char **next) {
     dialing->report->step = FASTWS_DIAL_HANDSHAKE;
     struct fastws_dialer *dial;
-    struct received received;
+    struct fws_received received;
     TRY(fastws_dial_new(config, url, NULL, &dial));
-    int result = exchange(dialing, io, dial, &received);
+    int result = fws_dialing_exchange(&dialing->limit, io, dial, &received);
     report_answer(dialing, dial, result);
     if (result == FASTWS_ERR_HANDSHAKE_REDIRECT) result = follow(dial, url, next);
     fastws_dial_free(dial);
@@ -189,7 +169,7 @@ static int open_bottom(struct fws_dialing *dialing, const struct fastws_url *to,
         return fws_dialing_fail(dialing, FASTWS_ERR_DIAL_CONNECT, "path of the socket is too long");
     if (!is_path) memcpy(host, to->host.ptr, to->host.len);
     host[len] = '\0';
-    if (options->connect != NULL) return options->connect(options->context, host, to->port, dialing->until_ms, io);
+    if (options->connect != NULL) return options->connect(options->context, host, to->port, dialing->limit.until_ms, io);
     TRY(is_path ? fws_connect_unix(dialing, host, &fd) : fws_connect_tcp(dialing, host, to->port, &fd));
     fastws_io_from_fd(io, fd);
     return 0;
@@ -217,7 +197,7 @@ static int add_tls(struct fws_dialing *dialing, const struct fastws_url *to, str
     struct fastws_tls_failure failure = {.text = ""};
     struct fastws_io inside;
     int error = get_tls(dialing, &tls, &failure);
-    if (error == 0) error = fws_tls_connect(tls, io, host, dialing->until_ms, &inside, &failure);
+    if (error == 0) error = fws_tls_connect(tls, io, host, &dialing->limit, &inside, &failure);
     if (error == 0) {
         *io = inside;
         return 0;
@@ -247,8 +227,8 @@ static int dial_once(struct fws_dialing *dialing, const struct fastws_url *url, 
     struct fastws_io io = {.ctx = NULL};
     TRY(fws_proxy_choose(dialing, url, &proxy));
     TRY(open_bottom(dialing, proxy.kind == FWS_PROXY_NONE ? url : &proxy.url, &io));
-    if (io.read == NULL || io.writev == NULL) return FASTWS_ERR_ARGUMENT;
-    int error = go_on(dialing, url, &proxy, &io);
+    int error = io.read != NULL && io.writev != NULL ? 0 : FASTWS_ERR_ARGUMENT;
+    if (error == 0) error = go_on(dialing, url, &proxy, &io);
     if (error == 0) error = shake_hands(dialing, &io, url, config, out, next);
     if (error < 0) close_io(&io);
     return error;
@@ -294,7 +274,7 @@ static int dial_all(struct start *start, struct fastws_http_header *headers, str
     while (error == FASTWS_ERR_HANDSHAKE_REDIRECT) {
         char *address = next;
         if (report->redirects == start->options.redirects_max) {
-            error = fws_dialing_fail(&start->dialing, FASTWS_ERR_DIAL_REDIRECT, "too many redirects");
+            error = fws_dialing_fail(&start->dialing, FASTWS_ERR_DIAL_REDIRECTS_MAX, "too many redirects");
         } else {
             report->redirects++;
             error = dial_next(start, address, headers, out, &next);

@@ -10,6 +10,7 @@
 #include <fastws/connect.h>
 
 #include "../platform.h"
+#include "io.h"
 
 /* Bytes of a host with its NUL: a name has 254 at most, a path of a socket less than the system takes. */
 enum { FWS_HOST_CAP = 256 };
@@ -17,12 +18,13 @@ enum { FWS_HOST_CAP = 256 };
 /* One dial. */
 struct fws_dialing {
     const struct fastws_dial_options *options;
-    uint64_t until_ms;                 /* by fws_clock_ms() */
+    struct fws_limit limit;
     struct fastws_dial_report *report; /* never NULL */
     struct fastws_tls *own_tls;        /* made on the first need; NULL: not yet */
 };
 
-/* The functions below return 0 or an error of connect.h, with the report's text, and FASTWS_ERR_TIMEOUT. */
+/* The functions below return 0 or an error of connect.h, with the report's text, and those of
+ * fws_limit_check(). */
 
 /* Writes a text for people into the report, and returns error. */
 FWS_PRIVATE int fws_dialing_fail(struct fws_dialing *dialing, int error, const char *text);
@@ -38,5 +40,19 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_connect_resolve(struct fws_dialing *dialing
 FWS_PRIVATE FASTWS_NODISCARD int fws_connect_tcp(struct fws_dialing *dialing, const char *host, uint16_t port,
                                                  int *out);
 FWS_PRIVATE FASTWS_NODISCARD int fws_connect_unix(struct fws_dialing *dialing, const char *path, int *out);
+
+/* What was received last: the end of the answer, and what came behind it. */
+struct fws_received {
+    size_t used; /* of len, by the answer */
+    size_t len;
+    uint8_t bytes[4096];
+};
+
+/* Sends the request of a handshake and reads the answer. A server may refuse without having read all of a request: its
+ * answer counts then, and not that it took no more. RFC 9112 9.5.
+ * Returns 1 when the connection is open, or an error of fastws_dial_feed(), fastws_dial_eof(), fastws_dial_expire(), or
+ * of fws_io_read(). */
+FWS_PRIVATE FASTWS_NODISCARD int fws_dialing_exchange(const struct fws_limit *limit, const struct fastws_io *io,
+                                                      struct fastws_dialer *dial, struct fws_received *received);
 
 #endif

@@ -91,24 +91,28 @@ static int start(struct question *question) {
     return error == 0;
 }
 
-/* Waits for the answer until until_ms. Returns 1 with the answer taken out, or 0. */
-static int await(struct question *question, uint64_t until_ms, int *error, struct addrinfo **list) {
-    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000u), .tv_nsec = (long)(until_ms % 1000u) * 1000000};
-    pthread_mutex_lock(&question->lock);
-    while (!question->is_answered && fws_clock_ms() < until_ms) {
-        if (until_ms == UINT64_MAX) {
-            pthread_cond_wait(&question->answered, &question->lock);
-        } else {
-            pthread_cond_timedwait(&question->answered, &question->lock, &until);
-        }
+static void wait_answer(struct question *question, uint64_t until_ms) {
+    if (until_ms == UINT64_MAX) {
+        pthread_cond_wait(&question->answered, &question->lock);
+        return;
     }
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000u), .tv_nsec = (long)(until_ms % 1000u) * 1000000};
+    pthread_cond_timedwait(&question->answered, &question->lock, &until);
+}
+
+/* Waits for the answer. Returns 0 with the answer taken out, or fws_limit_check(): then the thread has the question. */
+static int await(struct question *question, const struct fws_limit *limit, int *error, struct addrinfo **list) {
+    int result = 0;
+    pthread_mutex_lock(&question->lock);
+    while (!question->is_answered && (result = fws_limit_check(limit)) == 0)
+        wait_answer(question, fws_limit_slice_ms(limit));
     int is_answered = question->is_answered;
     question->is_left = !is_answered;
     *error = question->error;
     *list = question->list;
     question->list = is_answered ? NULL : question->list;
     pthread_mutex_unlock(&question->lock);
-    return is_answered;
+    return is_answered ? 0 : result;
 }
 
 /* ---- Resolving ---- */
@@ -134,7 +138,7 @@ int fws_connect_resolve(struct fws_dialing *dialing, const char *host, uint16_t 
         return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, "no thread to look the host up on");
     }
     int error;
-    if (!await(question, dialing->until_ms, &error, &list)) return FASTWS_ERR_TIMEOUT;
+    TRY(await(question, &dialing->limit, &error, &list));
     free_question(question);
     return conclude(dialing, error, list, out);
 }

@@ -31,7 +31,7 @@ struct race {
     size_t next;      /* of them */
     uint64_t next_ms; /* when it is to be begun */
     nfds_t running;
-    struct pollfd attempts[ATTEMPTS_MAX];
+    struct pollfd attempts[ATTEMPTS_MAX + 1]; /* and, while they are waited for, cancel_fd behind them */
 };
 
 /* Returns a socket that does not block and that other programs do not inherit, or -1. */
@@ -115,9 +115,10 @@ static int finish(struct race *race, nfds_t i) {
 
 /* Waits for attempts to end, or for the time to begin another one. Returns a descriptor that is connected, or -1. */
 static int watch(struct race *race, int may_begin) {
-    uint64_t until_ms = race->dialing->until_ms;
+    uint64_t until_ms = race->dialing->limit.until_ms;
     if (may_begin && race->next_ms < until_ms) until_ms = race->next_ms;
-    if (poll(race->attempts, race->running, fws_poll_timeout_ms(until_ms)) <= 0) return -1;
+    race->attempts[race->running] = (struct pollfd){.fd = race->dialing->limit.cancel_fd, .events = POLLIN};
+    if (poll(race->attempts, race->running + 1, fws_poll_timeout_ms(until_ms)) <= 0) return -1;
     for (nfds_t i = race->running; i-- > 0;) {
         if (race->attempts[i].revents == 0) continue;
         int fd = finish(race, i);
@@ -129,8 +130,8 @@ static int watch(struct race *race, int may_begin) {
 /* Returns a descriptor that is connected, or an error. */
 static int run(struct race *race) {
     for (;;) {
+        TRY(fws_limit_check(&race->dialing->limit));
         uint64_t now_ms = fws_clock_ms();
-        if (now_ms >= race->dialing->until_ms) return FASTWS_ERR_TIMEOUT;
         int may_begin = race->next < race->address_count && race->running < ATTEMPTS_MAX;
         if (race->running == 0 && !may_begin)
             return fws_dialing_fail_system(race->dialing, FASTWS_ERR_DIAL_CONNECT, race->dialing->report->system_error);
@@ -165,8 +166,9 @@ static int connect_path(struct fws_dialing *dialing, int fd, const struct sockad
         if (errno == EISCONN) return 0;
         if (errno != EAGAIN && errno != EINTR)
             return fws_dialing_fail_system(dialing, FASTWS_ERR_DIAL_CONNECT, errno);
-        if (fws_clock_ms() >= dialing->until_ms) return FASTWS_ERR_TIMEOUT;
-        (void)!poll(NULL, 0, UNIX_RETRY_MS);
+        TRY(fws_limit_check(&dialing->limit));
+        struct pollfd cancel = {.fd = dialing->limit.cancel_fd, .events = POLLIN};
+        (void)!poll(&cancel, 1, UNIX_RETRY_MS);
     }
     return 0;
 }

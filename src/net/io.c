@@ -13,7 +13,7 @@
 
 #include <fastws/error.h>
 
-enum { WAIT_SLICE_MS = 50 }; /* how long a reader with unsent replies waits where io cannot wait for both directions */
+enum { WAIT_SLICE_MS = 50 }; /* how long a wait lasts that cannot watch all that may end it */
 
 uint64_t fws_clock_us(void) {
     struct timespec now;
@@ -145,23 +145,36 @@ int fws_io_wait(const struct fastws_io *io, unsigned what, uint64_t until_ms) {
     return ready > 0 ? (int)what : ready;
 }
 
-/* Returns 0 when it is worth another try, FASTWS_ERR_TIMEOUT or FASTWS_ERR_IO. */
-static int wait_until(const struct fastws_io *io, unsigned what, uint64_t until_ms) {
-    int ready = fws_io_wait(io, what, until_ms);
-    if (ready < 0) return FASTWS_ERR_IO;
-    return ready == 0 && fws_clock_ms() >= until_ms ? FASTWS_ERR_TIMEOUT : 0;
+int fws_limit_check(const struct fws_limit *limit) {
+    struct pollfd cancel = {.fd = limit->cancel_fd, .events = POLLIN};
+    if (limit->cancel_fd >= 0 && poll(&cancel, 1, 0) > 0) return FASTWS_ERR_DIAL_CANCELLED;
+    return limit->until_ms != UINT64_MAX && fws_clock_ms() >= limit->until_ms ? FASTWS_ERR_TIMEOUT : 0;
 }
 
-ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len, uint64_t until_ms) {
+uint64_t fws_limit_slice_ms(const struct fws_limit *limit) {
+    if (limit->cancel_fd < 0) return limit->until_ms;
+    uint64_t slice_ms = fws_clock_ms() + WAIT_SLICE_MS;
+    return slice_ms < limit->until_ms ? slice_ms : limit->until_ms;
+}
+
+int fws_io_await(const struct fastws_io *io, unsigned what, const struct fws_limit *limit) {
+    TRY(fws_limit_check(limit));
+    int ready = fws_io_wait(io, what, fws_limit_slice_ms(limit));
+    return ready < 0 ? FASTWS_ERR_IO : ready;
+}
+
+ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len, const struct fws_limit *limit) {
     for (;;) {
-        if (io->wait != NULL) TRY(wait_until(io, FASTWS_IO_READABLE, until_ms));
+        int ready = io->wait != NULL ? fws_io_await(io, FASTWS_IO_READABLE, limit) : (int)FASTWS_IO_READABLE;
+        if (ready < 0) return ready;
+        if (ready == 0) continue;
         ptrdiff_t n = io->read(io->ctx, dst, len);
         if (n >= 0 && (size_t)n <= len) return n;
         if (n != FASTWS_IO_AGAIN || io->wait == NULL) return FASTWS_ERR_IO;
     }
 }
 
-int fws_io_write(const struct fastws_io *io, const void *src, size_t len, uint64_t until_ms) {
+int fws_io_write(const struct fastws_io *io, const void *src, size_t len, const struct fws_limit *limit) {
     struct fastws_iovec rest = {src, len};
     while (rest.len > 0) {
         ptrdiff_t n = io->writev(io->ctx, &rest, 1);
@@ -171,7 +184,7 @@ int fws_io_write(const struct fastws_io *io, const void *src, size_t len, uint64
             continue;
         }
         if (n != FASTWS_IO_AGAIN || io->wait == NULL) return FASTWS_ERR_IO;
-        TRY(wait_until(io, FASTWS_IO_WRITABLE, until_ms));
+        TRY(fws_io_await(io, FASTWS_IO_WRITABLE, limit));
     }
     return 0;
 }
@@ -180,7 +193,12 @@ int fws_io_write(const struct fastws_io *io, const void *src, size_t len, uint64
 static void drop(const struct fastws_io *io, uint64_t until_ms, uint64_t read_until_ms) {
     if (io->wait == NULL) return;
     uint8_t dropped[4096];
-    while (fws_clock_ms() < until_ms && fws_io_read(io, dropped, sizeof dropped, read_until_ms) > 0) {}
+    while (fws_clock_ms() < until_ms) {
+        int ready = fws_io_wait(io, FASTWS_IO_READABLE, read_until_ms);
+        if (ready < 0 || (ready == 0 && fws_clock_ms() >= read_until_ms)) return;
+        ptrdiff_t n = ready > 0 ? io->read(io->ctx, dropped, sizeof dropped) : FASTWS_IO_AGAIN;
+        if (n == 0 || (n < 0 && n != FASTWS_IO_AGAIN)) return;
+    }
 }
 
 void fws_io_drop(const struct fastws_io *io, uint64_t until_ms) { drop(io, until_ms, until_ms); }

@@ -27,14 +27,29 @@ FWS_PRIVATE int fws_poll_timeout_ms(uint64_t until_ms);
  * wait_any, and does not tell of FASTWS_IO_WRITABLE. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_io_wait(const struct fastws_io *io, unsigned what, uint64_t until_ms);
 
-/* Waits for bytes until until_ms, and reads them. Returns their number, 0 at the end of the stream, FASTWS_ERR_TIMEOUT
- * or FASTWS_ERR_IO. */
-FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len,
-                                                   uint64_t until_ms);
+/* How long something may take. */
+struct fws_limit {
+    uint64_t until_ms; /* by fws_clock_ms(); UINT64_MAX: for ever */
+    int cancel_fd;     /* or until this descriptor becomes readable; -1: there is none */
+};
 
-/* Writes all of src; a time that has passed allows one attempt. Returns 0, FASTWS_ERR_TIMEOUT or FASTWS_ERR_IO. */
+/* Returns 0, FASTWS_ERR_TIMEOUT or FASTWS_ERR_DIAL_CANCELLED. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_limit_check(const struct fws_limit *limit);
+
+/* Returns when a wait that cannot watch cancel_fd itself has to end, to have fws_limit_check() called. */
+FWS_PRIVATE FASTWS_NODISCARD uint64_t fws_limit_slice_ms(const struct fws_limit *limit);
+
+/* Like fws_io_wait(), but with a limit, which is looked at also where something is so already: a peer that never
+ * pauses must not outlast it. Returns bits (0: may be worth a try), or fws_limit_check(), or FASTWS_ERR_IO. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_io_await(const struct fastws_io *io, unsigned what, const struct fws_limit *limit);
+
+/* Waits for bytes and reads them. Returns their number, 0 at the end of the stream, or an error of fws_io_await(). */
+FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len,
+                                                   const struct fws_limit *limit);
+
+/* Writes all of src; a time that has passed allows one attempt. Returns 0 or an error of fws_io_await(). */
 FWS_PRIVATE FASTWS_NODISCARD int fws_io_write(const struct fastws_io *io, const void *src, size_t len,
-                                              uint64_t until_ms);
+                                              const struct fws_limit *limit);
 
 /* Reads and drops what comes until the stream ends or until_ms has passed. Returns at once where io has no wait. */
 FWS_PRIVATE void fws_io_drop(const struct fastws_io *io, uint64_t until_ms);

@@ -65,7 +65,7 @@ static int write_connect(struct fws_dialing *dialing, const struct fastws_url *p
     fws_text_put_string(&text, "\r\n");
     int error = proxy->has_userinfo ? put_credentials(&text, proxy, memory + cap, plain_cap) : 0;
     fws_text_put_string(&text, "\r\n");
-    if (error == 0) error = fws_io_write(io, text.ptr, text.len, dialing->until_ms);
+    if (error == 0) error = fws_io_write(io, text.ptr, text.len, &dialing->limit);
     free(memory);
     return error;
 }
@@ -78,15 +78,21 @@ struct answer {
     char bytes[HEAD_CAP];
 };
 
+/* A limit of ours says so, whoever it is that goes beyond it; all else is an answer that is none. */
+static int fail_head(struct fws_dialing *dialing, int error) {
+    int is_limit = error == FASTWS_ERR_HTTP_HEAD_TOO_LARGE || error == FASTWS_ERR_HTTP_TOO_MANY_HEADERS;
+    return fws_dialing_fail(dialing, is_limit ? error : FASTWS_ERR_PROXY_ANSWER, fastws_error_text(error));
+}
+
 /* Reads the head that starts at off. */
 static int read_head(struct fws_dialing *dialing, const struct fastws_io *io, struct answer *answer, size_t off) {
     fastws_http_head_init(&answer->head, answer->headers, HEADERS_CAP);
     for (;;) {
         int result = fastws_http_parse_response(&answer->head, answer->bytes + off, answer->len - off);
         if (result > 0) return 0;
-        if (result < 0) return fws_dialing_fail(dialing, FASTWS_ERR_PROXY_ANSWER, fastws_error_text(result));
-        if (answer->len == HEAD_CAP) return fws_dialing_fail(dialing, FASTWS_ERR_PROXY_ANSWER, "head is too large");
-        ptrdiff_t n = fws_io_read(io, answer->bytes + answer->len, HEAD_CAP - answer->len, dialing->until_ms);
+        if (result < 0) return fail_head(dialing, result);
+        if (answer->len == HEAD_CAP) return fail_head(dialing, FASTWS_ERR_HTTP_HEAD_TOO_LARGE);
+        ptrdiff_t n = fws_io_read(io, answer->bytes + answer->len, HEAD_CAP - answer->len, &dialing->limit);
         if (n == 0) return fail_early(dialing);
         if (n < 0) return (int)n;
         answer->len += (size_t)n;
@@ -135,7 +141,7 @@ static int fail_foreign(struct fws_dialing *dialing) {
 
 static int read_exactly(struct fws_dialing *dialing, const struct fastws_io *io, uint8_t *dst, size_t len) {
     for (size_t off = 0; off < len;) {
-        ptrdiff_t n = fws_io_read(io, dst + off, len - off, dialing->until_ms);
+        ptrdiff_t n = fws_io_read(io, dst + off, len - off, &dialing->limit);
         if (n == 0) return fail_early(dialing);
         if (n < 0) return (int)n;
         off += (size_t)n;
@@ -149,16 +155,16 @@ static int send_password(struct fws_dialing *dialing, const struct fastws_url *p
     char plain[2 * PART_MAX + 1];
     size_t user_len;
     ptrdiff_t len = fws_url_credentials(plain, sizeof plain, proxy, &user_len);
-    if (len < 0 || user_len > PART_MAX || (size_t)len - user_len - 1 > PART_MAX)
-        return fws_dialing_fail(dialing, FASTWS_ERR_PROXY_URL, "user or password is too long for SOCKS 5");
+    if (len < 0) return fws_dialing_fail(dialing, FASTWS_ERR_PROXY_URL, fastws_error_text((int)len));
     size_t password_len = (size_t)len - user_len - 1;
+    if (user_len > PART_MAX || password_len > PART_MAX) return FASTWS_ERR_PROXY_CREDENTIALS;
     uint8_t request[3 + 2 * PART_MAX]; /* version | user length | user | password length | password */
     request[0] = 1;
     request[1] = (uint8_t)user_len;
     memcpy(request + 2, plain, user_len);
     request[2 + user_len] = (uint8_t)password_len;
     memcpy(request + 3 + user_len, plain + user_len + 1, password_len);
-    TRY(fws_io_write(io, request, 3 + user_len + password_len, dialing->until_ms));
+    TRY(fws_io_write(io, request, 3 + user_len + password_len, &dialing->limit));
     uint8_t answer[2]; /* version | status */
     TRY(read_exactly(dialing, io, answer, sizeof answer));
     if (answer[0] != 1) return fail_foreign(dialing);
@@ -168,7 +174,7 @@ static int send_password(struct fws_dialing *dialing, const struct fastws_url *p
 /* RFC 1928 section 3: version | number of methods | methods. */
 static int agree_on_method(struct fws_dialing *dialing, const struct fastws_url *proxy, const struct fastws_io *io) {
     const uint8_t methods[] = {SOCKS_VERSION, (uint8_t)(1 + proxy->has_userinfo), 0, SOCKS_PASSWORD};
-    TRY(fws_io_write(io, methods, 3u + proxy->has_userinfo, dialing->until_ms));
+    TRY(fws_io_write(io, methods, 3u + proxy->has_userinfo, &dialing->limit));
     uint8_t answer[2];
     TRY(read_exactly(dialing, io, answer, sizeof answer));
     if (answer[0] != SOCKS_VERSION) return fail_foreign(dialing);
@@ -244,7 +250,7 @@ static int open_by_socks(struct fws_dialing *dialing, const struct fws_proxy *pr
     if (len < 0) return (int)len;
     fws_store_be16(request + 3 + len, url->port);
     TRY(agree_on_method(dialing, &proxy->url, io));
-    TRY(fws_io_write(io, request, 3 + (size_t)len + 2, dialing->until_ms));
+    TRY(fws_io_write(io, request, 3 + (size_t)len + 2, &dialing->limit));
     return read_reply(dialing, io);
 }
 

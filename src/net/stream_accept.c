@@ -7,6 +7,8 @@
 #include "io.h"
 #include "stream.h"
 
+enum { LINGER_MS = 500 }; /* how long a peer that was refused is read from, so that it gets the answer */
+
 /* What was received last: the head's end, and what came behind it. */
 struct received {
     size_t used; /* of len, by the head */
@@ -17,9 +19,9 @@ struct received {
 /* Reads until the head is accepted (1), refused (FASTWS_ERR_HANDSHAKE_TIMEOUT is one way), or the stream is at its end:
  * that alone leaves no answer to write. */
 static int read_head(const struct fastws_io *io, struct fastws_upgrade *upgrade, struct received *received,
-                     uint64_t until_ms) {
+                     const struct fws_limit *limit) {
     for (int is_begun = 0;; is_begun = 1) {
-        ptrdiff_t n = fws_io_read(io, received->bytes, sizeof received->bytes, until_ms);
+        ptrdiff_t n = fws_io_read(io, received->bytes, sizeof received->bytes, limit);
         if (n == FASTWS_ERR_TIMEOUT) return fastws_upgrade_refuse(upgrade, FASTWS_ERR_HANDSHAKE_TIMEOUT);
         if (n < 0) return (int)n;
         if (n == 0) return is_begun ? FASTWS_ERR_UNEXPECTED_EOF : FASTWS_ERR_EOF;
@@ -30,11 +32,11 @@ static int read_head(const struct fastws_io *io, struct fastws_upgrade *upgrade,
 }
 
 /* Writes the answer, if there is one: 0 or an error of io. */
-static int answer(const struct fastws_io *io, const struct fastws_upgrade *upgrade, uint64_t until_ms) {
+static int answer(const struct fastws_io *io, const struct fastws_upgrade *upgrade, const struct fws_limit *limit) {
     const void *response;
     size_t len;
     if (fastws_upgrade_response(upgrade, &response, &len) < 0) return 0;
-    int error = fws_io_write(io, response, len, until_ms);
+    int error = fws_io_write(io, response, len, limit);
     return error == FASTWS_ERR_TIMEOUT ? FASTWS_ERR_HANDSHAKE_TIMEOUT : error;
 }
 
@@ -62,18 +64,19 @@ int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade
     if (io->read == NULL || io->writev == NULL) return FASTWS_ERR_ARGUMENT;
     struct fastws_upgrade *upgrade;
     TRY(fastws_upgrade_new(upgrade_config, NULL, &upgrade));
-    uint64_t until_ms = fws_deadline_ms(fws_clock_ms(), timeout_ms);
+    struct fws_limit limit = {fws_deadline_ms(fws_clock_ms(), timeout_ms), -1};
     struct received received;
     struct fastws_stream *stream = NULL;
-    int result = read_head(io, upgrade, &received, until_ms);
+    int result = read_head(io, upgrade, &received, &limit);
     if (result > 0) { /* nothing may fail behind the 101 */
         result = open_server(io, config, &received, &stream);
         if (result < 0) result = refuse(upgrade, result);
     }
-    int error = answer(io, upgrade, until_ms);
+    int error = answer(io, upgrade, &limit);
     fastws_upgrade_free(upgrade);
     if (result < 0) {
-        if (error == 0) fws_io_linger(io, until_ms);
+        /* Not until the deadline: after a 408 that has passed, and it may be never. */
+        if (error == 0) fws_io_linger(io, fws_clock_ms() + LINGER_MS);
         return result;
     }
     if (error < 0) {

@@ -172,20 +172,15 @@ static int explain(const struct fws_tls_stream *stream, struct fastws_tls_failur
     /* RFC 7301 3.2: the alert that was sent, or that came. */
     if (reason == SSL_R_NO_APPLICATION_PROTOCOL || reason == SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL)
         return fail(failure, FASTWS_ERR_TLS_ALPN);
+    if (stream->is_below_failed) return fail(failure, FASTWS_ERR_IO);
     if (!stream->is_below_eof) return fail(failure, FASTWS_ERR_TLS_HANDSHAKE);
     describe(failure, 0, "peer ended the stream inside the TLS handshake");
     ERR_clear_error();
     return FASTWS_ERR_TLS_HANDSHAKE;
 }
 
-/* Waits for what the handshake wants: 0, FASTWS_ERR_TIMEOUT or FASTWS_ERR_IO. */
-static int await(const struct fws_tls_stream *stream, int want, uint64_t until_ms) {
-    int ready = stream->below.wait(stream->below.ctx, want == SSL_ERROR_WANT_WRITE, until_ms);
-    if (ready < 0) return FASTWS_ERR_IO;
-    return ready == 0 && fws_clock_ms() >= until_ms ? FASTWS_ERR_TIMEOUT : 0;
-}
-
-static int shake_hands(struct fws_tls_stream *stream, uint64_t until_ms, struct fastws_tls_failure *failure) {
+static int shake_hands(struct fws_tls_stream *stream, const struct fws_limit *limit,
+                       struct fastws_tls_failure *failure) {
     for (;;) {
         ERR_clear_error();
         int result = SSL_do_handshake(stream->ssl);
@@ -195,7 +190,8 @@ static int shake_hands(struct fws_tls_stream *stream, uint64_t until_ms, struct 
             stream->is_broken = 1;
             return explain(stream, failure);
         }
-        int error = await(stream, want, until_ms);
+        unsigned what = want == SSL_ERROR_WANT_WRITE ? FASTWS_IO_WRITABLE : FASTWS_IO_READABLE;
+        int error = fws_io_await(&stream->below, what, limit);
         if (error < 0) return fail(failure, error);
     }
 }
@@ -210,8 +206,8 @@ static int check_protocol(const struct fws_tls_stream *stream, struct fastws_tls
 }
 
 /* Shakes hands as the one or the other; host is NULL for a server. */
-static int open_stream(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t until_ms,
-                       struct fastws_io *out, struct fastws_tls_failure *failure) {
+static int open_stream(struct fastws_tls *tls, const struct fastws_io *io, const char *host,
+                       const struct fws_limit *limit, struct fastws_io *out, struct fastws_tls_failure *failure) {
     ERR_clear_error();
     int is_server = host == NULL;
     if (is_server != (tls->role == FASTWS_ROLE_SERVER)) return fail(failure, FASTWS_ERR_ARGUMENT);
@@ -225,7 +221,7 @@ static int open_stream(struct fastws_tls *tls, const struct fastws_io *io, const
         error = set_host(tls, stream->ssl, host);
         if (error < 0) error = fail(failure, error);
     }
-    if (error == 0) error = shake_hands(stream, until_ms, failure);
+    if (error == 0) error = shake_hands(stream, limit, failure);
     if (error == 0 && !is_server) error = check_protocol(stream, failure);
     if (error < 0) {
         fws_tls_stream_discard(stream);
@@ -235,17 +231,19 @@ static int open_stream(struct fastws_tls *tls, const struct fastws_io *io, const
     return 0;
 }
 
-int fws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t until_ms,
-                    struct fastws_io *out, struct fastws_tls_failure *failure) {
-    return open_stream(tls, io, host, until_ms, out, failure);
+int fws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host,
+                    const struct fws_limit *limit, struct fastws_io *out, struct fastws_tls_failure *failure) {
+    return open_stream(tls, io, host, limit, out, failure);
 }
 
 int fastws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t timeout_ms,
                        struct fastws_io *out, struct fastws_tls_failure *failure) {
-    return open_stream(tls, io, host, fws_deadline_ms(fws_clock_ms(), timeout_ms), out, failure);
+    struct fws_limit limit = {fws_deadline_ms(fws_clock_ms(), timeout_ms), -1};
+    return open_stream(tls, io, host, &limit, out, failure);
 }
 
 int fastws_tls_accept(struct fastws_tls *tls, const struct fastws_io *io, uint64_t timeout_ms, struct fastws_io *out,
                       struct fastws_tls_failure *failure) {
-    return open_stream(tls, io, NULL, fws_deadline_ms(fws_clock_ms(), timeout_ms), out, failure);
+    struct fws_limit limit = {fws_deadline_ms(fws_clock_ms(), timeout_ms), -1};
+    return open_stream(tls, io, NULL, &limit, out, failure);
 }

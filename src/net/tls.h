@@ -6,10 +6,11 @@
 #include <fastws/tls.h>
 
 #include "../platform.h"
+#include "io.h"
 
-/* Like fastws_tls_connect(), but until a time of fws_clock_ms(). */
+/* Like fastws_tls_connect(), but with a limit: returns also FASTWS_ERR_DIAL_CANCELLED. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host,
-                                                 uint64_t until_ms, struct fastws_io *out,
+                                                 const struct fws_limit *limit, struct fastws_io *out,
                                                  struct fastws_tls_failure *failure);
 
 #endif

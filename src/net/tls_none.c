@@ -25,22 +25,24 @@ int fastws_tls_new(const struct fastws_tls_config *config, struct fastws_tls **o
 
 void fastws_tls_free(struct fastws_tls *tls) { (void)tls; }
 
-int fws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t until_ms,
-                    struct fastws_io *out, struct fastws_tls_failure *failure) {
+int fws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host,
+                    const struct fws_limit *limit, struct fastws_io *out, struct fastws_tls_failure *failure) {
     (void)tls;
     (void)io;
     (void)host;
-    (void)until_ms;
+    (void)limit;
     (void)out;
     return refuse(failure);
 }
 
 int fastws_tls_connect(struct fastws_tls *tls, const struct fastws_io *io, const char *host, uint64_t timeout_ms,
                        struct fastws_io *out, struct fastws_tls_failure *failure) {
-    return fws_tls_connect(tls, io, host, timeout_ms, out, failure);
+    (void)timeout_ms;
+    return fws_tls_connect(tls, io, host, NULL, out, failure);
 }
 
 int fastws_tls_accept(struct fastws_tls *tls, const struct fastws_io *io, uint64_t timeout_ms, struct fastws_io *out,
                       struct fastws_tls_failure *failure) {
-    return fws_tls_connect(tls, io, "", timeout_ms, out, failure);
+    (void)timeout_ms;
+    return fws_tls_connect(tls, io, "", NULL, out, failure);
 }

@@ -16,8 +16,10 @@ enum { RECORD_MAX = 16384 }; /* bytes of a record, RFC 8446 5.1: what one write 
 
 /* Says what became of a read or write below, as OpenSSL wants it. */
 static int outcome(BIO *bio, ptrdiff_t n, int retry) {
+    struct fws_tls_stream *stream = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     if (n == FASTWS_IO_AGAIN) BIO_set_flags(bio, retry | BIO_FLAGS_SHOULD_RETRY);
+    stream->is_below_failed = n < 0 && n != FASTWS_IO_AGAIN;
     return n < 0 ? -1 : (int)n;
 }
 
@@ -63,7 +65,12 @@ static ptrdiff_t note_failure(struct fws_tls_stream *stream, int result, int *wa
     *want = error;
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return FASTWS_IO_AGAIN;
     *want = 0;
-    if (error != SSL_ERROR_ZERO_RETURN) stream->is_broken = 1;
+    /* OpenSSL takes no part in what fails below a write: its state for reading is as it was. */
+    if (want == &stream->write_want && error == SSL_ERROR_SYSCALL) {
+        stream->is_write_broken = 1;
+    } else if (error != SSL_ERROR_ZERO_RETURN) {
+        stream->is_broken = 1;
+    }
     return error == SSL_ERROR_ZERO_RETURN || stream->is_below_eof ? 0 : FASTWS_IO_FAILED;
 }
 
@@ -106,7 +113,7 @@ static ptrdiff_t keep_begun(struct fws_tls_stream *stream, const void *src, size
     if (stream->begun != NULL) return FASTWS_IO_AGAIN;
     stream->begun = malloc(len);
     if (stream->begun == NULL) {
-        stream->is_broken = 1;
+        stream->is_write_broken = 1;
         return FASTWS_IO_FAILED;
     }
     memcpy(stream->begun, src, len);
@@ -128,7 +135,7 @@ static ptrdiff_t take(struct fws_tls_stream *stream, size_t len, size_t offered_
 }
 
 static ptrdiff_t write_locked(struct fws_tls_stream *stream, const struct fastws_iovec *iov, int count) {
-    if (stream->is_broken) return FASTWS_IO_FAILED;
+    if (stream->is_broken || stream->is_write_broken) return FASTWS_IO_FAILED;
     size_t offered_len = sum_len(iov, count);
     if (stream->ahead_len > 0) return take(stream, stream->ahead_len, offered_len);
     uint8_t space[RECORD_MAX];
@@ -188,8 +195,8 @@ static int inside_wait_any(void *ctx, uint64_t until_ms) {
 /* Says that nothing more comes, as far as the peer takes bytes now. */
 static void send_close_notify(struct fws_tls_stream *stream) {
     ERR_clear_error();
-    if (!stream->is_broken && stream->begun == NULL && !(SSL_get_shutdown(stream->ssl) & SSL_SENT_SHUTDOWN))
-        (void)!SSL_shutdown(stream->ssl);
+    int can_write = !stream->is_broken && !stream->is_write_broken && stream->begun == NULL;
+    if (can_write && !(SSL_get_shutdown(stream->ssl) & SSL_SENT_SHUTDOWN)) (void)!SSL_shutdown(stream->ssl);
 }
 
 static int inside_shutdown(void *ctx) {

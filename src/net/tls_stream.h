@@ -24,7 +24,9 @@ struct fws_tls_stream {
     int read_want;  /* SSL_ERROR_WANT_* of the last read, 0 if it brought something */
     int write_want; /* of the last write */
     int is_below_eof;
-    int is_broken; /* nothing goes any more */
+    int is_below_failed;
+    int is_broken;       /* nothing goes any more */
+    int is_write_broken; /* nothing leaves any more. What has arrived can be read: it may say why */
     /* A write that OpenSSL has begun has to be finished with the same bytes, whatever the caller offers next. */
     uint8_t *begun;
     size_t begun_len;

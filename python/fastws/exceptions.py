@@ -34,7 +34,7 @@ Arguments of the wrong type or value raise TypeError and ValueError, as everywhe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
     from ._core import Close
@@ -327,7 +327,7 @@ def _check_headers(headers: HeadersLike | None) -> HeadersLike | None:
     """headers, which an iterator would give only once."""
     if headers is None:
         return None
-    pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers)
+    pairs: tuple[Any, ...] = tuple(headers.items() if isinstance(headers, Mapping) else headers)
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError("a header must be a pair (name, value)")
@@ -336,4 +336,4 @@ def _check_headers(headers: HeadersLike | None) -> HeadersLike | None:
                 raise TypeError(f"name and value of a header must be str or bytes, not {type(part).__name__}")
             if isinstance(part, str):
                 part.encode("latin-1")
-    return headers if isinstance(headers, Mapping) else pairs  # type: ignore[return-value]
+    return headers if isinstance(headers, Mapping) else pairs

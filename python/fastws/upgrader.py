@@ -27,6 +27,8 @@ _TIMEOUT_MAX = 4294967  # seconds, as of every other timeout: milliseconds in 32
 class Upgrader:
     """Turns connections that were accepted into WebSocket streams. One object serves any number, in any thread.
 
+    A tunnel through HTTP/2 (RFC 8441) is open already, and needs none: Stream(tunnel, "server", handshake=...).
+
     A callback refuses the request by raising Reject; any other exception is answered by 500. Both reach the caller of
     upgrade(). Names and values are bytes as they came.
 

@@ -165,7 +165,7 @@ def test_refuses_what_an_upgrade_refuses(serve, old, new, code):
     address, served = serve()
     assert old in REQUEST
     received = exchange(address, REQUEST.replace(old, new, 1))
-    assert received.startswith(b"HTTP/1.1 %d " % code) and b"Connection: close\r\n" in received
+    assert received.startswith(b"HTTP/1.1 %d " % code) and b"\r\nConnection: close" in received
     assert served.failed.wait(20)
     assert [error.status for error in served.errors] == [code] and served.states == [(True, None)]
 

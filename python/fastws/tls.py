@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from .blocking import Deadline, exchange, receive, run, send
@@ -81,6 +81,7 @@ class TLSStream:
         self._send_lock = threading.Lock()
         self._deadline: Deadline | None = None
         self._unsent = b""
+        self._failure: OSError | None = None  # why nothing can be written any more
         if hasattr(io, "settimeout"):
             self.settimeout = io.settimeout
             self.gettimeout = io.gettimeout
@@ -98,6 +99,7 @@ class TLSStream:
             OSError: it failed; ssl.SSLError if because of TLS.
         """
         self._run(self._tls.do_handshake)
+        self._send()
 
     def selected_alpn_protocol(self) -> str | None:
         """The protocol that the server chose. RFC 7301."""
@@ -106,6 +108,7 @@ class TLSStream:
     def recv_into(self, buffer: Any) -> int:
         """Reads what is there, at most as much as buffer holds. Returns 0 at the end of the stream."""
         data = self._run(lambda: self._read(len(buffer)))
+        self._flush()
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
@@ -115,14 +118,15 @@ class TLSStream:
         while left:
             part = left[:_READ_LEN]
             left = left[self._run(lambda part=part: self._tls.write(part)) :]  # type: ignore[misc]
+            self._send()
 
     def exchange(self, data: memoryview, size: int, deadline: Deadline) -> tuple[int, bytes | None]:
         """Writes some of data, and reads where that cannot go on: see blocking.exchange()."""
         count = self._tls.write(data[:_READ_LEN])
-        unsent = memoryview(self._unsent + self._outgoing.read())
-        self._unsent = b""
+        unsent = memoryview(self._take_unsent())
         while unsent:
-            sent, received = exchange(self._io, unsent, _READ_LEN, deadline)
+            with self._writing():
+                sent, received = exchange(self._io, unsent, _READ_LEN, deadline)
             unsent = unsent[sent:]
             if received is not None:
                 self._take(received)
@@ -148,26 +152,54 @@ class TLSStream:
                 with self._lock:
                     result = step()
             except ssl.SSLWantReadError:
-                self._send()
+                self._flush()
                 self._receive()
             except ssl.SSLError:
-                self._send()  # the alert that says why
+                self._flush()  # the alert that says why
                 raise
             else:
-                self._send()
                 return result
+
+    def _flush(self) -> None:
+        """Writes what TLS itself has to say. Where nothing can be written any more there may still be something to read,
+        which may say why."""
+        try:
+            self._send()
+        except OSError:
+            if self._failure is None:
+                raise
 
     def _send(self) -> None:
         # What was written first has to leave first.
         with self._send_lock:
             with self._lock:
-                data = self._unsent + self._outgoing.read()
-                self._unsent = b""
+                data = self._take_unsent()
             if data:
-                send(self._io, data, self._deadline)
+                with self._writing():
+                    send(self._io, data, self._deadline)
+
+    def _take_unsent(self) -> bytes:
+        data = self._unsent + self._outgoing.read()
+        self._unsent = b""
+        return data
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keeps why nothing can be written any more, and raises it ever after: half a record may have gone out."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield
+        except OSError as error:
+            if not isinstance(error, TimeoutError):
+                self._failure = error
+            raise
 
     def _receive(self) -> None:
-        self._take(receive(self._io, _READ_LEN, self._deadline))
+        data = receive(self._io, _READ_LEN, self._deadline)
+        if not data and self._failure is not None:
+            raise self._failure
+        self._take(data)
 
     def _take(self, data: bytes) -> None:
         with self._lock:
@@ -175,3 +207,9 @@ class TLSStream:
                 self._incoming.write(data)
             else:
                 self._incoming.write_eof()
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._tls.read(size)
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""

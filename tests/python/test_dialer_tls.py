@@ -297,6 +297,8 @@ def serve_each(certificates):
 
         def handle(plain):
             plain.settimeout(20)
+            # What waits for an acknowledgement when a socket is reset is never sent.
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.suppress(OSError), plain if is_plain else context.wrap_socket(plain, server_side=True) as sock:
                 serve(sock)
 

@@ -140,12 +140,6 @@ class TLSStream:
         """Closes the stream below. The frames of the WebSocket protocol show what is missing, not TLS."""
         self._io.close()
 
-    def _read(self, size: int) -> bytes:
-        try:
-            return self._tls.read(size)
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
-
     def _run(self, step: Callable[[], _T]) -> _T:
         while True:
             try:

@@ -197,6 +197,14 @@ static PyObject *dial_expire(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     return dial_end(object, fastws_dial_expire);
 }
 
+static PyObject *dial_abort(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct dial *self = (struct dial *)object;
+    if (begin(self) < 0) return NULL;
+    dial_show_end(self);
+    self->is_feeding = 0;
+    Py_RETURN_NONE;
+}
+
 static PyObject *get_request(PyObject *object, void *Py_UNUSED(closure)) {
     const void *ptr;
     size_t len;
@@ -246,6 +254,9 @@ static PyMethodDef dial_methods[] = {
      "    InvalidStatus: the head was complete: response has what came of the body.\n"
      "    HandshakeTimeout: it was not.\n"
      "    RuntimeError: the answer has ended already."},
+    {"abort", dial_abort, METH_NOARGS,
+     "abort($self, /)\n--\n\n"
+     "Says that the handshake is given up: on_end sees what has come of it. Does nothing where it has ended."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -30,6 +30,7 @@ struct dial {
     PyObject *response;  /* a Response: of an answer with another status */
     PyObject *exception; /* what a callback raised */
     PyObject *handshake; /* once the connection is open */
+    int is_shown;        /* on_end has been called */
     int is_feeding;      /* a call is under way: callbacks must not start another */
 };
 
@@ -39,7 +40,7 @@ int dial_configure(struct dial *self, PyObject *args, PyObject *kwargs);
 /* Puts the callbacks into the configuration. dial_callbacks.c */
 void dial_set_callbacks(struct dial *self);
 
-/* Shows request and answer to on_end, if there is one. */
+/* Shows request and answer to on_end, if there is one: once. */
 void dial_show_end(struct dial *self);
 
 /* Makes the Response of a redirect, for which no callback is called. Returns 0, or -1 with an exception. */

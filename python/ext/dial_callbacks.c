@@ -2,6 +2,7 @@
 /* The callbacks of Dial: from C to Python, and what they raise back to C. */
 #include "dial.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "http.h"
@@ -59,17 +60,21 @@ static int on_extension(void *context, const struct fastws_option *accepted) {
     return self->on_extension ? call(self, self->on_extension, bytes_of(text)) : 0;
 }
 
-static PyObject *response_new(struct dial *self, struct fastws_slice reason, PyObject *headers,
-                              struct fastws_slice body, int is_body_cut) {
-    return PyObject_CallFunction(self->state->response_class, "iNNN(ii)iN", fastws_dial_status(self->dial),
-                                 http_text(fastws_http_trim(reason)), headers, bytes_of(body), 1, 1, 0,
-                                 PyBool_FromLong(is_body_cut));
+/* Steals headers. The head is complete. */
+static PyObject *response_new(struct dial *self, PyObject *headers, struct fastws_slice body, int is_body_cut) {
+    struct fastws_http_status_line line = {0};
+    int result = fastws_dial_status_line(self->dial, &line);
+    assert(result == 0);
+    (void)result;
+    return PyObject_CallFunction(self->state->response_class, "iNNN(ii)iN", line.status,
+                                 http_text(fastws_http_trim(line.reason)), headers, bytes_of(body), line.version_major,
+                                 line.version_minor, 0, PyBool_FromLong(is_body_cut));
 }
 
 static void on_status_error(void *context, const struct fastws_dial_refusal *refusal) {
     struct dial *self = context;
     PyObject *headers = http_headers(refusal->headers.ptr, refusal->headers.count);
-    Py_XSETREF(self->response, response_new(self, refusal->reason, headers, refusal->body, refusal->is_body_cut));
+    Py_XSETREF(self->response, response_new(self, headers, refusal->body, refusal->is_body_cut));
     if (!self->response) {
         keep_exception(self);
     } else if (self->on_status_error) {
@@ -88,9 +93,8 @@ int dial_keep_redirect(struct dial *self) {
     PyObject *tuple = result == 0 ? PyList_AsTuple(headers) : NULL;
     Py_XDECREF(headers);
     if (!tuple) return -1;
-    const char *text = fastws_http_status_text(fastws_dial_status(self->dial));
-    struct fastws_slice reason = {text, strlen(text)}, body = {NULL, 0};
-    Py_XSETREF(self->response, response_new(self, reason, tuple, body, 1));
+    struct fastws_slice body = {NULL, 0};
+    Py_XSETREF(self->response, response_new(self, tuple, body, 1));
     return self->response ? 0 : -1;
 }
 
@@ -106,7 +110,8 @@ static void on_response(void *context, struct fastws_slice bytes) {
 
 /* Only shows: what it raises can go nowhere but to sys.unraisablehook. */
 void dial_show_end(struct dial *self) {
-    if (!self->on_end) return;
+    if (!self->on_end || self->is_shown) return;
+    self->is_shown = 1;
     const void *request;
     size_t len;
     fastws_dial_request(self->dial, &request, &len);

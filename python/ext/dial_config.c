@@ -121,6 +121,8 @@ static int start(struct dial *self) {
         PyErr_SetString(PyExc_ValueError, "protocols must be different tokens, and extensions a list of extensions");
     } else if (error == FASTWS_ERR_HANDSHAKE_HEADER) {
         raise_header(self, memory);
+    } else if (error == FASTWS_ERR_DIAL_EXTENSIONS_MAX) {
+        error_raise_value(error);
     } else {
         error_raise(self->state, error);
     }

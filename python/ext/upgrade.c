@@ -268,6 +268,8 @@ static PyType_Slot upgrade_slots[] = {
     {Py_tp_doc, "Upgrade(*, on_request=None, on_host=None, on_header=None, on_before_upgrade=None, protocol=None, "
                 "negotiate=None, origins=None, header=None, on_end=None, max_head_size=16384, max_headers=128)\n--\n\n"
                 "The server's half of one opening handshake, without I/O. RFC 6455 section 4.2.\n\n"
+                "A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT itself,\n"
+                "with 200. What follows in the tunnel is open: Stream(tunnel, 'server'), or Connection('server').\n\n"
                 "Args: as for Upgrader, and\n"
                 "    max_head_size: bytes of the request, None for no limit. Above: 431.\n"
                 "    max_headers: header lines, None for no limit. Above: 431.\n\n"

@@ -102,6 +102,19 @@ static int take_reject(struct upgrade *self, PyObject *exception, struct fastws_
     return 0;
 }
 
+/* Makes the exception that is set, of a Reject that cannot be told the client, the one that is raised: the Reject is its
+ * cause. Steals reject and returns a new reference. */
+static PyObject *caused_by(PyObject *reject) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (value && traceback) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    PyException_SetCause(value, reject);
+    return value;
+}
+
 /* Keeps what was raised. A Reject says what the client is told; of anything else it only learns 500. Returns -1. */
 static int refuse(struct upgrade *self, struct fastws_reject *reject) {
     PyObject *type, *value, *traceback;
@@ -111,6 +124,7 @@ static int refuse(struct upgrade *self, struct fastws_reject *reject) {
     int is_reject = value ? PyObject_IsInstance(value, self->state->exceptions[EXC_REJECT]) : 0;
     if (is_reject <= 0 || take_reject(self, value, reject) < 0) {
         *reject = (struct fastws_reject){.status = 500};
+        if (is_reject > 0 && PyErr_Occurred()) value = caused_by(value);
         PyErr_Clear();
     }
     Py_XDECREF(type);

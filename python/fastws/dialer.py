@@ -7,11 +7,11 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._core import Connection, Dial, Stream, is_same_origin, parse_url
-from .blocking import Deadline, receive, send
-from .exceptions import HandshakeTimeout, HeadersLike, InvalidStatus, SecurityError
+from .blocking import Deadline, exchange, receive, send
+from .exceptions import HandshakeTimeout, HeadersLike, InvalidMessage, InvalidStatus, SecurityError
 from .heads import Option, Response, Url
 from .http import format_options
 from .proxies import Proxy, choose_proxy, open_through
@@ -19,6 +19,8 @@ from .tcp import connect_tcp, connect_unix
 
 if TYPE_CHECKING:
     import ssl as _ssl
+
+    from _typeshed import HasFileno
 
 __all__ = ["Dialer"]
 
@@ -41,14 +43,15 @@ class Dialer:
             limit.
         ssl: an ssl.SSLContext for wss and for https proxies. None: certificate and host name are verified by the
             authorities of the system. Set its ALPN protocols to http/1.1 where the server wants to hear it.
-        server_hostname: what the certificate has to be for, and what the server is told; None: the host of the address,
-            "localhost" for a socket in the file system.
+        server_hostname: what the certificate has to be for, and what the server is told; None, and behind a redirect to
+            another scheme, host or port: the host of the address, "localhost" for a socket in the file system.
         host: instead of the Host header that the address gives.
         origin: value of the Origin header. RFC 6454 7.
         on_header: called with name and value of each header of the 101 that the handshake itself does not use.
         on_extension: called with each extension that the server accepted: one that was offered, none of them twice.
         on_status_error: called with the Response of another status than 101, before InvalidStatus is raised.
-        on_end: for people who look for a fault: called at the end of each handshake with the raw request and answer.
+        on_end: for people who look for a fault: called at the end of each handshake, however it ends, with the raw
+            request and what came of the answer.
         max_redirects: redirects that are followed. 0: they are answers like others. Credentials (user and password,
             Authorization, Cookie, Proxy-Authorization) and host go only to the scheme, host and port that they were given
             for. From wss to ws is never followed.
@@ -153,7 +156,7 @@ class Dialer:
         self._connect = connect
         self._wrap = wrap
 
-    def dial(self, url: str) -> Stream:
+    def dial(self, url: str, *, cancel: HasFileno | int | None = None) -> Stream:
         """Opens a connection.
 
         All addresses of the host are tried, those of IPv6 and IPv4 in turn, a next one whenever 250 ms have passed or
@@ -162,6 +165,9 @@ class Dialer:
         Args:
             url: ws://, wss://, ws+unix:///path/of/socket:/target or wss+unix://. User and password become Basic
                 authentication (RFC 7617); a fragment is not sent.
+            cancel: how another thread, or a signal handler, gives the dial up: a socket, pipe or other object with a
+                fileno(), or a descriptor. The dial ends once it can be read or its other end is closed, and never reads
+                it. While an object that is no socket waits, or a function of the caller's, that is only seen afterwards.
 
         Returns:
             The open Stream; what was agreed on is its handshake, a Handshake. Frames that came with the answer are kept
@@ -175,25 +181,26 @@ class Dialer:
             SecurityError: a redirect that may not be followed, or more than max_redirects.
             ProxyError: the proxy did not open the connection.
             HandshakeTimeout: the connection was not open in time; also a TimeoutError.
+            DialCancelled: cancel could be read.
             OSError: the host has no address (socket.gaierror), no address took the connection, TLS failed
                 (ssl.SSLError; ssl.SSLCertVerificationError says what is wrong with a certificate), or the stream failed.
             Exception: what a callback raised.
         """
-        deadline = Deadline(self._timeout)
+        deadline = Deadline(self._timeout, cancel)
         with _in_time(deadline):
-            address, arguments = url, self._arguments
+            address, arguments, server_hostname = url, self._arguments, self._server_hostname
             for redirects in range(self._max_redirects + 1):
                 try:
-                    return self._dial_once(address, arguments, deadline)
+                    return self._dial_once(address, arguments, server_hostname, deadline)
                 except InvalidStatus as refusal:
                     if refusal.name != "FASTWS_ERR_HANDSHAKE_REDIRECT":
                         raise
                     if redirects == self._max_redirects:
-                        raise _unsafe("too many redirects", refusal) from refusal
-                    address, arguments = self._follow(url, address, refusal)
+                        raise _unsafe("too many redirects", refusal, "FASTWS_ERR_DIAL_REDIRECTS_MAX") from refusal
+                    address, arguments, server_hostname = self._follow(url, address, refusal)
         raise AssertionError("every way through the loop ends it")
 
-    def upgrade(self, sock: Any, url: str) -> Stream:
+    def upgrade(self, sock: Any, url: str, *, cancel: HasFileno | int | None = None) -> Stream:
         """Does the handshake over a connection that is open already: the client's half of RFC 6455 section 4, no more.
 
         TLS, where there is any, is below sock; proxy, ssl, connect and wrap are not used, redirects not followed.
@@ -201,24 +208,37 @@ class Dialer:
         Args:
             sock: a connected socket, or any object that Stream takes. It stays open when the handshake fails.
             url: the address, for Host and target.
+            cancel: as for dial().
 
         Raises: as dial() does.
         """
-        deadline = Deadline(self._timeout)
+        deadline = Deadline(self._timeout, cancel)
         with _in_time(deadline):
-            return self._shake_hands(sock, Dial(url, **{**self._arguments, "redirects": False}), deadline)
+            dial = Dial(url, **{**self._arguments, "redirects": False})
+            rest = _shake_hands(sock, dial, deadline)
+            return Stream(sock, "client", rest, handshake=dial.handshake, **self._options)
 
-    def _dial_once(self, address: str, arguments: dict[str, Any], deadline: Deadline) -> Stream:
+    def _dial_once(
+        self, address: str, arguments: dict[str, Any], server_hostname: str | None, deadline: Deadline
+    ) -> Stream:
         """Dials one address, without following a redirect."""
         dial = Dial(address, **arguments)
         url = parse_url(address)
         proxy = choose_proxy(url, self._proxy)
-        io = self._open_bottom(proxy.url if proxy else url, deadline)
+        deadline.left()
+        below = self._open_bottom(proxy.url if proxy else url, deadline)
+        before = _get_timeout(below)
+        deadline.hold(below)
+        below = self._go_on(below, proxy, url, server_hostname, deadline)
+        io = below
         try:
-            before = _get_timeout(io)
-            io = self._go_on(io, proxy, url, deadline)
-            _set_timeout(io, before)
-            return self._shake_hands(io, dial, deadline)
+            if self._wrap is not None:
+                deadline.lend(below)
+                io = self._wrap(below)
+            rest = _shake_hands(io, dial, deadline)
+            for each in (below, io):
+                _release(each, before)
+            return Stream(io, "client", rest, handshake=dial.handshake, **self._options)
         except BaseException:
             io.close()
             raise
@@ -232,16 +252,16 @@ class Dialer:
         assert to.host is not None
         return connect_tcp(to.host, to.port, deadline)
 
-    def _go_on(self, io: Any, proxy: Proxy | None, url: Url, deadline: Deadline) -> Any:
-        """Takes the steps behind the first one. Returns the stream for the handshake; closes all of it on failure."""
+    def _go_on(self, io: Any, proxy: Proxy | None, url: Url, server_hostname: str | None, deadline: Deadline) -> Any:
+        """Takes the steps behind the first one. Returns the stream that leads to the server; closes it on failure."""
         try:
             if proxy is not None:
                 if proxy.scheme == "https":
                     io = self._add_tls(io, proxy.url.host, deadline)
                 open_through(io, proxy, url, deadline)
             if url.is_secure:
-                io = self._add_tls(io, self._server_hostname or url.host or "localhost", deadline)
-            return io if self._wrap is None else self._wrap(io)
+                io = self._add_tls(io, server_hostname or url.host or "localhost", deadline)
+            return io
         except BaseException:
             io.close()
             raise
@@ -251,16 +271,8 @@ class Dialer:
 
         return add_tls(io, self._ssl or default_context(), host or "", deadline)
 
-    def _shake_hands(self, io: Any, dial: Dial, deadline: Deadline) -> Stream:
-        before = _get_timeout(io)
-        try:
-            rest = _exchange(io, dial, deadline)
-        finally:
-            _set_timeout(io, before)
-        return Stream(io, "client", rest, handshake=dial.handshake, **self._options)
-
-    def _follow(self, first: str, address: str, refusal: InvalidStatus) -> tuple[str, dict[str, Any]]:
-        """Where a redirect leads, and what to ask for there."""
+    def _follow(self, first: str, address: str, refusal: InvalidStatus) -> tuple[str, dict[str, Any], str | None]:
+        """Where a redirect leads, what to ask for there, and whom to expect."""
         location = refusal.location
         if location is None:
             raise _unsafe("redirect to what is no address of ws or wss", refusal) from refusal
@@ -268,9 +280,9 @@ class Dialer:
         if parse_url(address).is_secure and not parse_url(location).is_secure:
             raise _unsafe("redirect from wss to ws", refusal) from refusal
         if is_same_origin(first, location):
-            return _with_userinfo(location, first), self._arguments
+            return _with_userinfo(location, first), self._arguments, self._server_hostname
         header = [pair for pair in self._arguments["header"] or () if not _is_credential(pair)]
-        return location, {**self._arguments, "header": header, "host": None}
+        return location, {**self._arguments, "header": header, "host": None}, None
 
 
 def _pairs_of(header: HeadersLike) -> Iterable[Any]:
@@ -288,8 +300,8 @@ def _with_userinfo(location: str, source: str) -> str:
     return location.replace("//", "//" + userinfo[1], 1) if userinfo else location
 
 
-def _unsafe(text: str, refusal: InvalidStatus) -> SecurityError:
-    return SecurityError(text, name="FASTWS_ERR_DIAL_REDIRECT", status=refusal.status, rfc="RFC 9110 15.4")
+def _unsafe(text: str, refusal: InvalidStatus, name: str = "FASTWS_ERR_DIAL_REDIRECT") -> SecurityError:
+    return SecurityError(text, name=name, status=refusal.status, rfc="RFC 9110 15.4")
 
 
 def _check_timeout(timeout: float | None) -> None:
@@ -315,29 +327,63 @@ def _in_time(deadline: Deadline) -> Iterator[None]:
             raise named from error
 
 
+def _shake_hands(io: Any, dial: Dial, deadline: Deadline) -> bytes:
+    """Sends the request and reads the answer. Returns the bytes behind it; io waits afterwards as it did before."""
+    before = _get_timeout(io)
+    try:
+        deadline.hold(io)
+        return _exchange(io, dial, deadline)
+    finally:
+        dial.abort()
+        _release(io, before)
+
+
 def _exchange(io: Any, dial: Dial, deadline: Deadline) -> bytes:
-    """Sends the request and reads the answer. Returns the bytes behind it."""
-    send(io, dial.request, deadline)
+    left = memoryview(dial.request)
+    lost: OSError | None = None
     rest: bytes | None = None
     while rest is None:
         try:
-            data = receive(io, _READ_LEN, deadline)
+            sent, data = exchange(io, left, _READ_LEN, deadline) if left else (0, receive(io, _READ_LEN, deadline))
+            left = left[sent:]
         except OSError as error:
-            # An answer whose body does not end is an answer all the same.
-            if (dial.status or 0) >= 200 or isinstance(error, HandshakeTimeout) or deadline.has_passed():
-                dial.expire()
-            raise
-        if not data:
-            dial.eof()
-        rest = dial.feed(data)
+            if not left or isinstance(error, HandshakeTimeout):
+                _fail(dial, lost or error)
+            # A server that has refused may read no more: its answer says why.
+            left, lost, data = left[:0], error, None
+        if data is not None:
+            rest = dial.feed(data) if data else _end(dial, lost)
+    if lost is not None:
+        raise lost
+    if left:
+        send(io, left, deadline)
     return rest
+
+
+def _fail(dial: Dial, error: OSError) -> NoReturn:
+    """Raises error, but an answer whose body does not end is an answer all the same."""
+    with contextlib.suppress(HandshakeTimeout):
+        dial.expire()
+    raise error
+
+
+def _end(dial: Dial, lost: OSError | None) -> NoReturn:
+    try:
+        dial.eof()
+    except InvalidMessage:
+        if lost is not None:
+            raise lost from None
+        raise
 
 
 def _get_timeout(io: Any) -> float | None:
     return io.gettimeout() if hasattr(io, "gettimeout") else None
 
 
-def _set_timeout(io: Any, timeout: float | None) -> None:
+def _release(io: Any, timeout: float | None) -> None:
+    """Makes io wait as it did before a dial."""
+    if hasattr(io, "bind_deadline"):
+        io.bind_deadline(None)
     with contextlib.suppress(OSError):
         if hasattr(io, "gettimeout"):
             io.settimeout(timeout)

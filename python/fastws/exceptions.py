@@ -16,6 +16,7 @@
     ├── InvalidProxy              the address of a proxy that is none; also a ValueError
     └── HandshakeError            the opening handshake failed: HTTP status
         ├── HandshakeTimeout          it took too long: 408; also a TimeoutError
+        ├── DialCancelled             the program gave the dial up
         ├── InvalidMessage            a head that is not HTTP/1.1 as it has to be, is too large or ends too early
         ├── InvalidStatus             the server answered with another status than 101: response
         ├── InvalidHeader             a header is missing, repeated or malformed
@@ -33,7 +34,7 @@ Arguments of the wrong type or value raise TypeError and ValueError, as everywhe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
     from ._core import Close
@@ -47,6 +48,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ControlFlood",
+    "DialCancelled",
     "Error",
     "HandshakeError",
     "HandshakeTimeout",
@@ -205,6 +207,10 @@ class HandshakeTimeout(HandshakeError, TimeoutError):
     """The request did not arrive in time, or the connection was not open in time."""
 
 
+class DialCancelled(HandshakeError):
+    """The program gave the dial up, by the descriptor that it had named."""
+
+
 class InvalidMessage(HandshakeError):
     """A head that is not HTTP/1.1 as it has to be, is larger than the limits, or ends too early. RFC 9112."""
 
@@ -276,8 +282,12 @@ class Reject(HandshakeError):
         headers: more headers of the response: a mapping, or pairs of name and value.
         body: the body of the response, text/plain in UTF-8 unless headers say otherwise.
 
+    What only shows when the response is written, such as a line end in a header, is a 500 for the client; the caller of
+    upgrade() gets an error that says so, with the Reject as its cause.
+
     Raises:
-        ValueError: status is out of range.
+        TypeError: an argument of the wrong type.
+        ValueError: status is out of range; reason or body have no UTF-8, a header no Latin-1.
     """
 
     def __init__(
@@ -287,8 +297,18 @@ class Reject(HandshakeError):
         headers: HeadersLike | None = None,
         body: str | bytes | None = None,
     ) -> None:
+        if not isinstance(status, int) or isinstance(status, bool):
+            raise TypeError(f"status must be int, not {type(status).__name__}")
         if not 300 <= status <= 599:
             raise ValueError(f"status must be from 300 to 599, not {status}")
+        if not isinstance(reason, str):
+            raise TypeError(f"reason must be str, not {type(reason).__name__}")
+        reason.encode()
+        headers = _check_headers(headers)
+        if isinstance(body, str):
+            body.encode()
+        elif body is not None:
+            memoryview(body)
         super().__init__(reason, name="FASTWS_ERR_HANDSHAKE_REJECTED", status=int(status), rfc="RFC 6455 4.2.2")
         self.args = (status, reason, headers, body)
         self.reason = reason
@@ -301,3 +321,19 @@ class Reject(HandshakeError):
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}".rstrip()
+
+
+def _check_headers(headers: HeadersLike | None) -> HeadersLike | None:
+    """headers, which an iterator would give only once."""
+    if headers is None:
+        return None
+    pairs: tuple[Any, ...] = tuple(headers.items() if isinstance(headers, Mapping) else headers)
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError("a header must be a pair (name, value)")
+        for part in pair:
+            if not isinstance(part, (str, bytes)):
+                raise TypeError(f"name and value of a header must be str or bytes, not {type(part).__name__}")
+            if isinstance(part, str):
+                part.encode("latin-1")
+    return headers if isinstance(headers, Mapping) else pairs

@@ -163,19 +163,20 @@ def _open_by_http(io: Any, proxy: Url, url: Url, deadline: Deadline) -> None:
 
 
 def _read_answer(io: Any, deadline: Deadline) -> None:
-    data = b""
+    data, left = b"", _HEAD_MAX  # of all heads: interim ones could come for ever
     while True:
         try:
             response = parse_response(data)
         except InvalidMessage as error:
             raise _malformed(f"answer of the proxy is malformed: {error}") from error
         if response is None:
-            if len(data) >= _HEAD_MAX:
+            if not left:
                 raise _malformed("head of the proxy's answer is too large")
-            part = receive(io, _HEAD_MAX - len(data), deadline)
+            part = receive(io, left, deadline)
             if not part:
                 raise _malformed("proxy ended the stream")
             data += part
+            left -= len(part)
         elif response.status_code < 200:
             data = data[response.size :]
         else:
@@ -241,7 +242,7 @@ def _agree_on_method(io: Any, proxy: Url, deadline: Deadline) -> None:
         raise _malformed("proxy chose a method that was not offered")
     parts = proxy.user, proxy.password or b""
     if any(len(part) > 255 for part in parts):
-        raise InvalidProxy("user or password is too long for SOCKS 5", name="FASTWS_ERR_PROXY_URL", rfc="RFC 1929 2")
+        raise InvalidProxy("user or password is too long for SOCKS 5", name="FASTWS_ERR_PROXY_CREDENTIALS", rfc="RFC 1929 2")
     # version | length | user | length | password
     send(io, b"\x01" + b"".join(bytes([len(part)]) + part for part in parts), deadline)
     version, status = _read(io, 2, deadline)

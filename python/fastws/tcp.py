@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import selectors
+import select
 import socket
 import threading
 import time
@@ -29,25 +29,28 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[_Address]:
     Raises:
         OSError: there are none (socket.gaierror).
         HandshakeTimeout: it took too long.
+        DialCancelled: the caller has given up.
     """
     with contextlib.suppress(socket.gaierror):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     found: list[_Address] = []
     failed: list[OSError] = []
 
-    def look_up() -> None:
-        try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            failed.append(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, str(error)))
+    def look_up(telling: socket.socket) -> None:
+        with telling:  # its end is what is waited for
+            try:
+                found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as error:
+                failed.append(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, str(error)))
 
-    thread = threading.Thread(target=look_up, name="fastws-resolve", daemon=True)
-    thread.start()
-    thread.join(deadline.left())
+    done, telling = socket.socketpair()
+    with done:
+        deadline.left()
+        thread = threading.Thread(target=look_up, args=(telling,), name="fastws-resolve", daemon=True)
+        thread.start()
+        deadline.wait({done.fileno(): select.POLLIN})
     if failed:
         raise failed[0]
-    if thread.is_alive():
-        deadline.left()
     return found
 
 
@@ -68,22 +71,21 @@ class _Race:
     def __init__(self, addresses: list[_Address], deadline: Deadline) -> None:
         self.waiting = addresses
         self.deadline = deadline
-        self.selector = selectors.DefaultSelector()
+        self.running: dict[int, socket.socket] = {}
         self.next_at = 0.0
         self.error = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
     def run(self) -> socket.socket:
         while True:
-            left = self.deadline.left()
-            running = len(self.selector.get_map())
-            may_begin = bool(self.waiting) and running < _ATTEMPTS_MAX
-            if not running and not may_begin:
+            self.deadline.left()
+            may_begin = bool(self.waiting) and len(self.running) < _ATTEMPTS_MAX
+            if not self.running and not may_begin:
                 raise self.error
             pause = self.next_at - time.monotonic()
-            if may_begin and (not running or pause <= 0):
+            if may_begin and (not self.running or pause <= 0):
                 winner = self._begin(*self.waiting.pop(0))
             else:
-                winner = self._watch(min(pause, left or pause) if may_begin else left)
+                winner = self._watch(pause if may_begin else None)
             if winner is not None:
                 return winner
 
@@ -97,7 +99,7 @@ class _Race:
             return sock
         except (BlockingIOError, InterruptedError):
             assert sock is not None
-            self.selector.register(sock, selectors.EVENT_WRITE)
+            self.running[sock.fileno()] = sock
         except OSError as error:
             self._lose(sock, error)
         return None
@@ -109,11 +111,9 @@ class _Race:
         self.error = error
         self.next_at = 0.0
 
-    def _watch(self, timeout: float | None) -> socket.socket | None:
-        for key, _ in self.selector.select(timeout):
-            sock = key.fileobj
-            assert isinstance(sock, socket.socket)
-            self.selector.unregister(sock)
+    def _watch(self, pause: float | None) -> socket.socket | None:
+        for descriptor in self.deadline.wait(dict.fromkeys(self.running, select.POLLOUT), pause):
+            sock = self.running.pop(descriptor)
             number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not number:
                 return sock
@@ -121,9 +121,8 @@ class _Race:
         return None
 
     def end(self) -> None:
-        for key in list(self.selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
-        self.selector.close()
+        for sock in self.running.values():
+            sock.close()
 
 
 def connect_tcp(host: str, port: int, deadline: Deadline) -> socket.socket:
@@ -132,6 +131,7 @@ def connect_tcp(host: str, port: int, deadline: Deadline) -> socket.socket:
     Raises:
         OSError: no address took the connection; it is the error of the last one.
         HandshakeTimeout: it took too long.
+        DialCancelled: the caller has given up.
     """
     race = _Race(_in_turn(resolve(host, port, deadline)), deadline)
     try:
@@ -151,6 +151,7 @@ def connect_unix(path: bytes, deadline: Deadline) -> socket.socket:
     Raises:
         OSError: nobody listens there.
         HandshakeTimeout: its queue stayed full.
+        DialCancelled: the caller has given up.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -160,8 +161,7 @@ def connect_unix(path: bytes, deadline: Deadline) -> socket.socket:
                 sock.connect(path)
                 break
             except BlockingIOError:
-                left = deadline.left()
-                time.sleep(_UNIX_RETRY if left is None else min(left, _UNIX_RETRY))
+                deadline.wait({}, _UNIX_RETRY)
         sock.setblocking(True)
     except BaseException:
         sock.close()

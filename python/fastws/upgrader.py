@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["Upgrader", "upgrade_http"]
 
 _READ_LEN = 16384
+_LINGER_LEN = 1 << 24
+_LINGER_TIME = 1  # seconds
 _TIMEOUT_MAX = 4294967  # seconds, as of every other timeout: milliseconds in 32 bits
 
 
 class Upgrader:
     """Turns connections that were accepted into WebSocket streams. One object serves any number, in any thread.
+
+    A tunnel through HTTP/2 (RFC 8441) is open already, and needs none: Stream(tunnel, "server", handshake=...).
 
     A callback refuses the request by raising Reject; any other exception is answered by 500. Both reach the caller of
     upgrade(). Names and values are bytes as they came.
@@ -127,7 +133,9 @@ class Upgrader:
         """Reads an upgrade request and answers it.
 
         Args:
-            sock: a connected socket, or any object that Stream takes. It stays open when the handshake fails.
+            sock: a connected socket, or any object that Stream takes. It is not closed when the handshake fails; but of
+                a socket the sending half has ended then, and for up to a second what still came was dropped, so that the
+                client reads its answer before the connection is reset.
 
         Returns:
             The open Stream; what was agreed on is its handshake, a Handshake. Bytes that came behind the request are
@@ -140,15 +148,9 @@ class Upgrader:
             OSError: sock failed.
         """
         upgrade = Upgrade(**self._arguments)
-        settimeout = getattr(sock, "settimeout", None)
-        if settimeout is None or self._timeout is None:
-            rest = _handshake(sock, upgrade, None)
-        else:
-            before = sock.gettimeout()
-            try:
-                rest = _handshake(sock, upgrade, time.monotonic() + self._timeout)
-            finally:
-                settimeout(before)
+        with _keeping_timeout(sock) as has_timeout:
+            is_limited = has_timeout and self._timeout is not None
+            rest = _handshake(sock, upgrade, time.monotonic() + (self._timeout or 0) if is_limited else None)
         return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
 
     def upgrade_http(self, handler: BaseHTTPRequestHandler) -> Stream:
@@ -173,10 +175,12 @@ class Upgrader:
         sock = handler.connection
         handler.close_connection = True
         handler.wfile.flush()
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
         try:
             _feed_handler(upgrade, handler)
         except BaseException:
-            _answer_refusal(sock, upgrade)
+            with _keeping_timeout(sock):
+                _answer_refusal(sock, upgrade, deadline)
             raise
         rest = _take_buffered(handler)
         sock.settimeout(self._timeout)
@@ -242,17 +246,36 @@ def _check_timeout(timeout: float | None) -> None:
         raise ValueError(f"timeout must be a number of seconds above 0 and at most {_TIMEOUT_MAX}, or None")
 
 
+@contextlib.contextmanager
+def _keeping_timeout(sock: Any) -> Iterator[bool]:
+    """Gives the timeout of sock back in the end. Yields whether it has one."""
+    if not hasattr(sock, "settimeout"):
+        yield False
+        return
+    before = sock.gettimeout()
+    try:
+        yield True
+    finally:
+        sock.settimeout(before)
+
+
 def _handshake(sock: Any, upgrade: Upgrade, deadline: float | None) -> bytes:
     # readinto() of a buffered file waits until all of the buffer is full.
     read = getattr(sock, "recv_into", None) or getattr(sock, "readinto1", None) or sock.readinto
     buffer = bytearray(_READ_LEN)
     view = memoryview(buffer)
     rest: bytes | None = None
+    is_begun = False
     try:
         while rest is None:
-            rest = upgrade.feed(view[: _read(sock, read, upgrade, buffer, deadline)])
+            count = _read(sock, read, upgrade, buffer, deadline)
+            if not count:
+                name = "FASTWS_ERR_UNEXPECTED_EOF" if is_begun else "FASTWS_ERR_EOF"
+                raise HandshakeError("connection was closed before the request was complete", name=name, rfc="RFC 9112 8")
+            is_begun = True
+            rest = upgrade.feed(view[:count])
     except BaseException:
-        _answer_refusal(sock, upgrade)
+        _answer_refusal(sock, upgrade, deadline)
         raise
     _write(sock, upgrade.response)
     return rest
@@ -267,18 +290,15 @@ def _read(
             upgrade.expire()
         sock.settimeout(left)
     try:
-        count = read(buffer)
+        return read(buffer)
     except TimeoutError:
         if deadline is None:
             raise
         upgrade.expire()
         raise
-    if not count:
-        raise HandshakeError("connection was closed before the request was complete", name="FASTWS_ERR_UNEXPECTED_EOF")
-    return count
 
 
-def _answer_refusal(sock: Any, upgrade: Upgrade) -> None:
+def _answer_refusal(sock: Any, upgrade: Upgrade, deadline: float | None) -> None:
     """Writes the refusal, if there is one. What made the handshake fail is more worth telling than a failed write."""
     response = upgrade.response
     if not response:
@@ -287,8 +307,26 @@ def _answer_refusal(sock: Any, upgrade: Upgrade) -> None:
         if hasattr(sock, "settimeout"):
             sock.settimeout(1)
         _write(sock, response)
+        if isinstance(sock, socket.socket):
+            _linger(sock, deadline)
     except OSError:
         pass
+
+
+def _linger(sock: socket.socket, deadline: float | None) -> None:
+    """Drops what comes until the peer has read the answer: to close a socket with unread bytes in it takes the answer
+    back, which the peer may not have read yet. RFC 9112 9.6."""
+    sock.shutdown(socket.SHUT_WR)
+    until = time.monotonic() + _LINGER_TIME
+    if deadline is not None:
+        until = min(until, deadline)
+    dropped, count = bytearray(_READ_LEN), 0
+    while count < _LINGER_LEN and (left := until - time.monotonic()) > 0:
+        sock.settimeout(left)
+        received = sock.recv_into(dropped)
+        if not received:
+            return
+        count += received
 
 
 def _write(sock: Any, data: bytes) -> None:

@@ -338,11 +338,29 @@ def test_redirects_say_where_they_lead(location, meant):
 
 
 @pytest.mark.parametrize(
-    ("received", "name"), [(b"", "FASTWS_ERR_EOF"), (b"HTTP/1.1 101 x\r\nUp", "FASTWS_ERR_UNEXPECTED_EOF")]
+    ("line", "version", "reason"),
+    [(b"HTTP/1.0 %d Over  There ", (1, 0), "Over  There"), (b"HTTP/1.1 %d ", (1, 1), ""), (b"HTTP/1.1 %d \xe4", (1, 1), "\xe4")],
 )
-def test_an_answer_that_ends_too_early(received, name):
+def test_version_and_reason_are_those_of_the_answer(line, version, reason):
+    """Of redirects the reason used to be our own, and the version 1.1 of every answer."""
+    for status, redirects in ((404, False), (302, False), (302, True)):
+        answer = line % status + b"\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
+        response = failure(b"HTTP/1.1 103 Early\r\n\r\n" + answer, redirects=redirects).response
+        assert (response.status_code, response.version, response.reason_phrase) == (status, version, reason)
+
+
+def test_at_most_64_extensions_are_offered():
+    names = [f"e{i}" for i in range(65)]
+    Dial("ws://x/", extensions=", ".join(names[:64]))
+    with pytest.raises(ValueError, match="64 extensions"):
+        Dial("ws://x/", extensions=", ".join(names))
+
+
+@pytest.mark.parametrize("received", [b"", b"HTTP/1.1 101 x\r\nUp"])
+def test_an_answer_that_ends_too_early(received):
     error = failure(received, eof=True)
-    assert (type(error), error.name, error.status) == (fastws.InvalidMessage, name, 101 if received else None)
+    assert (type(error), error.name) == (fastws.InvalidMessage, "FASTWS_ERR_UNEXPECTED_EOF")
+    assert error.status == (101 if received else None)
 
 
 def test_expires():

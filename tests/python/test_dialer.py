@@ -284,10 +284,10 @@ def test_redirects_to_what_is_no_address(start, location):
 
 def test_redirects_are_limited(start):
     server = start(redirect_to("/again"))
-    with pytest.raises(fastws.SecurityError):
+    with pytest.raises(fastws.SecurityError) as caught:
         Dialer(max_redirects=3).dial(server.url())
     server.close()
-    assert len(server.results) == 4
+    assert len(server.results) == 4 and caught.value.name == "FASTWS_ERR_DIAL_REDIRECTS_MAX"
 
 
 def test_redirects_can_be_answers(start):

@@ -104,6 +104,7 @@ def test_a_socks_proxy_says_why_it_refuses(start):
         ("http", b""),
         ("http", b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 x"),
         ("http", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20000),
+        ("http", b"HTTP/1.1 103 Early\r\n\r\n" * 800 + b"HTTP/1.1 200 OK\r\n\r\n"),
         ("socks5", b"HTTP/1.1 400 x"),
         ("socks5", b"\x05\x02"),
         ("socks5", b"\x05"),
@@ -161,6 +162,26 @@ def test_the_environment_chooses_a_proxy(monkeypatch, environment, url, expected
     proxy = proxies.choose_proxy(fastws.parse_url(url), True)
     assert (proxy and (proxy.scheme, proxy.url.host, proxy.url.port)) == expected
     assert proxies.choose_proxy(fastws.parse_url(url), None) is None
+
+
+def test_interim_answers_without_end(start):
+    """Without a timeout a proxy that sends nothing else held the caller for ever."""
+
+    def serve(sock):
+        sock.recv(3)
+        with pytest.raises(OSError):
+            while True:
+                sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    with pytest.raises(fastws.InvalidProxyMessage, match="too large"):
+        Dialer(timeout=None, proxy=f"127.0.0.1:{start(serve).port}").dial("ws://127.0.0.1:9/")
+
+
+def test_credentials_that_are_too_long_for_socks(start):
+    proxy = start(socks_proxy((b"u", b"p")))
+    with pytest.raises(fastws.InvalidProxy) as caught:
+        Dialer(proxy=f"socks5://{'u' * 256}:p@127.0.0.1:{proxy.port}").dial("ws://127.0.0.1:9/")
+    assert caught.value.name == "FASTWS_ERR_PROXY_CREDENTIALS"
 
 
 def test_the_deadline_covers_proxies(start):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Dialer over TLS: certificates good and bad, made for the test by openssl, proxies, and what is no socket."""
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -193,6 +194,26 @@ def test_a_redirect_from_wss_to_ws_is_not_followed(certificates, trusting, in_th
         finish()
 
 
+def test_server_hostname_is_for_its_server_only(serve_tls, certificates, trusting, in_thread):
+    """A redirect to another server used to be held to the certificate of the first one."""
+    port, asked = serve_tls("good")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "other.pem", certificates / "other.key")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            plain, _ = listener.accept()
+            with context.wrap_socket(plain, server_side=True) as sock:
+                sock.recv(4096)
+                sock.sendall(f"HTTP/1.1 307 x\r\nLocation: wss://localhost:{port}/\r\n\r\n".encode())
+                sock.recv(1)
+
+        finish = in_thread(serve)
+        dialer = Dialer(ssl=trusting, server_hostname="example.com")
+        assert_echoes(dialer.dial(f"wss://127.0.0.1:{listener.getsockname()[1]}/"))
+        assert asked[0] == "localhost"
+        finish()
+
+
 class Plain:
     """A byte stream that is no socket."""
 
@@ -258,3 +279,176 @@ def test_goes_through_an_https_proxy(serve_tls, certificates, trusting, in_threa
         assert_echoes(stream, 20000)
         head, seen = finish()
         assert head.startswith(f"CONNECT localhost:{port} ".encode()) and b"xxxx" not in seen
+
+
+# ---- Peers that drip, stop, or answer early ----
+
+
+@pytest.fixture
+def serve_each(certificates):
+    """Runs a function for each connection, plain or inside TLS. Returns the port."""
+    listeners, threads = [], []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "good.pem", certificates / "good.key")
+
+    def start(serve, is_plain=False):
+        listeners.append(socket.create_server(("127.0.0.1", 0)))
+        listener = listeners[-1]
+
+        def handle(plain):
+            plain.settimeout(20)
+            # What waits for an acknowledgement when a socket is reset is never sent.
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError), plain if is_plain else context.wrap_socket(plain, server_side=True) as sock:
+                serve(sock)
+
+        def run():
+            with contextlib.suppress(OSError):
+                while True:
+                    threads.append(threading.Thread(target=handle, args=(listener.accept()[0],), daemon=True))
+                    threads[-1].start()
+
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[-1].start()
+        return listener.getsockname()[1]
+
+    start.context = context
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive(), "thread hangs"
+
+
+def drip(sock):
+    """The header of a long record of a handshake of TLS (RFC 8446 5.1), and then a byte at a time."""
+    sock.recv(4096)
+    sock.sendall(b"\x16\x03\x03\x3e\x80\x02\x00\x3e\x7c")
+    for _ in range(100):
+        sock.sendall(b"\x00")
+        time.sleep(0.05)
+
+
+def tunnel_then(serve):
+    def proxy(sock):
+        sock.recv(4096)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        serve(sock)
+
+    return proxy
+
+
+class Timed(Plain):
+    """The same, which can be told how long to wait."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.settimeout, self.gettimeout = sock.settimeout, sock.gettimeout
+
+
+def connect_with(wrapped):
+    return lambda host, port, timeout: wrapped(socket.create_connection((host, port)))
+
+
+@pytest.mark.parametrize("way", ["socket", "object", "proxy", "proxy over an object"])
+def test_the_deadline_covers_tls_of_any_kind_that_drips(serve_each, trusting, way):
+    """Each byte used to begin the time anew, wherever TLS is not on a socket itself."""
+    if way.startswith("proxy"):
+        options = {"proxy": f"https://localhost:{serve_each(tunnel_then(drip))}"}
+        url = "wss://localhost:9/"
+    else:
+        options, url = {}, f"wss://localhost:{serve_each(drip, is_plain=True)}/"
+    if way.endswith("object"):
+        options["connect"] = connect_with(Timed)
+    begun = time.monotonic()
+    with pytest.raises(fastws.HandshakeTimeout) as caught:
+        Dialer(ssl=trusting, timeout=0.5, **options).dial(url)
+    assert time.monotonic() - begun < 3 and caught.value.name == "FASTWS_ERR_DIAL_TIMEOUT"
+
+
+@pytest.mark.parametrize("way", ["socket", "proxy"])
+def test_a_dial_is_cancelled_in_tls_of_any_kind(serve_each, trusting, way):
+    if way == "proxy":
+        options = {"proxy": f"https://localhost:{serve_each(tunnel_then(drip))}"}
+        url = "wss://localhost:9/"
+    else:
+        options, url = {}, f"wss://localhost:{serve_each(drip, is_plain=True)}/"
+    ours, theirs = socket.socketpair()
+    timer = threading.Timer(0.3, theirs.close)
+    timer.start()
+    with ours, pytest.raises(fastws.DialCancelled):
+        Dialer(ssl=trusting, timeout=None, **options).dial(url, cancel=ours)
+    timer.join()
+
+
+REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nlarge"
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize("way", ["socket", "object", "proxy"])
+def test_an_answer_that_comes_early_is_read_over_tls(serve_each, trusting, way, is_held):
+    """The server reads no more of the request, and closes or keeps the connection."""
+    done = threading.Event()
+
+    def refuse(sock):
+        sock.recv(100)
+        sock.sendall(REFUSAL)
+        if is_held:
+            done.wait(20)
+
+    def refuse_inside(sock):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        inner = serve_each.context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def step(function):
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    return function()
+                sock.sendall(outgoing.read())
+                incoming.write(sock.recv(4096))
+
+        step(inner.do_handshake)
+        step(lambda: inner.read(100))
+        inner.write(REFUSAL)
+        sock.sendall(outgoing.read())
+        if is_held:
+            done.wait(20)
+
+    port = serve_each(refuse)
+    options = {"object": {"connect": connect_with(Plain)}, "socket": {}}.get(way)
+    if way == "proxy":
+        options = {"proxy": f"https://localhost:{serve_each(tunnel_then(refuse_inside))}"}
+    # An object of the caller's takes all that it is given, or fails.
+    size = 20 if way == "object" and is_held else 6000
+    with pytest.raises(fastws.InvalidStatus) as caught:
+        Dialer(ssl=trusting, timeout=10, header=[("X", "y" * 1000)] * size, **options).dial(f"wss://localhost:{port}/")
+    assert caught.value.response.body == b"large"
+    done.set()
+
+
+@pytest.mark.parametrize("way", ["socket", "object", "proxy"])
+def test_what_is_opened_over_tls_waits_as_before(serve_tls, serve_each, trusting, way):
+    """The dial makes what is below wait in its own way, and takes that back."""
+    port, _ = serve_tls("good")
+    options = {"socket": {"connect": lambda *where: socket.create_connection(where[:2], 17)},
+               "object": {"connect": lambda *where: Timed(socket.create_connection(where[:2], 17))},
+               "proxy": {}}[way]
+    if way == "proxy":
+        def relay(sock):
+            with socket.create_connection(("127.0.0.1", port)) as far:
+                far.settimeout(0.02)
+                sock.settimeout(0.02)
+                while True:
+                    for source, sink in ((sock, far), (far, sock)):
+                        with contextlib.suppress(TimeoutError):
+                            data = source.recv(65536)
+                            if not data:
+                                return
+                            sink.sendall(data)
+
+        options = {"proxy": f"https://localhost:{serve_each(tunnel_then(relay))}"}
+    stream = Dialer(ssl=trusting, timeout=10, **options).dial(f"wss://localhost:{port}/")
+    assert stream.io.gettimeout() == (None if way == "proxy" else 17)
+    assert_echoes(stream, 10000)

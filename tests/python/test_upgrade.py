@@ -290,13 +290,13 @@ def test_gives_a_slow_client_up(sockets, request_bytes):
     assert status(theirs.recv(1000)) == 408
 
 
-@pytest.mark.parametrize("sent", [0, 30])
-def test_a_client_that_leaves(sockets, request_bytes, sent):
+@pytest.mark.parametrize(("sent", "name"), [(0, "FASTWS_ERR_EOF"), (30, "FASTWS_ERR_UNEXPECTED_EOF")])
+def test_a_client_that_leaves(sockets, request_bytes, sent, name):
     sockets[1].sendall(request_bytes[:sent])
     sockets[1].close()
     with pytest.raises(fastws.HandshakeError) as info:
         Upgrader().upgrade(sockets[0])
-    assert info.value.name == "FASTWS_ERR_UNEXPECTED_EOF" and info.value.status is None
+    assert info.value.name == name and info.value.status is None
 
 
 def test_upgrades_files(request_bytes, masked_frame):

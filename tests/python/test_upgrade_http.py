@@ -24,6 +24,7 @@ class Served:
 
     def __init__(self):
         self.handshakes, self.errors, self.states = [], [], []
+        self.failed = threading.Event()
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def serve():
                 except (fastws.Error, ZeroDivisionError) as error:
                     served.errors.append(error)
                     served.states.append((self.close_connection, None))
+                    served.failed.set()
 
             do_POST = do_GET
 
@@ -163,7 +165,8 @@ def test_refuses_what_an_upgrade_refuses(serve, old, new, code):
     address, served = serve()
     assert old in REQUEST
     received = exchange(address, REQUEST.replace(old, new, 1))
-    assert received.startswith(b"HTTP/1.1 %d " % code) and b"Connection: close\r\n" in received
+    assert received.startswith(b"HTTP/1.1 %d " % code) and b"\r\nConnection: close" in received
+    assert served.failed.wait(20)
     assert [error.status for error in served.errors] == [code] and served.states == [(True, None)]
 
 
@@ -175,13 +178,13 @@ def test_callbacks_refuse(serve):
     received = exchange(address, REQUEST)
     assert received.startswith(b"HTTP/1.1 401 ") and received.endswith(b"who?")
     assert b"WWW-Authenticate: Basic\r\n" in received and b"Server: x\r\n" in received
-    assert type(served.errors[0]) is fastws.Reject
+    assert served.failed.wait(20) and type(served.errors[0]) is fastws.Reject
 
 
 def test_callbacks_that_fail_are_500(serve):
     address, served = serve(on_before_upgrade=lambda: 1 / 0)
     assert exchange(address, REQUEST).startswith(b"HTTP/1.1 500 ")
-    assert type(served.errors[0]) is ZeroDivisionError
+    assert served.failed.wait(20) and type(served.errors[0]) is ZeroDivisionError
 
 
 def test_a_client_that_has_left_is_an_os_error(sockets):

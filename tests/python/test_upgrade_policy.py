@@ -209,6 +209,27 @@ def test_a_head_of_the_wrong_type_is_no_request(arguments):
     assert status(upgrade.response) == 101
 
 
+# ---- No handshake at all ----
+
+
+def test_starts_open_inside_a_tunnel_of_http_2(sockets):
+    """RFC 8441 5: the extended CONNECT was answered by the server of HTTP/2, and its DATA frames carry ours."""
+
+    class Tunnel:
+        """One stream of an HTTP/2 connection, as a server of HTTP/2 shows it: bytes both ways, and no socket."""
+
+        def __init__(self, sock):
+            self.recv_into, self.sendall, self.close = sock.recv_into, sock.sendall, sock.close
+
+    agreed = fastws.Handshake(("/chat", "server.example.com", "chat", (("origin", "https://example.com"),), ()))
+    server = fastws.Stream(Tunnel(sockets[0]), "server", handshake=agreed)
+    client = fastws.Stream(Tunnel(sockets[1]), "client")
+    client.send("Grüße")
+    assert server.recv() == "Grüße" and server.handshake.protocol == "chat"
+    server.send(b"\x00")
+    assert client.recv() == b"\x00"
+
+
 # ---- What is shown of it ----
 
 

@@ -111,14 +111,14 @@ UTF8_TARGET static FWS_NOINLINE size_t mask_and_follow(uint8_t *dst, const uint8
     }
     is_ascii = mask_end(dst, src, len, key, f.masked);
     if (is_ascii && f.good == f.masked) return len;
-    return check_on(&f.checker, state, dst, f.good, len, 1);
+    return check_on(&f.checker, state, dst, f.good, len);
 }
 
 /* A text whose first byte that is not ASCII lies behind i. */
 UTF8_TARGET static FWS_NOINLINE size_t check_end_of_ascii(struct fws_utf8_state *state, const uint8_t *text, size_t i,
                                                           size_t len) {
     struct checker c = begin_check();
-    return check_on(&c, state, text, i, len, 0);
+    return check_on(&c, state, text, i, len);
 }
 
 UTF8_INLINE int is_good_start(VECTOR v) {

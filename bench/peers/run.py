@@ -15,6 +15,7 @@ clock starts, a worker does a sixteenth of the work, because others had the cach
 """
 
 import argparse
+import ast
 import json
 import pathlib
 import platform
@@ -39,16 +40,16 @@ STREAM_LEN = 65536
 KEY = bytes([0x37, 0xFA, 0x21, 0x3D])
 OPCODE_TEXT, OPCODE_BINARY = 1, 2
 
-# Prose and data that people send, repeated to the size that is wanted.
-TEXTS = {
-    "ascii": "The quick brown fox jumps over the lazy dog, and then it has to explain itself to everybody else. ",
-    "latin": "Où est passée la clé du café ? Die Grüße für Jürgen kamen spät, señor; a última maçã já está na mão. ",
-    "cyrillic": "Съешь же ещё этих мягких французских булок, да выпей чаю, пока он не остыл совсем. ",
-    "cjk": "我能吞下玻璃而不伤身体。いろはにほへとちりぬるを、わかよたれそつねならむ。키스의 고유조건은 입술끼리 만나야 한다。",
-    "emoji": "😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗😙😚🙂🤗🤩🤔🤨😐😑😶🙄😏😣😥😮🤐😯😪😫🥱😴😌",
-    "json": '{"user":"Jürgen","id":1234567,"type":"trade","symbol":"BTC-EUR","price":"61234.50","side":"buy"},'
-    + '{"user":"alice","id":1234568,"type":"trade","symbol":"BTC-EUR","price":"61234.00","side":"sell"},' * 9,
-}
+
+def read_texts(header):
+    """Returns the texts of bench/texts.h by name: {"name", "a part" "and another"}."""
+    literal = r'"(?:[^"\\]|\\.)*"'
+    entry = re.compile(r"\{(%s),\s*((?:%s\s*)+)\}" % (literal, literal))
+    found = entry.findall(header.read_text(encoding="utf-8"))
+    return {ast.literal_eval(name): ast.literal_eval("(%s)" % sentence) for name, sentence in found}
+
+
+TEXTS = read_texts(pathlib.Path(__file__).parents[1] / "texts.h")
 
 HEADS = {
     "minimal": (

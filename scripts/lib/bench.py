@@ -7,7 +7,7 @@ Times are CPU time for one item where the benchmark counts items, else for one i
 Cycles are multiples of calibrate/cycle, which one of the programs measures. `of limit` compares a kernel with what the
 memory allows: memset for masking in place, memcpy for masking into another buffer. Python is compared with the bare
 sockets of the same run. --markdown prints the tables that docs/performance.md has: a column for each row of kernels, in
-nanoseconds.
+nanoseconds; names of what is measured in Python go without `python/`, which is a folder to those who check documents.
 """
 
 import json
@@ -138,10 +138,12 @@ def print_markdown(rows, python):
          "%.1f" % (row.bytes_per_second / 1e9) if row.bytes_per_second else ""] for row in rest])
     if python:
         print_markdown_table(["python: `send()` and `recv()`", "ns", "of bare"], [
-            ["`%s`" % result["name"], "%.0f" % result["ns"], "%.2f" % result["ratio"]] for result in python])
+            ["`%s`" % result["name"].removeprefix("python/"), "%.0f" % result["ns"], "%.2f" % result["ratio"]]
+            for result in python])
     found = [*goals(rows), *python_goals(python)]
     if found:
-        lines = [["`%s`" % what, value, goal, "" if met else "missed"] for what, value, goal, met in found]
+        lines = [["`%s`" % what.removeprefix("python/"), value, goal, "" if met else "missed"]
+                 for what, value, goal, met in found]
         print_markdown_table(["", "measured", "goal", ""], lines)
 
 

@@ -60,7 +60,13 @@ def test_texts_are_whole_characters_of_the_size(name, size):
 
 
 def test_only_ascii_is_ascii():
-    assert [name for name in run.TEXTS if run.text_of(name, 20).isascii()] == ["ascii"]
+    assert [name for name in run.TEXTS if run.text_of(name, 64).isascii()] == ["ascii"]
+
+
+def test_all_texts_of_the_header_are_found():
+    assert list(run.TEXTS) == ["ascii", "latin", "cyrillic", "cjk", "emoji", "json", "trades"]
+    assert run.TEXTS["json"].startswith('{"id":184467,"user":"Zoë",')
+    assert run.TEXTS["json"].endswith('as last week"},')
 
 
 @pytest.mark.parametrize(

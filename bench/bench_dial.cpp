@@ -54,7 +54,7 @@ void dial(benchmark::State &state) {
     config.random = &random;
     const std::string answer = make_answer();
     std::vector<std::max_align_t> memory(fastws_dial_sizeof() / sizeof(std::max_align_t) + 1);
-    auto *object = reinterpret_cast<fastws_dial *>(memory.data());
+    auto *object = reinterpret_cast<fastws_dialer *>(memory.data());
     for (auto _ : state) {
         fastws_url url;
         if (fastws_url_parse(&url, address, sizeof address - 1) != 0) std::abort();

@@ -283,7 +283,7 @@ static void offers_http_1_1_and_takes_nothing_else(void **state) {
     (void)state;
     struct choice h2 = {.result = SSL_TLSEXT_ERR_OK}, refused = {.result = SSL_TLSEXT_ERR_ALERT_FATAL};
     struct choice left_out = {.result = SSL_TLSEXT_ERR_NOACK};
-    int result = connect_to_choice(&h2); /* newer releases of OpenSSL see to it themselves */
+    int result = connect_to_choice(&h2); /* in the handshake, by a newer OpenSSL; else by us */
     assert_true(result == FASTWS_ERR_TLS_ALPN || result == FASTWS_ERR_TLS_HANDSHAKE);
     assert_int_equal(connect_to_choice(&refused), FASTWS_ERR_TLS_ALPN);
     assert_int_equal(connect_to_choice(&left_out), 0);

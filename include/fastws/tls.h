@@ -89,7 +89,7 @@ FASTWS_API void fastws_tls_free(struct fastws_tls *tls);
  * Returns 0, or
  *   FASTWS_ERR_ARGUMENT           tls is a server's, io lacks a function, or host is no host
  *   FASTWS_ERR_TIMEOUT            the handshake did not end in time
- *   FASTWS_ERR_IO                 io failed
+ *   FASTWS_ERR_IO                 io failed, or the peer reset the connection
  *   FASTWS_ERR_TLS_HANDSHAKE      the peer ended it, speaks no TLS, or no version or cipher that we do
  *   FASTWS_ERR_TLS_EXPIRED, _NOT_YET_VALID, _SELF_SIGNED, _UNTRUSTED, _HOST
  *   FASTWS_ERR_TLS_CERTIFICATE    another fault of the certificate, or of one that it leads to

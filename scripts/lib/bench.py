@@ -34,6 +34,8 @@ CYCLE_GOALS = {
     "message_write/server/16777216": 100,
     "message_echo/64": 160,
     "broadcast/1000": 60,
+    "upgrade/minimal": 480,
+    "upgrade/chrome": 810,
 }
 
 # Checking a text of 64 bytes that has readable bytes behind it: most cycles for the best row.
@@ -43,6 +45,7 @@ FUSED_ASCII_GOALS = {4096: 0.85, 32768: 0.9, 1048576: 0.9}
 FUSED_TEXT_GOAL = 0.9
 FRAME_OVER_MASK = 1.5  # frames_masked/1024 takes at most so many times as long as the best mask/1024.
 ACCEPT_CYCLE_GOAL = 220  # With SHA instructions.
+HTTP_HEAD_CYCLE_GOAL = 360  # http_head/chrome, for the best row.
 SLOWER_THAN_ROW_BELOW = 1.05
 ROWS_COMPARED_UP_TO = 1048576
 TEXT_KERNELS = ("utf8", "utf8_slop", "mask_utf8")
@@ -187,6 +190,10 @@ def goals(rows):
     if accept and accept.cycles:
         yield (accept.name, "%.1f cycles" % accept.cycles, "at most %d with SHA instructions" % ACCEPT_CYCLE_GOAL,
                accept.cycles <= ACCEPT_CYCLE_GOAL)
+    head = best(rows, "http_head", "chrome")
+    if head and head.cycles:
+        yield (head.name, "%.1f cycles" % head.cycles, "at most %d" % HTTP_HEAD_CYCLE_GOAL,
+               head.cycles <= HTTP_HEAD_CYCLE_GOAL)
     yield from text_goals(rows)
     frame, alone = rows.get("frames_masked/1024"), best(rows, "mask", "1024")
     if frame and alone:

@@ -196,7 +196,8 @@ static int shake_hands(struct fws_tls_stream *stream, const struct fws_limit *li
     }
 }
 
-/* A server may leave the extension out, but not choose another protocol. RFC 7301 3.1. */
+/* A server may leave the extension out, but not choose another protocol. RFC 7301 3.1. Releases of OpenSSL since the
+ * middle of 2024 refuse that within the handshake, so that this is reached only with older ones. */
 static int check_protocol(const struct fws_tls_stream *stream, struct fastws_tls_failure *failure) {
     const unsigned char *protocol;
     unsigned len;

@@ -78,7 +78,7 @@ def test_frames_that_come_with_the_request_are_kept(http_url, address, cut):
 )
 def test_what_is_no_handshake_has_its_answer(http_url, address, old, new, code):
     received = exchange(address(http_url), REQUEST.replace(old, new))
-    assert received.startswith(b"HTTP/1.1 %d " % code) and b"Connection: close\r\n" in received
+    assert received.startswith(b"HTTP/1.1 %d " % code) and b"\r\nConnection: close" in received
     assert (b"Sec-WebSocket-Version: 13\r\n" in received) == (code == 426)
 
 

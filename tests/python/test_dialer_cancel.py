@@ -29,6 +29,7 @@ def assert_cancels(cancel, dial, reached=None):
 
     def give_up():
         reached.wait(0.3)
+        time.sleep(0.1)  # the wait of the step has begun
         begun.append(time.monotonic())
         cancel[1].send(b"x")
 

@@ -428,6 +428,39 @@ def test_an_answer_that_comes_early_is_read_over_tls(serve_each, trusting, way, 
     done.set()
 
 
+def test_an_answer_is_read_where_nothing_can_be_written_any_more(serve_each, trusting):
+    class Half(Plain):
+        """Takes nothing of the request, and fails once the answer has begun."""
+
+        is_broken = False
+
+        def __init__(self, sock):
+            super().__init__(sock)
+            self.sendall = self.send_or_fail
+
+        def send_or_fail(self, data):
+            if self.is_broken:
+                raise BrokenPipeError("own")
+            self.sock.sendall(data)
+
+        def bind_deadline(self, deadline):
+            pass
+
+        def exchange(self, data, size, deadline):
+            self.is_broken = True
+            return 0, self.sock.recv(size)
+
+    def refuse(sock):
+        sock.sendall(REFUSAL[:40])
+        time.sleep(0.2)
+        sock.sendall(REFUSAL[40:])
+
+    port = serve_each(refuse)
+    with pytest.raises(fastws.InvalidStatus) as caught:
+        Dialer(ssl=trusting, timeout=10, connect=connect_with(Half)).dial(f"wss://localhost:{port}/")
+    assert caught.value.response.body == b"large"
+
+
 @pytest.mark.parametrize("way", ["socket", "object", "proxy"])
 def test_what_is_opened_over_tls_waits_as_before(serve_tls, serve_each, trusting, way):
     """The dial makes what is below wait in its own way, and takes that back."""

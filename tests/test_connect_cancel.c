@@ -28,19 +28,23 @@ void freeaddrinfo(struct addrinfo *list) { free(list); }
 
 /* ---- Another thread ---- */
 
+enum { SOON_MS = 150, LATER_MS = 1500 }; /* later: for steps that take a while to get to */
+
 struct canceller {
+    int after_ms;
     int pipe[2];
     pthread_t thread;
 };
 
 static void *cancel(void *argument) {
     struct canceller *canceller = argument;
-    sleep_ms(40);
+    sleep_ms((unsigned)canceller->after_ms);
     if (write(canceller->pipe[1], "x", 1) != 1) abort();
     return NULL;
 }
 
-static void start(struct canceller *canceller, struct fastws_dial_options *options) {
+static void start(struct canceller *canceller, struct fastws_dial_options *options, int after_ms) {
+    canceller->after_ms = after_ms;
     assert_int_equal(pipe(canceller->pipe), 0);
     assert_int_equal(pthread_create(&canceller->thread, NULL, cancel, canceller), 0);
     options->cancel_fd = canceller->pipe[0];
@@ -55,12 +59,17 @@ static void stop(struct canceller *canceller) {
     close(canceller->pipe[1]);
 }
 
-static void expect_cancelled(const char *url, struct fastws_dial_options *options, enum fastws_dial_step step) {
+static void expect_cancelled_after(int after_ms, const char *url, struct fastws_dial_options *options,
+                                   enum fastws_dial_step step) {
     struct canceller canceller;
-    start(&canceller, options);
+    start(&canceller, options, after_ms);
     expect_error(url, options, FASTWS_ERR_DIAL_CANCELLED, step);
     assert_string_equal(options->report->text, fastws_error_text(FASTWS_ERR_DIAL_CANCELLED));
     stop(&canceller);
+}
+
+static void expect_cancelled(const char *url, struct fastws_dial_options *options, enum fastws_dial_step step) {
+    expect_cancelled_after(SOON_MS, url, options, step);
 }
 
 /* Writes an address with the port of a peer. */
@@ -205,7 +214,7 @@ static void while_the_request_is_written(void **state) {
     struct fastws_dial_report report;
     struct fastws_dial_options options = make_options(&report);
     options.handshake = &config;
-    expect_cancelled(url, &options, FASTWS_DIAL_HANDSHAKE);
+    expect_cancelled_after(LATER_MS, url, &options, FASTWS_DIAL_HANDSHAKE);
     close(listener);
     free(value);
 }
@@ -220,7 +229,7 @@ static void over_a_stream_of_the_caller(void **state) {
     struct fastws_dial_options options = make_options(&report);
     struct canceller canceller;
     struct fastws_stream *stream;
-    start(&canceller, &options);
+    start(&canceller, &options, SOON_MS);
     assert_int_equal(fastws_dial_over(&io, "ws://h/", &options, &stream), FASTWS_ERR_DIAL_CANCELLED);
     stop(&canceller);
     assert_int_equal(close(fds[1]), 0); /* the caller's still */

@@ -106,7 +106,9 @@ static void an_answer_is_read_also_where_nothing_can_be_written(void **state) {
         const char *answer;
         int error;
     } cases[] = {{"HTTP/1.1 403 No\r\n\r\n", FASTWS_ERR_HANDSHAKE_STATUS},
-                 {"HTTP/1.1 101 x\r\n\r\n", FASTWS_ERR_IO},
+                 {"HTTP/1.1 101 x\r\n\r\n", FASTWS_ERR_HANDSHAKE_UPGRADE},
+                 {"HTTP/1.1 4x3 No\r\n\r\n", FASTWS_ERR_HTTP_STATUS_LINE},
+                 {"HTTP/1.1 403 No\r\nX : 1\r\n\r\n", FASTWS_ERR_HTTP_HEADER_NAME},
                  {"HTTP/1.1 403", FASTWS_ERR_IO},
                  {"", FASTWS_ERR_IO}};
     for (size_t i = 0; i < 2 * COUNT(cases); i++) {

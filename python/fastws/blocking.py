@@ -15,6 +15,7 @@ from .exceptions import DialCancelled, HandshakeTimeout
 __all__ = ["Deadline", "exchange", "receive", "receive_exactly", "run", "send"]
 
 _T = TypeVar("_T")
+_POLL_MAX = 2**31 - 1  # milliseconds: poll() takes an int
 
 
 class Deadline:
@@ -60,11 +61,13 @@ class Deadline:
         wanted = dict(events) if self._cancel is None else {**events, self._cancel: select.POLLIN}
         left = self._seconds()
         limits = [each for each in (left, pause) if each is not None]
-        ready = _poll(wanted, min(limits) if limits else None)
-        self._check(ready)
-        if not ready and pause is None:
-            self._seconds()
-        return ready
+        while True:
+            ready = _poll(wanted, min(limits) if limits else None)
+            self._check(ready)
+            if ready or pause is not None:
+                return ready
+            left = self._seconds()
+            limits = [] if left is None else [left]
 
     def hold(self, io: Any) -> None:
         """Makes io, a socket or a TLSStream, wait by this deadline; any other object is left as it is."""
@@ -104,8 +107,8 @@ def _descriptor_of(cancel: Any) -> int:
     if isinstance(cancel, bool) or not (isinstance(cancel, int) or hasattr(cancel, "fileno")):
         raise TypeError(f"cancel must have a fileno() or be a descriptor, not {type(cancel).__name__}")
     number = cancel if isinstance(cancel, int) else cancel.fileno()
-    if number < 0:
-        raise ValueError("cancel is closed")
+    if not 0 <= number <= 2**31 - 1:
+        raise ValueError("cancel is closed, or no descriptor")
     return number
 
 
@@ -113,7 +116,7 @@ def _poll(events: Mapping[int, int], seconds: float | None) -> list[int]:
     poll = select.poll()
     for descriptor, wanted in events.items():
         poll.register(descriptor, wanted)
-    return [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
+    return [descriptor for descriptor, _ in poll.poll(None if seconds is None else min(seconds * 1000, _POLL_MAX))]
 
 
 # ---- Sockets, which never block here ----

@@ -166,8 +166,9 @@ class Dialer:
             url: ws://, wss://, ws+unix:///path/of/socket:/target or wss+unix://. User and password become Basic
                 authentication (RFC 7617); a fragment is not sent.
             cancel: how another thread, or a signal handler, gives the dial up: a socket, pipe or other object with a
-                fileno(), or a descriptor. The dial ends once it can be read or its other end is closed, and never reads
-                it. While an object that is no socket waits, or a function of the caller's, that is only seen afterwards.
+                fileno(), or a descriptor. The dial ends once it can be read, its other end is closed, or it is itself,
+                and never reads it. While an object that is no socket waits, or a function of the caller's, that is only
+                seen afterwards.
 
         Returns:
             The open Stream; what was agreed on is its handshake, a Handshake. Frames that came with the answer are kept

@@ -19,6 +19,7 @@ __all__ = ["Proxy", "choose_proxy", "open_through"]
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _HEAD_MAX = 16384
+_LIMITS = ("FASTWS_ERR_HTTP_HEAD_TOO_LARGE", "FASTWS_ERR_HTTP_TOO_MANY_HEADERS")
 _REPLIES = (
     "",
     "general failure",
@@ -148,8 +149,8 @@ def open_through(io: Any, proxy: Proxy, url: Url, deadline: Deadline) -> None:
         _open_by_socks(io, proxy, url, deadline)
 
 
-def _malformed(text: str) -> InvalidProxyMessage:
-    return InvalidProxyMessage(text, name="FASTWS_ERR_PROXY_ANSWER", rfc="RFC 9110 9.3.6")
+def _malformed(text: str, name: str = "FASTWS_ERR_PROXY_ANSWER") -> InvalidProxyMessage:
+    return InvalidProxyMessage(text, name=name, rfc="RFC 9110 9.3.6")
 
 
 def _open_by_http(io: Any, proxy: Url, url: Url, deadline: Deadline) -> None:
@@ -168,10 +169,11 @@ def _read_answer(io: Any, deadline: Deadline) -> None:
         try:
             response = parse_response(data)
         except InvalidMessage as error:
-            raise _malformed(f"answer of the proxy is malformed: {error}") from error
+            name = error.name if error.name in _LIMITS else "FASTWS_ERR_PROXY_ANSWER"
+            raise _malformed(f"answer of the proxy is malformed: {error}", name) from error
         if response is None:
             if not left:
-                raise _malformed("head of the proxy's answer is too large")
+                raise _malformed("head of the proxy's answer is too large", "FASTWS_ERR_HTTP_HEAD_TOO_LARGE")
             part = receive(io, left, deadline)
             if not part:
                 raise _malformed("proxy ended the stream")

@@ -122,6 +122,9 @@ class TLSStream:
 
     def exchange(self, data: memoryview, size: int, deadline: Deadline) -> tuple[int, bytes | None]:
         """Writes some of data, and reads where that cannot go on: see blocking.exchange()."""
+        if self._incoming.pending or self._tls.pending():  # another record came with the one that was read last
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return 0, self._read(size)
         count = self._tls.write(data[:_READ_LEN])
         unsent = memoryview(self._take_unsent())
         while unsent:

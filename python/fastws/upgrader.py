@@ -316,10 +316,14 @@ def _answer_refusal(sock: Any, upgrade: Upgrade, deadline: float | None) -> None
 def _linger(sock: socket.socket, deadline: float | None) -> None:
     """Drops what comes until the peer has read the answer: to close a socket with unread bytes in it takes the answer
     back, which the peer may not have read yet. RFC 9112 9.6."""
+    if say_end := getattr(sock, "unwrap", None):  # of TLS
+        with contextlib.suppress(OSError, ValueError):
+            say_end()
     sock.shutdown(socket.SHUT_WR)
-    until = time.monotonic() + _LINGER_TIME
-    if deadline is not None:
-        until = min(until, deadline)
+    now = time.monotonic()
+    until = now + _LINGER_TIME
+    if deadline is not None:  # which has passed where it was the reason
+        until = min(until, max(deadline, now + _LINGER_TIME / 2))
     dropped, count = bytearray(_READ_LEN), 0
     while count < _LINGER_LEN and (left := until - time.monotonic()) > 0:
         sock.settimeout(left)

@@ -88,6 +88,6 @@ int fws_dialing_exchange(const struct fws_limit *limit, const struct fastws_io *
     }
     if (written != FASTWS_NEED_MORE && written != FASTWS_ERR_IO) return written;
     int result = read_answer(limit, io, dial, received);
-    int is_refusal = result == FASTWS_ERR_HANDSHAKE_STATUS || result == FASTWS_ERR_HANDSHAKE_REDIRECT;
-    return written == FASTWS_ERR_IO && !is_refusal && result != FASTWS_ERR_DIAL_CANCELLED ? written : result;
+    int is_no_answer = result >= 0 || result == FASTWS_ERR_UNEXPECTED_EOF || result == FASTWS_ERR_IO;
+    return written == FASTWS_ERR_IO && is_no_answer ? written : result;
 }

@@ -103,8 +103,6 @@ def test_a_socks_proxy_says_why_it_refuses(start):
         ("http", b"SSH-2.0\r\n"),
         ("http", b""),
         ("http", b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 x"),
-        ("http", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20000),
-        ("http", b"HTTP/1.1 103 Early\r\n\r\n" * 800 + b"HTTP/1.1 200 OK\r\n\r\n"),
         ("socks5", b"HTTP/1.1 400 x"),
         ("socks5", b"\x05\x02"),
         ("socks5", b"\x05"),
@@ -173,8 +171,26 @@ def test_interim_answers_without_end(start):
             while True:
                 sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
-    with pytest.raises(fastws.InvalidProxyMessage, match="too large"):
+    with pytest.raises(fastws.InvalidProxyMessage, match="too large") as caught:
         Dialer(timeout=None, proxy=f"127.0.0.1:{start(serve).port}").dial("ws://127.0.0.1:9/")
+    assert caught.value.name == "FASTWS_ERR_HTTP_HEAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize(("headers", "name"), [
+    (b"A: " + b"b" * 20000 + b"\r\n", "FASTWS_ERR_HTTP_HEAD_TOO_LARGE"),
+    (b"A: b\r\n" * 200, "FASTWS_ERR_HTTP_TOO_MANY_HEADERS"),
+    (b"\r\n" + b"HTTP/1.1 103 Early\r\n\r\n" * 800 + b"HTTP/1.1 103 x\r\n", "FASTWS_ERR_HTTP_HEAD_TOO_LARGE"),
+    (b"A : b\r\n", "FASTWS_ERR_PROXY_ANSWER"),
+])
+def test_limits_of_answers_have_names(start, headers, name):
+    def serve(sock):
+        sock.recv(1000)
+        sock.sendall(b"HTTP/1.1 103 x\r\n" + headers + b"\r\n")
+        sock.recv(1)
+
+    with pytest.raises(fastws.InvalidProxyMessage) as caught:
+        Dialer(proxy=f"127.0.0.1:{start(serve).port}").dial("ws://127.0.0.1:9/")
+    assert caught.value.name == name
 
 
 def test_credentials_that_are_too_long_for_socks(start):

@@ -305,8 +305,9 @@ FASTWS_API FASTWS_NONNULL(1) int fastws_stream_uncork(struct fastws_stream *stre
  * until the peer ends it; a client waits for the server to do so (RFC 6455 7.1.1). Failed: either side does as a
  * server, so that a reset does not overtake the close frame (RFC 6455 7.1.7). Each of these waits lasts the close
  * timeout at most. The second is skipped where io has no wait, and where it would follow a shutdown that io does not
- * have. If another thread is reading, this one only sends the close frame: it is the other that meets the close, and
- * may call this function then. Invalidates views.
+ * have. A send of another thread takes the close frame along; one that is not done within the close timeout is broken
+ * off, and both calls return FASTWS_ERR_TIMEOUT. If another thread is reading, this one only sends the close frame: it
+ * is the other that meets the close, and may call this function then. Invalidates views.
  *   code, reason, len   as for fastws_conn_close(); without effect when a close frame was sent before
  * Returns 0 when the close handshake is complete (or another thread will complete it), or FASTWS_ERR_CLOSE_* for a code
  * or reason that may not be sent, the errors of a send, or the error that stopped the stream, such as

@@ -323,7 +323,8 @@ FASTWS_API FASTWS_NONNULL(1) int fastws_stream_close(struct fastws_stream *strea
  * sent.
  *
  * _read_header   waits for one frame header and parses it; checks only its form: fastws_header_check() is the caller's.
- *                Returns the header's length in bytes, or FASTWS_ERR_LEN_FORM, _LEN_MSB, _EOF, _UNEXPECTED_EOF, _IO
+ *                Returns the header's length in bytes, or FASTWS_ERR_LEN_FORM, _LEN_MSB (these fail the connection, as
+ *                they do in messages: the peer is told, and the stream has stopped), _EOF, _UNEXPECTED_EOF, _IO
  * _read_exactly  waits for len bytes as they came (masked). Returns 0, or FASTWS_ERR_EOF (at the first byte),
  *                FASTWS_ERR_UNEXPECTED_EOF, _IO
  * _write_header  sends one frame header. Returns 0, or the errors of fastws_header_write(), _TIMEOUT, _IO

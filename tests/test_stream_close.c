@@ -196,7 +196,7 @@ static void a_raw_frame_does_not_follow_a_close_frame_of_another_thread(void **s
 /* Nobody calls fastws_stream_close() here: a reader queues the answer to the peer's close frame. */
 static void a_send_keeps_the_close_timeout_once_a_close_frame_is_queued(void **state) {
     (void)state;
-    struct fastws_conn_config config = closing_config(60000);
+    struct fastws_conn_config config = closing_config(10000);
     int fds[2];
     struct sender sender = {.stream = open_server(&config, fds)};
     pthread_t thread = start_sender(&sender);

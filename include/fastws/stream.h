@@ -22,9 +22,10 @@
  * _write_prepared, _ping, _pong, _answer, _close), one after another; a second simultaneous reader gets
  * FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for the peer, as long as there may be something
  * to read: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. Those
- * that it has not taken when a read call returns wait for the next read, send or _uncork. A message in pieces (_begin to
- * _finish) is written by one thread, while others send pings; their messages get FASTWS_ERR_STATE meanwhile. Raw frames
- * are for one thread alone. fastws_stream_reset() and fastws_stream_free() need every other call to have returned.
+ * that it has not taken when a read call returns wait for the next read, send or _uncork. A message in pieces (_begin
+ * to _finish) is written by one thread, while others send pings; their messages get FASTWS_ERR_STATE meanwhile. Raw
+ * frames are for one thread alone. fastws_stream_reset() and fastws_stream_free() need every other call to have
+ * returned.
  *
  * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H
@@ -185,8 +186,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_chunk(st
 /* Waits for the next message and begins to read it as a file: fastws_stream_read() until it returns 0. At most a slab
  * of it is in memory at a time, so it may be larger than memory where the limits allow that (limits.max_message and
  * max_frame are 0). What was not read of the message before is dropped. Control frames go to the hook.
- *   header   that of the first frame: opcode, RSV bits, FIN, and the length of this frame, which is that of the message
- *            if fin is 1. masked is 0: payload is read unmasked
+ *   header   that of the first frame: opcode, RSV bits as received, FIN, and the length of this frame, which is that of
+ *            the message if fin is 1. masked is 0: payload is read unmasked
  * Returns as fastws_stream_read_data(). */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_next_frame(struct fastws_stream *stream,
                                                                               struct fastws_header *header);

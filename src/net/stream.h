@@ -74,8 +74,8 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_stream_claim_reader(struct fastws_stream *s
 FWS_PRIVATE FASTWS_NODISCARD int fws_stream_claim_writer(struct fastws_stream *stream, uint64_t until_ms);
 FWS_PRIVATE void fws_stream_release_writer(struct fastws_stream *stream);
 
-/* Ends all writing with an error, which is returned: part of a frame may be out, and nothing can follow it. A thread that
- * is writing gets the error too, when it looks at the stream again. */
+/* Ends all writing with an error, which is returned: part of a frame may be out, and nothing can follow it. A thread
+ * that is writing gets the error too, when it looks at the stream again. */
 FWS_PRIVATE int fws_stream_break_output(struct fastws_stream *stream, int error);
 
 /* Writes some of the pieces, for the writer. The peer has until until_ms, and at most the ping or close timeout, to

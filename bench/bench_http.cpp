@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading the head of a request into slices, on every row of kernels: http_head/<isa>/<minimal|chrome>. Items are heads.
- * And the values in it: tokens, options, cookies. */
+/* Reading the head of a request into slices, on every row of kernels: http_head/<isa>/<minimal|chrome>. Items are
+ * heads. And the values in it: tokens, options, cookies. */
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -2,8 +2,8 @@
 /* Measures whole messages through connections in memory:
  *
  *   message_write/<server|client>/<payload>   queued, listed and sent, one at a time: what a send costs but the write
- *   message_echo/<payload>                    a client writes a message, a server reads and answers it, the client reads:
- *                                             what is listed by one is fed to the other where it lies
+ *   message_echo/<payload>                    a client writes a message, a server reads and answers it, the client
+ *                                             reads: what is listed by one is fed to the other where it lies
  *   message_echo_copied/<payload>             the same, copied into the other's space, as sockets do
  *   message_echo_batch/<payload>              the same, copied, with 64 messages on their way at once
  *   broadcast/<peers>                         a prepared message of 64 bytes queued on each of that many connections

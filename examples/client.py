@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A WebSocket client: python client.py [--send TEXT] [--until TEXT] [--ca FILE] [--timeout SECONDS] URL
 
-Sends one text message if told, prints each message that comes as "MSG text" until the server closes, or closes by itself
-after a message equal to --until. On failure it prints "ERROR reason" and exits with 1.
+Sends one text message if told, prints each message that comes as "MSG text" until the server closes, or closes by
+itself after a message equal to --until. On failure it prints "ERROR reason" and exits with 1.
 
     python client.py --send hello --until hello wss://example.com/echo
 """

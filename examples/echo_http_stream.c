@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Echoes messages as they arrive, in connections that an HTTP server has accepted: echo_http_stream [--host H] [--port P] */
+/* Echoes messages as they arrive, in connections that an HTTP server has accepted:
+ * echo_http_stream [--host H] [--port P] */
 #define _POSIX_C_SOURCE 200809L
 #include "http_server.h"
 

@@ -10,7 +10,7 @@ import http_server
 
 
 def echo(stream: fastws.Stream) -> None:
-    """Copies each message from a file that is read to one that is written. The end of the connection is an exception."""
+    """Copies each message from a file that is read to one that is written. The connection ends by an exception."""
     reader, writer = fastws.Reader(stream), fastws.Writer(stream)
     with stream:
         while True:

@@ -9,7 +9,7 @@ import server
 
 
 def echo(stream: fastws.Stream) -> None:
-    """Copies each message from a file that is read to one that is written. Pings are answered, also inside of messages."""
+    """Copies each message from a file that is read to one that is written. Pings inside of messages are answered."""
     reader, writer = fastws.Reader(stream), fastws.Writer(stream)
     with stream:
         for header in reader:

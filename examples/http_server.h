@@ -52,7 +52,8 @@ static int start(struct client *client) {
     return 0;
 }
 
-/* Called in the thread of the HTTP server. extra: what it has read behind the request, the first bytes of the stream. */
+/* Called in the thread of the HTTP server. extra: what it has read behind the request, the first bytes of the
+ * stream. */
 static void take_over(void *closure, struct MHD_Connection *connection, void *request, const char *extra,
                       size_t extra_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle) {
     (void)closure, (void)connection, (void)request;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the servers beside this file have in common: one thread for each connection, so that a silent peer stops nobody."""
+"""What the servers beside this file share: one thread for each connection, so that a silent peer stops nobody."""
 
 import argparse
 import signal
@@ -60,7 +60,8 @@ def port(text: str) -> int:
 
 def listen(host: str, number: int) -> socket.socket:
     """Listens on the first address of host, of whichever family it is."""
-    family, _, _, _, address = socket.getaddrinfo(host or None, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    found = socket.getaddrinfo(host or None, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
     return socket.create_server(address, family=family, backlog=512)
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Shows the headers of each request while it is read, where they lie, then echoes: upgrade_headers [--host H] [--port P] */
+/* Shows the headers of each request while it is read, where they lie, then echoes:
+ * upgrade_headers [--host H] [--port P] */
 #define _POSIX_C_SOURCE 200809L
 #include "server.h"
 

@@ -34,8 +34,8 @@ struct row {
 /* clang-format off: a line per row and kernel. */
 static const struct row rows[] = {
 #if FWS_X86
-    /* Masking waits for its stores, of which Zen 4 does 32 bytes a cycle, as one vector or as half of one. Vectors of 64
-     * bytes were measured, and lose in frames that lie one behind the other: docs/performance.md has the numbers. */
+    /* Masking waits for its stores, of which Zen 4 does 32 bytes a cycle, as one vector or as half of one. Vectors of
+     * 64 bytes were measured, and lose in frames that lie one behind the other: docs/performance.md has the numbers. */
     {"avx512", FWS_CPU_AVX512, BORROW,
      {FWS_CPU_AVX512, fws_frames_avx512},
      {FWS_CPU_AVX512, fws_utf8_avx512},

@@ -37,8 +37,8 @@ static const uint8_t largest_at_end[32] = {BYTES_16(255), LARGEST_AT_END};
 /* A text of fewer bytes than this fits two vectors and needs no loop. */
 #define SHORT_LEN (2 * VECTOR_LEN)
 
-/* How much is checked block by block before it is looked for mistakes, and for more ASCII: after ASCII soon, because the
- * loop that skips it is faster, in other text later. */
+/* How much is checked block by block before it is looked for mistakes, and for more ASCII: after ASCII soon, because
+ * the loop that skips it is faster, in other text later. */
 #define LOOK_AFTER_ASCII 256
 #define LOOK_AFTER_TEXT 1024
 

@@ -72,6 +72,10 @@ static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn_co
 /* Gives back whatever was received and not handed out. */
 FWS_PRIVATE void fws_conn_drop_input(struct fastws_conn *conn);
 
+/* Stops a connection that has not stopped: tells the peer why, once, and makes the event that says so. Returns 1.
+ * RFC 6455 7.1.7. */
+FWS_PRIVATE int fws_conn_fail(struct fastws_conn *conn, struct fastws_event *event, int error);
+
 /* ---- Sending: conn_send.c ---- */
 
 /* Returns 0 if messages may be queued, else what their senders are told. */

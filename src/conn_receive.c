@@ -213,8 +213,7 @@ static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int err
     fws_conn_choose_ways(conn);
 }
 
-/* Tells the peer why, once, and stops. RFC 6455 7.1.7. */
-static int fail(struct fastws_conn *conn, struct fastws_event *event, int error) {
+int fws_conn_fail(struct fastws_conn *conn, struct fastws_event *event, int error) {
     uint16_t code = (uint16_t)fastws_error_close_code(error);
     if (conn->close_sent || !conn->config->is_close_automatic) code = FASTWS_CLOSE_ABNORMAL_CLOSURE;
     const char *reason = fastws_error_text(error);
@@ -282,7 +281,7 @@ static int find_error(const struct fastws_conn *conn) {
 /* Nothing was found: an error that is due, or a reader that is not needed until more is received. */
 static int rest(struct fastws_conn *conn, struct fastws_event *event) {
     int error = find_error(conn);
-    if (error) return fail(conn, event, error);
+    if (error) return fws_conn_fail(conn, event, error);
     if (conn->reader && fws_reader_is_idle(conn->reader)) return_reader(conn);
     return 0;
 }
@@ -293,7 +292,7 @@ static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event 
         fws_conn_drop_input(conn);
         return conn->error;
     }
-    if (leave_tray(conn) < 0) return fail(conn, events, FASTWS_ERR_NOMEM);
+    if (leave_tray(conn) < 0) return fws_conn_fail(conn, events, FASTWS_ERR_NOMEM);
     int n = conn->reader ? fws_reader_next(conn->reader, events, cap) : 0;
     if (n == 0) return rest(conn, events);
     /* A control frame ends its batch. */

@@ -93,7 +93,8 @@ static const struct row rows[] = {
     ROW(HANDSHAKE_EXTENSIONS, 0, 400, "RFC 6455 9.1", "Sec-WebSocket-Extensions is malformed"),
     ROW(HANDSHAKE_REJECTED, 0, 403, "RFC 6455 4.2.2", "request was refused"),
     /* The header comes from this end's own program, so the answer blames the server. */
-    ROW(HANDSHAKE_HEADER, 0, 500, "RFC 9110 5.5", "header to write holds a forbidden byte, or is one that the handshake writes itself"),
+    ROW(HANDSHAKE_HEADER, 0, 500, "RFC 9110 5.5",
+        "header to write holds a forbidden byte, or is one that the handshake writes itself"),
     ROW(HANDSHAKE_TIMEOUT, 0, 408, "RFC 9110 15.5.9", "handshake did not finish in time"),
     ROW(HANDSHAKE_ORIGIN, 0, 403, "RFC 6455 4.2.2", "Origin is not allowed"),
 

@@ -8,7 +8,7 @@
 enum {
     FWS_CLASS_TOKEN = 1u << 0, /* tchar. RFC 9110 5.6.2 */
     FWS_CLASS_HOST = 1u << 1,  /* unreserved, sub-delims and '%': a registered name or IPv4 address. RFC 3986 3.2.2 */
-    FWS_CLASS_TARGET = 1u << 2 /* visible ASCII but '#': no fragment goes on the wire. RFC 9112 3.2, RFC 6455 section 3 */
+    FWS_CLASS_TARGET = 1u << 2 /* visible ASCII but '#': no fragment is sent. RFC 9112 3.2, RFC 6455 section 3 */
 };
 
 /* The classes of each byte. */

@@ -13,7 +13,8 @@
 #define ALL8 ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL
 
 const uint8_t fws_http_classes[256] = {
-    /* 0x20 */ [' '] = 0, ['!'] = ALL, ['"'] = T, ['#'] = FWS_CLASS_TOKEN, ['$'] = ALL, ['%'] = ALL, ['&'] = ALL, ['\''] = ALL,
+    /* 0x20 */ [' '] = 0, ['!'] = ALL, ['"'] = T, ['#'] = FWS_CLASS_TOKEN, ['$'] = ALL, ['%'] = ALL,
+    ['&'] = ALL, ['\''] = ALL,
     /* 0x28 */ ['('] = TH, TH, ALL, ALL, TH, ALL, ALL, T, /* ( ) * + , - . / */
     /* 0x30 */ ['0'] = ALL8, ALL, ALL, T, TH, T, TH, T, T, /* 0-9 : ; < = > ? */
     /* 0x40 */ ['@'] = T, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL8, /* @ A-O */

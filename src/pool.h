@@ -31,7 +31,7 @@ enum fws_chunk_kind {
 struct fws_chunk {
     const uint8_t *ptr;
     size_t len;
-    void *owner;  /* the slab, or the prepared message that is held until it is sent; NULL: the payload is the caller's */
+    void *owner;  /* the slab, or the prepared message that is held until it is sent; NULL: it is the caller's */
     uint32_t key; /* unmasked: turned so that it meets *ptr */
     uint32_t kind;
 };

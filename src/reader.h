@@ -84,8 +84,8 @@ _Static_assert(sizeof(struct fws_reader) <= FWS_DESK_LEN, "a reader lives on a d
 FWS_PRIVATE void fws_reader_init(struct fws_reader *reader, struct fastws_pool *pool,
                                  const struct fws_reader_rules *rules, unsigned delivery);
 
-/* Goes on with bytes that were received elsewhere: in a slab, which belongs to the reader from then on, or in a buffer of
- * the caller (slab is NULL). */
+/* Goes on with bytes that were received elsewhere: in a slab, which belongs to the reader from then on, or in a buffer
+ * of the caller (slab is NULL). */
 FWS_PRIVATE void fws_reader_adopt(struct fws_reader *reader, struct fastws_slab *slab, uint8_t *head, uint8_t *tail);
 
 /* Masks the text again that the kernel has refused, at the head of the run. */
@@ -117,8 +117,9 @@ FWS_PRIVATE int fws_reader_take(struct fws_reader *reader, const struct fastws_e
 /* Returns the bytes that were received and not parsed. */
 FWS_PRIVATE size_t fws_reader_unparsed(const struct fws_reader *reader);
 
-/* Hands out the next events: messages or chunks, pings, pongs, a close. A batch ends after a control frame; a close comes alone.
- * Returns their number, or 0: then reader->error says whether the reader stopped (with error_offset) or needs more. */
+/* Hands out the next events: messages or chunks, pings, pongs, a close. A batch ends after a control frame; a close
+ * comes alone. Returns their number, or 0: then reader->error says whether the reader stopped (with error_offset) or
+ * needs more. */
 FWS_PRIVATE int fws_reader_next(struct fws_reader *reader, struct fastws_event *events, int cap);
 
 /* Says whether the bytes so far end between messages. */

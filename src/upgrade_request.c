@@ -327,7 +327,8 @@ int fws_request_read(struct fws_request *request, const char *head, size_t len, 
     return result;
 }
 
-/* Says whether pages of this origin may open connections. Programs that are no browsers send no Origin. RFC 6455 10.2. */
+/* Says whether pages of this origin may open connections. Programs that are no browsers send no Origin.
+ * RFC 6455 10.2. */
 static int check_origin(const struct fws_request *request) {
     const struct fastws_upgrade_config *config = request->config;
     if (!config->is_origin_checked || !(request->seen & SEEN_ORIGIN)) return 0;

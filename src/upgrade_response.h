@@ -31,8 +31,8 @@ struct fws_response {
  *   FASTWS_ERR_HANDSHAKE_HEADER  a name is no token or one that the handshake writes itself, or a value is no value */
 FWS_PRIVATE FASTWS_NODISCARD int fws_response_check(const struct fastws_http_headers *headers);
 
-/* Write the 101, with room for the accept key, and a refusal, as far as cap bytes at dst go. Return the length of the whole: if it is more than cap,
- * what stands at dst is of no use. */
+/* Write the 101, with room for the accept key, and a refusal, as far as cap bytes at dst go. Return the length of the
+ * whole: if it is more than cap, what stands at dst is of no use. */
 FWS_PRIVATE size_t fws_response_accepted(char *dst, size_t cap, const struct fws_response *response);
 FWS_PRIVATE size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *response);
 

@@ -139,9 +139,10 @@ static inline void fws_cork_leave_plain(struct fws_cork *cork) {
     cork->plain = NULL;
 }
 
-/* Queues a frame whose payload is borrowed where nothing is queued and nobody has the cork. Returns room for the header,
- * or NULL: go the long way. */
-static inline uint8_t *fws_writer_borrow(struct fws_writer *writer, size_t header_len, const void *payload, size_t len) {
+/* Queues a frame whose payload is borrowed where nothing is queued and nobody has the cork. Returns room for the
+ * header, or NULL: go the long way. */
+static inline uint8_t *fws_writer_borrow(struct fws_writer *writer, size_t header_len, const void *payload,
+                                         size_t len) {
     struct fws_cork *cork = &writer->pool->cork;
     if (cork->holder || writer->queued > 0) return NULL;
     cork->holder = writer;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A conversation in parts: what a server is sent, what it has to answer, and hooks that write down what they are told. */
+/* A conversation in parts: what a server is sent, what it has to answer, and hooks that write down what they are
+ * told. */
 #ifndef STREAM_PARTS_H
 #define STREAM_PARTS_H
 

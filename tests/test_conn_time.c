@@ -249,6 +249,30 @@ static void flood(struct end *end) {
     fail_msg("reading never stops");
 }
 
+/* The second of two replies is done with when both leave at once: it does not count against later ones. */
+static void replies_that_have_left_are_no_part_of_a_flood(void **state) {
+    (void)state;
+    struct end end;
+    uint8_t payload[1000] = {0};
+    end_prepare(&end, SERVER);
+    end.config.limits.max_control_pending = 200;
+    end_open(&end);
+    end_receive_frame(&end, 0x89, payload, 10);
+    end_receive_frame(&end, 0x89, payload, 125);
+    end_drain(&end, SIZE_MAX);
+    assert_int_equal(end.sent.len, 12 + 127);
+    assert_int_equal(fastws_conn_send(end.conn, FASTWS_OPCODE_BINARY, payload, sizeof payload), 0);
+    end_receive_frame(&end, 0x89, payload, 125);
+    void *ptr;
+    size_t cap;
+    assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
+    assert_true(cap > 0); /* reading goes on */
+    end_receive_frame(&end, 0x89, payload, 125);
+    assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
+    assert_int_equal(cap, 0); /* those that have not left do count */
+    end_close(&end);
+}
+
 static void a_flood_that_is_not_drained_ends_with_1008(void **state) {
     (void)state;
     struct end end;
@@ -330,6 +354,7 @@ int main(void) {
         cmocka_unit_test(what_the_peer_does_not_read_is_dropped_in_the_end),
         cmocka_unit_test(the_last_bytes_have_close_timeout_from_the_end_of_the_handshake),
         cmocka_unit_test(an_error_leaves_time_for_its_close_frame),
+        cmocka_unit_test(replies_that_have_left_are_no_part_of_a_flood),
         cmocka_unit_test(a_flood_that_is_not_drained_ends_with_1008),
         cmocka_unit_test(a_flood_that_is_drained_starts_the_silence_anew),
         cmocka_unit_test(a_ping_that_was_out_does_not_time_out_with_the_end_of_a_flood),

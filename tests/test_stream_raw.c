@@ -96,26 +96,70 @@ static void refuses_raw_reads_inside_a_message(void **state) {
     fastws_stream_free(stream);
 }
 
-static void reports_headers_of_bad_form(void **state) {
+static void hands_out_headers_that_break_other_rules(void **state) {
     (void)state;
-    static const uint8_t form[] = {0x82, 0x7e, 0x00, 0x7d};               /* 125 in 16 bits */
-    static const uint8_t msb[] = {0x82, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0}; /* 2^63 */
-    static const uint8_t reserved[] = {0xf3, 0x00};                       /* RSV bits, opcode 3: the form is fine */
+    static const uint8_t reserved[] = {0xf3, 0x00}; /* RSV bits, opcode 3: the form is fine */
     struct fastws_header header;
-    struct script script = {.in = form, .in_len = sizeof form};
+    struct script script = {.in = reserved, .in_len = sizeof reserved};
     struct fastws_stream *stream = open_over(&script, 1);
-    assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_LEN_FORM);
-    fastws_stream_free(stream);
-    script = (struct script){.in = msb, .in_len = sizeof msb};
-    stream = open_over(&script, 1);
-    assert_int_equal(fastws_stream_read_header(stream, &header), FASTWS_ERR_LEN_MSB);
-    fastws_stream_free(stream);
-    script = (struct script){.in = reserved, .in_len = sizeof reserved};
-    stream = open_over(&script, 1);
     assert_int_equal(fastws_stream_read_header(stream, &header), 2);
     assert_int_equal(header.rsv, 7);
     assert_int_equal(header.opcode, 3);
+    assert_int_equal(script.writes, 0);
     fastws_stream_free(stream);
+}
+
+/* Expects that each call of the stream returns the error that has stopped it, and writes nothing more. */
+static void expect_stopped(struct fastws_stream *stream, const struct script *script, int error) {
+    size_t written = script->out_len;
+    struct fastws_header header;
+    struct fastws_event event;
+    uint8_t byte;
+    assert_int_equal(fastws_stream_read_header(stream, &header), error);
+    assert_int_equal(fastws_stream_read_exactly(stream, &byte, 1), error);
+    assert_int_equal(fastws_stream_read_data(stream, &event), error);
+    assert_int_equal(fastws_stream_write_message(stream, FASTWS_OPCODE_TEXT, "m", 1), error);
+    assert_int_equal(fastws_stream_close(stream, 1000, NULL, 0), error);
+    assert_int_equal(script->out_len, written);
+}
+
+/* The next header used to be looked for in the middle of the frame, and the peer was told nothing. */
+static void a_header_of_bad_form_fails_the_connection(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t in[16];
+        size_t len;
+        int error;
+    } cases[] = {
+        {{0x82, 0xfe, 0x00, 0x7d, 0x81, 0x80, 0, 0, 0, 0}, 10, FASTWS_ERR_LEN_FORM},  /* 125 in 16 bits; a frame */
+        {{0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0x81, 0x80, 0, 0, 0, 0}, 16, FASTWS_ERR_LEN_FORM}, /* in 64 bits */
+        {{0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0}, 16, FASTWS_ERR_LEN_MSB},     /* 2^63 */
+    };
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof cases[0]; i++) {
+        int error = cases[i / 3].error, is_told = i % 3 != 2;
+        const char *reason = fastws_error_text(error);
+        struct fastws_conn_config silent = config;
+        silent.is_close_automatic = 0;
+        struct script script = {.in = cases[i / 3].in, .in_len = cases[i / 3].len, .slice = i % 3 == 1 ? 1 : 0};
+        struct fastws_stream *stream = open_over(&script, 1);
+        struct fastws_io again = script_io(&script);
+        if (!is_told) assert_int_equal(fastws_stream_reset(stream, &again, &silent, NULL, 0), 0);
+        struct fastws_header header;
+        assert_int_equal(fastws_stream_read_header(stream, &header), error);
+        uint8_t told[2 + FASTWS_CONTROL_MAX];
+        memcpy(told + 4, reason, strlen(reason));
+        memcpy(told, (uint8_t[]){0x88, (uint8_t)(2 + strlen(reason)), 1002 >> 8, 1002 & 255}, 4);
+        assert_int_equal(script.out_len, is_told ? 4 + strlen(reason) : 0);
+        assert_memory_equal(out, told, script.out_len);
+        expect_stopped(stream, &script, error);
+
+        script = (struct script){.in = (const uint8_t *)"\x82\x80\1\2\3\4", .in_len = 6};
+        script.out = out;
+        script.out_cap = sizeof out;
+        assert_int_equal(fastws_stream_reset(stream, &again, &config, NULL, 0), 0);
+        expect_frame(stream, 6, FASTWS_OPCODE_BINARY, "");
+        fastws_stream_free(stream);
+    }
 }
 
 static void reports_where_a_raw_frame_was_cut(void **state) {
@@ -246,7 +290,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_and_raw_frames_take_turns_without_loss),
         cmocka_unit_test(refuses_raw_reads_inside_a_message),
-        cmocka_unit_test(reports_headers_of_bad_form),
+        cmocka_unit_test(hands_out_headers_that_break_other_rules),
+        cmocka_unit_test(a_header_of_bad_form_fails_the_connection),
         cmocka_unit_test(reports_where_a_raw_frame_was_cut),
         cmocka_unit_test(writes_frames_as_they_are_told),
         cmocka_unit_test(payload_beyond_what_a_header_announced_is_refused),

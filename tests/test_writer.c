@@ -125,6 +125,35 @@ static void a_client_masks_large_messages_in_pieces_of_a_slab(void **state) {
     end_close(&end);
 }
 
+/* A slab that is mostly empty would be held for the little that is in it. */
+static void small_fragments_hold_no_slab_each(void **state) {
+    (void)state;
+    enum { FRAGMENTS = 12, LEN = 4096, SLAB = 64 * 1024 };
+    struct end end;
+    end_prepare(&end, SERVER);
+    end.pool_config.slab_len = SLAB;
+    end.config.fragment_len = LEN;
+    end_open(&end);
+    uint8_t *payload = make_payload(LEN, 8);
+    assert_int_equal(fastws_conn_begin(end.conn, FASTWS_OPCODE_BINARY), 0);
+    for (int i = 0; i < 2 * FRAGMENTS; i++) { /* halves are gathered in a slab */
+        assert_int_equal(fastws_conn_write(end.conn, payload + i % 2 * LEN / 2, LEN / 2), 0);
+    }
+    assert_int_equal(fastws_conn_finish(end.conn), 0);
+    assert_int_equal(fastws_conn_pending_len(end.conn), FRAGMENTS * (4 + LEN));
+    assert_true(end.memory.peak < 4 * SLAB);
+    struct bytes expected = {0};
+    for (int i = 0; i < FRAGMENTS; i++) {
+        unsigned first = (i == 0 ? 2u : 0u) | (i == FRAGMENTS - 1 ? 0x80u : 0u);
+        put_frame(&expected, CLIENT, first, payload, LEN);
+    }
+    end_drain(&end, SIZE_MAX);
+    expect_stream(&end, &expected);
+    free(payload);
+    bytes_free(&expected);
+    end_close(&end);
+}
+
 /* ---- Short writes ---- */
 
 /* Queues one of everything. Returns the payload that was borrowed. */
@@ -256,6 +285,7 @@ int main(void) {
         cmocka_unit_test(borrows_payloads_from_4096_bytes_up),
         cmocka_unit_test(one_write_takes_all_messages_of_a_batch),
         cmocka_unit_test(a_client_masks_large_messages_in_pieces_of_a_slab),
+        cmocka_unit_test(small_fragments_hold_no_slab_each),
         cmocka_unit_test(short_writes_of_any_size_give_the_same_bytes),
         cmocka_unit_test(what_is_owned_at_any_point_no_longer_needs_its_caller),
         cmocka_unit_test(counts_what_was_sent_against_what_was_listed),

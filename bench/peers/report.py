@@ -83,8 +83,8 @@ GROUPS = {
 LEFT_OUT = (
     "wslay masks byte by byte as it reads and writes, and has no function for it: it is in `frames` only",
     "fastws-clang is the same library built by clang; it is compared with nobody",
-    "fastwebsockets and tokio-websockets upgrade through other crates, coder, gorilla and gws through Go's HTTP server, "
-    "websockets and aiohttp through their own: their handshakes are not the same work",
+    "fastwebsockets and tokio-websockets upgrade through other crates, coder, gorilla and gws through Go's HTTP "
+    "server, websockets and aiohttp through their own: their handshakes are not the same work",
     "aiohttp reads frames inside of its transport, without a Sans-I/O connection",
 )
 
@@ -158,8 +158,8 @@ def about(results):
     yield "System: " + results["machine"]["system"]
     yield "Built with: " + "; ".join(results["tools"])
     yield "Versions: " + ", ".join("%s %s" % pair for pair in results["peers"].items())
-    yield "Least time of %d rounds, in nanoseconds for one call. ×: times as long as fastws, ! where fastws is behind, " \
-          "= where they are within %d %%" % (results["rounds"], LEVEL * 100)
+    yield "Least time of %d rounds, in nanoseconds for one call. ×: times as long as fastws, ! where fastws is " \
+          "behind, = where they are within %d %%" % (results["rounds"], LEVEL * 100)
     for skip in results["skipped"]:
         yield "SKIPPED %s: %s" % (skip["name"], skip["reason"])
 

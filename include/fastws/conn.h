@@ -52,7 +52,8 @@ enum fastws_role {
 };
 
 /* How a connection behaves. Fill it with fastws_conn_config_init(), then change what differs. The struct is shared: it
- * must outlive every connection that uses it and must not change meanwhile. Times are in milliseconds; 0 means never. */
+ * must outlive every connection that uses it and must not change meanwhile. Times are in milliseconds; 0 means
+ * never. */
 struct fastws_conn_config {
     size_t size;                 /* sizeof(struct fastws_conn_config) of the caller's header */
     struct fastws_limits limits; /* what the peer may send */
@@ -73,7 +74,7 @@ struct fastws_conn_config {
     uint8_t delivery;            /* enum fastws_delivery; FASTWS_DELIVER_MESSAGES */
     size_t fragment_len;         /* most payload bytes that a fragment of fastws_conn_begin() has; 4096. 0: messages are
                                     never fragmented, but grow in memory until they are finished */
-    size_t queue_high;           /* bytes: with more queued, fastws_conn_is_writable() says no; 64 KiB. 0: it never does */
+    size_t queue_high;           /* bytes: with more queued, fastws_conn_is_writable() says no; 64 KiB. 0: never */
     size_t queue_low;            /* bytes: with no more queued, it says yes again; 16 KiB. At most queue_high */
     const struct fastws_extension *extensions; /* extension_count of them; NULL: none */
     size_t extension_count;
@@ -110,7 +111,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_reset(struct fastw
 
 /* Gives a connection another configuration while it runs: limits, checks and extensions hold from the next frame header
  * on, the rest at once: marks and the limit of control replies judge what is queued already. How messages are handed
- * out and cut into fragments stays: fastws_conn_set_delivery() and fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
+ * out and cut into fragments stays: fastws_conn_set_delivery() and fastws_conn_set_fragment_len() change that. A
+ * message that is open should not change over to a check of text.
  *   config   as for fastws_conn_init(), with the same role; the one before may go
  * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Invalidates no view. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_set_config(struct fastws_conn *conn,
@@ -123,8 +125,8 @@ FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
 
 /* Says where to receive: a slab is borrowed when one is needed.
  *   ptr, cap   memory to receive into, valid until the next call with this connection (sending is allowed meanwhile:
- *              _send, _ping, _pong, _close, _pending, _sent, _own). cap is 0 when control replies pile up: reading has to
- *              stop until they are sent. Otherwise at least 1
+ *              _send, _ping, _pong, _close, _pending, _sent, _own). cap is 0 when control replies pile up: reading has
+ *              to stop until they are sent. Otherwise at least 1
  * Returns 0, or FASTWS_ERR_NOMEM, or FASTWS_ERR_STATE (fastws_conn_next() has to be called until it returns 0 first: a
  * buffer that was fed is not walked to its end, or nothing fits behind what was received before), or the error that
  * stopped the connection. Invalidates views. */
@@ -132,8 +134,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_space(struct
                                                                           size_t *cap);
 
 /* Says that len bytes were received into what fastws_conn_space() gave. With 0, nothing came: the space is given back,
- * and with it the slab if nothing incomplete is in it, so that the connection costs as little as before while its driver
- * waits; fastws_conn_space() gives another. Invalidates no view.
+ * and with it the slab if nothing incomplete is in it, so that the connection costs as little as before while its
+ * driver waits; fastws_conn_space() gives another. Invalidates no view.
  * Returns 0, or FASTWS_ERR_ARGUMENT (len is more than cap was), or the error that stopped the connection. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_filled(struct fastws_conn *conn, size_t len);
 
@@ -146,10 +148,10 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_feed(struct fastws
 
 /* Hands out the next events.
  *   events, cap   room for cap events, at least 1
- * Returns how many were written; 0 when more has to be received (buffers have been given back then, as far as nothing is
- * incomplete); or the error that stopped the connection, after its event was handed out. A close or error event comes
- * alone, and only the call that returns it queues the close frame: send replies to what came before first. An error event
- * says in stream_offset which byte of the peer it is about.
+ * Returns how many were written; 0 when more has to be received (buffers have been given back then, as far as nothing
+ * is incomplete); or the error that stopped the connection, after its event was handed out. A close or error event
+ * comes alone, and only the call that returns it queues the close frame: send replies to what came before first. An
+ * error event says in stream_offset which byte of the peer it is about.
  * Invalidates views of earlier calls. Allocates for messages only that do not fit a slab: never more than has been
  * received twice over plus 64 KiB, whatever length a frame declares. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_next(struct fastws_conn *conn,
@@ -195,8 +197,9 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_taken_release(struct fastws_taken *take
  * error is, the stream_offset of that event (event.h). */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_offset(const struct fastws_conn *conn);
 
-/* Says that the peer will send nothing more. The next fastws_conn_next() that finds nothing else hands out an error event
- * FASTWS_ERR_EOF (between messages) or FASTWS_ERR_UNEXPECTED_EOF (inside one), close code 1006; none after a close. */
+/* Says that the peer will send nothing more. The next fastws_conn_next() that finds nothing else hands out an error
+ * event FASTWS_ERR_EOF (between messages) or FASTWS_ERR_UNEXPECTED_EOF (inside one), close code 1006; none after a
+ * close. */
 FASTWS_API FASTWS_NONNULL(1) void fastws_conn_eof(struct fastws_conn *conn);
 
 /* Copies bytes that were received and not parsed yet out of the connection, for code that reads raw frames itself.
@@ -275,8 +278,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_pong(struct fastws
                                                                    size_t len);
 
 /* Queues a close frame: the last frame that this side sends. Messages of the peer are handed out until its own close
- * frame comes; what it sends behind that is dropped unseen. A message that was begun and not finished stays so. RFC 6455
- * 5.5.1, 7.1.2.
+ * frame comes; what it sends behind that is dropped unseen. A message that was begun and not finished stays so.
+ * RFC 6455 5.5.1, 7.1.2.
  *   code          1000-1003, 1007-1014, 3000-4999; 1005 for a frame without a body
  *   reason, len   UTF-8; what is over 123 bytes is left out at a character's edge
  * Returns 0, or FASTWS_ERR_CLOSE_* for a code or reason that may not be sent, FASTWS_ERR_CLOSED, FASTWS_ERR_NOMEM,
@@ -336,13 +339,13 @@ enum fastws_conn_state {
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) enum fastws_conn_state fastws_conn_get_state(
     const struct fastws_conn *conn);
 
-/* Returns 1 when the transport should be closed: the connection is closed or failed and nothing is left to send; else 0.
- * Where answers are not automatic, a close frame of the peer has to be answered first.
+/* Returns 1 when the transport should be closed: the connection is closed or failed and nothing is left to send; else
+ * 0. Where answers are not automatic, a close frame of the peer has to be answered first.
  * A client gives the server close_timeout_ms to close TCP first. RFC 6455 7.1.1. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_is_over(const struct fastws_conn *conn);
 
-/* Return the code of the close frame that was sent (or queued), and of the one that was received: 0 while there is none,
- * 1005 for a frame without a body. */
+/* Return the code of the close frame that was sent (or queued), and of the one that was received: 0 while there is
+ * none, 1005 for a frame without a body. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint16_t fastws_conn_close_sent(const struct fastws_conn *conn);
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint16_t fastws_conn_close_received(const struct fastws_conn *conn);
 

@@ -71,7 +71,7 @@ enum fastws_error {
     FASTWS_ERR_HTTP_LINE_END = -94,     /* CR or LF that is not part of a CRLF line end */
     FASTWS_ERR_HTTP_FOLD = -95,         /* header line folded with leading white space */
     FASTWS_ERR_HTTP_HEADER_NAME = -96,  /* header line without a token and a colon at its start */
-    FASTWS_ERR_HTTP_HEADER_VALUE = -97, /* control byte in a header value, or a value that is not what its header asks for */
+    FASTWS_ERR_HTTP_HEADER_VALUE = -97, /* control byte in a header value, or not what its header asks for */
     FASTWS_ERR_HTTP_HEAD_TOO_LARGE = -98,
     FASTWS_ERR_HTTP_TOO_MANY_HEADERS = -99,
     FASTWS_ERR_HTTP_BODY = -100,        /* upgrade request that announces a body */
@@ -90,7 +90,7 @@ enum fastws_error {
     FASTWS_ERR_HANDSHAKE_PROTOCOL = -126,   /* Sec-WebSocket-Protocol that is not a list of tokens */
     FASTWS_ERR_HANDSHAKE_EXTENSIONS = -127, /* Sec-WebSocket-Extensions that does not parse */
     FASTWS_ERR_HANDSHAKE_REJECTED = -128,   /* a callback refused the request */
-    FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write that holds CR, LF or another forbidden byte, or that is ours to write */
+    FASTWS_ERR_HANDSHAKE_HEADER = -129,     /* header to write that holds a forbidden byte, or is ours to write */
     FASTWS_ERR_HANDSHAKE_TIMEOUT = -130,    /* the head did not arrive in time */
     FASTWS_ERR_HANDSHAKE_ORIGIN = -131,     /* Origin of a page that may not connect, or more than one */
 

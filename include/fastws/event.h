@@ -17,7 +17,7 @@ enum fastws_event_kind {
     FASTWS_EVENT_PING = 3,    /* the pong is queued already, unless the configuration says otherwise */
     FASTWS_EVENT_PONG = 4,
     FASTWS_EVENT_CLOSE = 5,   /* the peer's close frame; the answer is queued. Nothing follows it */
-    FASTWS_EVENT_ERROR = 6    /* the connection failed; a close frame is queued where one may be sent. Nothing follows it */
+    FASTWS_EVENT_ERROR = 6    /* the connection failed; a close frame is queued where one may be sent. The last event */
 };
 
 /* How messages are handed out. Control frames are handed out where they come in every way, also inside of a message.
@@ -49,8 +49,8 @@ enum fastws_delivery {
  *   all other errors (time, memory, the end of the stream)
  *                           what had been taken apart
  *
- * The first two count in the text as well, in error_offset: bytes of the message (of all its frames, unmasked), or of the
- * reason. It is 0 for all other errors. */
+ * The first two count in the text as well, in error_offset: bytes of the message (of all its frames, unmasked), or of
+ * the reason. It is 0 for all other errors. */
 struct fastws_event {
     const uint8_t *ptr;    /* payload, unmasked: of a message, a ping, a pong; of a close event the reason. Never NULL
                               unless len is 0. A view: conn.h says how long it lives */

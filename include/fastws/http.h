@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The heads of HTTP/1.1 requests and responses: their lines, and the lists of tokens in header values. RFC 9110, RFC 9112.
+/* The heads of HTTP/1.1 requests and responses: their lines, and the lists of tokens in header values. RFC 9110,
+ * RFC 9112.
  *
  * Nothing here allocates or copies: what is parsed is handed out as slices of the caller's bytes. The grammar is
  * applied as it stands in the RFCs, because two readers that disagree about a head are how requests are smuggled:

@@ -43,8 +43,8 @@ struct fastws_http_item {
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_http_next_item(struct fastws_http_item *item,
                                                                            struct fastws_slice *rest);
 
-/* Takes the bytes in front of the next one that equals byte, or all if there is none. rest begins with that byte then, or
- * is empty. Thread-safe. Never allocates. */
+/* Takes the bytes in front of the next one that equals byte, or all if there is none. rest begins with that byte then,
+ * or is empty. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) struct fastws_slice fastws_http_take_until(struct fastws_slice *rest,
                                                                                          char byte);
 

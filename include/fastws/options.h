@@ -14,9 +14,9 @@
  *         while (fastws_option_next_parameter(&parameter, &option.parameters) > 0)
  *             ...
  *
- * Lenient in three things, which no two readers understand differently: empty elements and empty parameters are skipped,
- * white space may stand around "=" (RFC 6455 uses the grammar of RFC 2616, which has it), a name may come more than
- * once. Names are compared byte by byte. */
+ * Lenient in three things, which no two readers understand differently: empty elements and empty parameters are
+ * skipped, white space may stand around "=" (RFC 6455 uses the grammar of RFC 2616, which has it), a name may come more
+ * than once. Names are compared byte by byte. */
 #ifndef FASTWS_OPTIONS_H
 #define FASTWS_OPTIONS_H
 
@@ -79,13 +79,14 @@ fastws_option_unescape(char *dst, size_t cap, const struct fastws_option_paramet
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int
 fastws_option_value_equals(const struct fastws_option_parameter *parameter, struct fastws_slice text);
 
-/* Returns 1 if both have the same name and the same parameters in the same order, whatever their white space and quotes;
- * else 0. Thread-safe. Never allocates. */
+/* Returns 1 if both have the same name and the same parameters in the same order, whatever their white space and
+ * quotes; else 0. Thread-safe. Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_option_equals(const struct fastws_option *a,
                                                                           const struct fastws_option *b);
 
 /* Returns the bytes from the name to the last parameter, as they were received. Thread-safe. Never allocates. */
-FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) struct fastws_slice fastws_option_text(const struct fastws_option *option);
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) struct fastws_slice
+fastws_option_text(const struct fastws_option *option);
 
 /* Copies an option to memory of its own: fastws_option_text() bytes.
  *   out  points into dst then; may be option itself; written only on success

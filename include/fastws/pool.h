@@ -25,7 +25,7 @@ struct fastws_pool_config {
     size_t size;                               /* sizeof(struct fastws_pool_config) of the caller's header */
     size_t slab_len;                           /* bytes that a slab receives; 65536. 4096 to 1 GiB. A message that fits
                                                   one is never copied and never allocates */
-    unsigned slab_keep;                        /* free slabs that the pool keeps for reuse; 16. More go back to the allocator */
+    unsigned slab_keep;                        /* free slabs kept for reuse; 16. More go back to the allocator */
     const struct fastws_allocator *allocator;  /* for the pool and its connections; NULL: malloc() */
     const struct fastws_allocator *payload_allocator; /* for the blocks of messages that do not fit a slab, which begin
                                                   with the payload, and for what fastws_conn_take() copies; NULL: the

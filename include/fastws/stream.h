@@ -22,9 +22,10 @@
  * _write_prepared, _ping, _pong, _answer, _close), one after another; a second simultaneous reader gets
  * FASTWS_ERR_READER_BUSY. A reader never waits for a sender that waits for the peer, as long as there may be something
  * to read: the replies that it has to give are written by whoever is writing, or when the peer takes bytes again. Those
- * that it has not taken when a read call returns wait for the next read, send or _uncork. A message in pieces (_begin to
- * _finish) is written by one thread, while others send pings; their messages get FASTWS_ERR_STATE meanwhile. Raw frames
- * are for one thread alone. fastws_stream_reset() and fastws_stream_free() need every other call to have returned.
+ * that it has not taken when a read call returns wait for the next read, send or _uncork. A message in pieces (_begin
+ * to _finish) is written by one thread, while others send pings; their messages get FASTWS_ERR_STATE meanwhile. Raw
+ * frames are for one thread alone. fastws_stream_reset() and fastws_stream_free() need every other call to have
+ * returned.
  *
  * Fork. A child draws masking keys of its own, but must leave the streams of its parent alone. */
 #ifndef FASTWS_STREAM_H
@@ -185,8 +186,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_chunk(st
 /* Waits for the next message and begins to read it as a file: fastws_stream_read() until it returns 0. At most a slab
  * of it is in memory at a time, so it may be larger than memory where the limits allow that (limits.max_message and
  * max_frame are 0). What was not read of the message before is dropped. Control frames go to the hook.
- *   header   that of the first frame: opcode, RSV bits, FIN, and the length of this frame, which is that of the message
- *            if fin is 1. masked is 0: payload is read unmasked
+ *   header   that of the first frame: opcode, RSV bits as received, FIN, and the length of this frame, which is that of
+ *            the message if fin is 1. masked is 0: payload is read unmasked
  * Returns as fastws_stream_read_data(). */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_next_frame(struct fastws_stream *stream,
                                                                               struct fastws_header *header);
@@ -305,8 +306,9 @@ FASTWS_API FASTWS_NONNULL(1) int fastws_stream_uncork(struct fastws_stream *stre
  * until the peer ends it; a client waits for the server to do so (RFC 6455 7.1.1). Failed: either side does as a
  * server, so that a reset does not overtake the close frame (RFC 6455 7.1.7). Each of these waits lasts the close
  * timeout at most. The second is skipped where io has no wait, and where it would follow a shutdown that io does not
- * have. If another thread is reading, this one only sends the close frame: it is the other that meets the close, and
- * may call this function then. Invalidates views.
+ * have. A send of another thread takes the close frame along; one that is not done within the close timeout is broken
+ * off, and both calls return FASTWS_ERR_TIMEOUT. If another thread is reading, this one only sends the close frame: it
+ * is the other that meets the close, and may call this function then. Invalidates views.
  *   code, reason, len   as for fastws_conn_close(); without effect when a close frame was sent before
  * Returns 0 when the close handshake is complete (or another thread will complete it), or FASTWS_ERR_CLOSE_* for a code
  * or reason that may not be sent, the errors of a send, or the error that stopped the stream, such as
@@ -322,7 +324,8 @@ FASTWS_API FASTWS_NONNULL(1) int fastws_stream_close(struct fastws_stream *strea
  * sent.
  *
  * _read_header   waits for one frame header and parses it; checks only its form: fastws_header_check() is the caller's.
- *                Returns the header's length in bytes, or FASTWS_ERR_LEN_FORM, _LEN_MSB, _EOF, _UNEXPECTED_EOF, _IO
+ *                Returns the header's length in bytes, or FASTWS_ERR_LEN_FORM, _LEN_MSB (these fail the connection, as
+ *                they do in messages: the peer is told, and the stream has stopped), _EOF, _UNEXPECTED_EOF, _IO
  * _read_exactly  waits for len bytes as they came (masked). Returns 0, or FASTWS_ERR_EOF (at the first byte),
  *                FASTWS_ERR_UNEXPECTED_EOF, _IO
  * _write_header  sends one frame header. Returns 0, or the errors of fastws_header_write(), _TIMEOUT, _IO

@@ -15,8 +15,8 @@
  * same response however they are cut. Required headers that are missing are reported at the end of the head, in the
  * order Host, Upgrade, Connection, Sec-WebSocket-Version, Sec-WebSocket-Key.
  *
- * A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT itself, with 200, and
- * no key is involved. What follows in the tunnel is an open connection: start it with fastws_stream_open() or
+ * A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT itself, with 200,
+ * and no key is involved. What follows in the tunnel is an open connection: start it with fastws_stream_open() or
  * fastws_conn_init() as a server. Protocols and extensions of the CONNECT are those of fastws_http_next_token() and
  * fastws_option_next().
  *

@@ -70,8 +70,8 @@ FASTWS_API FASTWS_NODISCARD ptrdiff_t fastws_url_decode(void *dst, size_t cap, s
 
 /* Writes the address that a reference means, which stands in the Location header of a redirect. RFC 9110 10.2.2,
  * RFC 3986 5.2.
- *   dst, cap   room for the address, which gets no NUL: FASTWS_URL_RESOLVE_LEN(base, reference) bytes are always enough,
- *              and not where base or reference lie
+ *   dst, cap   room for the address, which gets no NUL: FASTWS_URL_RESOLVE_LEN(base, reference) bytes are always
+ *              enough, and not where base or reference lie
  *   base       where the redirect came from: ws or wss, no path of a socket
  *   reference  an address with scheme, "//host/path", "/path", "path", "?query", or empty. http counts as ws and https
  *              as wss, for servers know those

@@ -27,7 +27,8 @@ def start(wstest, folder, mode, spec):
     """Starts wstest. Returns the process and the file with its output."""
     folder.mkdir(parents=True)
     path = folder / "spec.json"
-    path.write_text(json.dumps({"outdir": str(folder), "cases": ["*"], "exclude-agent-cases": {}, **spec}), encoding="utf-8")
+    spec = {"outdir": str(folder), "cases": ["*"], "exclude-agent-cases": {}, **spec}
+    path.write_text(json.dumps(spec), encoding="utf-8")
     log = folder / "wstest.log"
     with open(log, "w", encoding="utf-8") as output:
         command = [wstest, "--mode", mode, "--spec", path, "--webport", "0"]

@@ -17,7 +17,8 @@
 /* ---- Options and report ---- */
 
 void fastws_dial_options_init(struct fastws_dial_options *options) {
-    *options = (struct fastws_dial_options){.size = sizeof *options, .timeout_ms = 10000, .redirects_max = 10, .cancel_fd = -1};
+    *options = (struct fastws_dial_options){
+        .size = sizeof *options, .timeout_ms = 10000, .redirects_max = 10, .cancel_fd = -1};
 }
 
 static pthread_once_t default_conn_once = PTHREAD_ONCE_INIT;
@@ -169,7 +170,8 @@ static int open_bottom(struct fws_dialing *dialing, const struct fastws_url *to,
         return fws_dialing_fail(dialing, FASTWS_ERR_DIAL_CONNECT, "path of the socket is too long");
     if (!is_path) memcpy(host, to->host.ptr, to->host.len);
     host[len] = '\0';
-    if (options->connect != NULL) return options->connect(options->context, host, to->port, dialing->limit.until_ms, io);
+    uint64_t until_ms = dialing->limit.until_ms;
+    if (options->connect != NULL) return options->connect(options->context, host, to->port, until_ms, io);
     TRY(is_path ? fws_connect_unix(dialing, host, &fd) : fws_connect_tcp(dialing, host, to->port, &fd));
     fastws_io_from_fd(io, fd);
     return 0;

@@ -74,6 +74,10 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_stream_claim_reader(struct fastws_stream *s
 FWS_PRIVATE FASTWS_NODISCARD int fws_stream_claim_writer(struct fastws_stream *stream, uint64_t until_ms);
 FWS_PRIVATE void fws_stream_release_writer(struct fastws_stream *stream);
 
+/* Ends all writing with an error, which is returned: part of a frame may be out, and nothing can follow it. A thread
+ * that is writing gets the error too, when it looks at the stream again. */
+FWS_PRIVATE int fws_stream_break_output(struct fastws_stream *stream, int error);
+
 /* Writes some of the pieces, for the writer. The peer has until until_ms, and at most the ping or close timeout, to
  * take a first byte; 0: now or not at all. Returns how many bytes were taken, 0 if none could be now, or what
  * write_error is from then on. */
@@ -102,7 +106,7 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_stream_next(struct fastws_stream *stream, s
  * event. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_stream_next_data(struct fastws_stream *stream, struct fastws_event *event);
 
-/* Sends the close frame, unless one was sent or the connection failed. */
+/* Sends the close frame within the close timeout, unless one was sent or the connection failed. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_stream_send_close(struct fastws_stream *stream, uint16_t code, const char *reason,
                                                        size_t len);
 

@@ -6,15 +6,21 @@
 #include "io.h"
 #include "stream.h"
 
+/* The close frame is queued first: the peer has no longer than the close timeout from then on, whoever is writing, and
+ * a thread in the middle of a send takes the frame along. A send that lasts longer is broken off. */
 int fws_stream_send_close(struct fastws_stream *stream, uint16_t code, const char *reason, size_t len) {
     if (fastws_conn_close_sent(stream->conn) != 0) return 0;
     if (fastws_conn_get_state(stream->conn) == FASTWS_CONN_FAILED) return 0;
-    TRY(fws_stream_claim_writer(stream, UINT64_MAX));
-    int error = stream->raw_left > 0 ? FASTWS_ERR_STATE : fastws_conn_close(stream->conn, code, reason, len);
+    if (stream->write_error != 0) return stream->write_error;
+    if (stream->raw_left > 0) return FASTWS_ERR_STATE;
+    TRY(fastws_conn_close(stream->conn, code, reason, len));
     uint64_t until_ms = fws_deadline_ms(fws_clock_ms(), stream->config->close_timeout_ms);
-    if (error == 0) error = fws_stream_drain(stream, until_ms);
+    int error = fws_stream_claim_writer(stream, until_ms);
+    if (error == FASTWS_ERR_TIMEOUT) return fws_stream_break_output(stream, error);
+    if (error < 0) return error;
+    error = fws_stream_drain(stream, until_ms);
     fws_stream_release_writer(stream);
-    return error == FASTWS_ERR_CLOSED ? 0 : error; /* closed by another thread meanwhile */
+    return error;
 }
 
 /* Reads and drops messages until the close event or an error. */

@@ -4,6 +4,7 @@
 #include <fastws/error.h>
 #include <fastws/header.h>
 
+#include "../conn.h"
 #include "io.h"
 #include "stream.h"
 
@@ -35,6 +36,14 @@ static int take(struct fastws_stream *stream, void *dst, size_t len, int end_err
     return 0;
 }
 
+/* Fails the connection: where the next frame begins is not known any more. */
+static int fail(struct fastws_stream *stream, int error) {
+    struct fastws_event event;
+    fws_conn_fail(stream->conn, &event, error);
+    fws_stream_flush_last(stream);
+    return error;
+}
+
 /* Takes byte after byte: how many a header has is known to its parser alone. */
 static int take_header(struct fastws_stream *stream, struct fastws_header *header) {
     uint8_t bytes[FASTWS_HEADER_MAX];
@@ -45,7 +54,7 @@ static int take_header(struct fastws_stream *stream, struct fastws_header *heade
         len++;
         result = fastws_header_parse(header, bytes, len);
     } while (result == FASTWS_NEED_MORE);
-    return result;
+    return result < 0 ? fail(stream, result) : result;
 }
 
 int fastws_stream_read_header(struct fastws_stream *stream, struct fastws_header *header) {
@@ -89,6 +98,7 @@ static int put_raw(struct fastws_stream *stream, struct fastws_iovec iov[2], uin
     if (fastws_conn_close_sent(stream->conn) != 0) return FASTWS_ERR_CLOSED;
     if (fastws_conn_is_message_open(stream->conn)) return FASTWS_ERR_STATE;
     if (stream->raw_left == 0) TRY(fws_stream_drain(stream, UINT64_MAX));
+    if (fastws_conn_close_sent(stream->conn) != 0) return FASTWS_ERR_CLOSED; /* queued by another thread meanwhile */
     stream->raw_left = raw_left;
     TRY(put(stream, iov));
     return raw_left == 0 ? fws_stream_drain(stream, UINT64_MAX) : 0;

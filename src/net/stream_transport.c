@@ -51,8 +51,8 @@ void fws_stream_release_writer(struct fastws_stream *stream) {
 
 /* ---- Out ---- */
 
-/* Part of a frame may be out: nothing can follow it. What callers lent to the connection is never listed again. */
-static int break_output(struct fastws_stream *stream, int error) {
+/* What callers lent to the connection is never listed again. */
+int fws_stream_break_output(struct fastws_stream *stream, int error) {
     stream->write_error = error;
     return error;
 }
@@ -65,13 +65,13 @@ static int wait_writable(struct fastws_stream *stream, uint64_t start_ms, uint64
     uint32_t patience_ms = is_closing ? stream->config->close_timeout_ms : stream->config->ping_timeout_ms;
     uint64_t deadline_ms = fws_deadline_ms(start_ms, patience_ms);
     if (until_ms < deadline_ms) deadline_ms = until_ms;
-    if (now_ms >= deadline_ms) return break_output(stream, FASTWS_ERR_TIMEOUT);
+    if (now_ms >= deadline_ms) return fws_stream_break_output(stream, FASTWS_ERR_TIMEOUT);
 
     uint64_t recheck_ms = fws_deadline_ms(now_ms, stream->recheck_ms);
     fws_stream_leave(stream);
     int ready = fws_io_wait(&stream->io, FASTWS_IO_WRITABLE, recheck_ms < deadline_ms ? recheck_ms : deadline_ms);
     fws_stream_enter(stream);
-    return ready < 0 ? break_output(stream, FASTWS_ERR_IO) : 0;
+    return ready < 0 ? fws_stream_break_output(stream, FASTWS_ERR_IO) : 0;
 }
 
 static size_t sum_len(const struct fastws_iovec *iov, int count) {
@@ -87,8 +87,9 @@ ptrdiff_t fws_stream_write_some(struct fastws_stream *stream, const struct fastw
         fws_stream_leave(stream);
         ptrdiff_t n = stream->io.writev(stream->io.ctx, iov, count);
         fws_stream_enter(stream);
+        if (stream->write_error != 0) return stream->write_error; /* another thread has closed, and will not wait */
         if (n > 0 && (size_t)n <= sum_len(iov, count)) return n;
-        if (n != FASTWS_IO_AGAIN || stream->io.wait == NULL) return break_output(stream, FASTWS_ERR_IO);
+        if (n != FASTWS_IO_AGAIN || stream->io.wait == NULL) return fws_stream_break_output(stream, FASTWS_ERR_IO);
         if (until_ms == 0) return 0;
         TRY(wait_writable(stream, start_ms, until_ms));
     }
@@ -99,11 +100,11 @@ int fws_stream_drain(struct fastws_stream *stream, uint64_t until_ms) {
         struct fastws_iovec iov[FWS_IO_PIECES];
         int count = fastws_conn_pending(stream->conn, iov, FWS_IO_PIECES);
         if (count == 0) return 0;
-        if (count < 0) return break_output(stream, count);
+        if (count < 0) return fws_stream_break_output(stream, count);
         ptrdiff_t n = fws_stream_write_some(stream, iov, count, until_ms);
         if (n <= 0) return (int)n;
         int error = fastws_conn_sent(stream->conn, (size_t)n);
-        if (error < 0) return break_output(stream, error);
+        if (error < 0) return fws_stream_break_output(stream, error);
     }
 }
 

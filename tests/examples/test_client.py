@@ -116,8 +116,12 @@ def test_keeps_what_comes_with_the_response(client, answer):
     "make",
     [
         pytest.param(lambda accept: SWITCH + b"x" + accept[1:] + b"\r\n\r\n", id="accept"),
-        pytest.param(lambda accept: SWITCH.replace(b"Upgrade: websocket\r\n", b"") + accept + b"\r\n\r\n", id="no upgrade"),
-        pytest.param(lambda accept: SWITCH.replace(b"Upgrade: websocket", b"Upgrade: h2c") + accept + b"\r\n\r\n", id="h2c"),
+        pytest.param(
+            lambda accept: SWITCH.replace(b"Upgrade: websocket\r\n", b"") + accept + b"\r\n\r\n", id="no upgrade"
+        ),
+        pytest.param(
+            lambda accept: SWITCH.replace(b"Upgrade: websocket", b"Upgrade: h2c") + accept + b"\r\n\r\n", id="h2c"
+        ),
         pytest.param(lambda accept: SWITCH + accept + b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n", id="protocol"),
         pytest.param(lambda accept: SWITCH + accept + b"\r\nSec-WebSocket-Extensions: x\r\n\r\n", id="extension"),
         pytest.param(lambda accept: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", id="200"),

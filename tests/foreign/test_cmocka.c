@@ -95,7 +95,8 @@ int main(void) {
         printf("what holds was refused\n");
         return 1;
     }
-    if (cmocka_run_group_tests(passing, refuse, NULL) == 0 || cmocka_run_group_tests(passing, give_state, refuse) == 0) {
+    if (cmocka_run_group_tests(passing, refuse, NULL) == 0 ||
+        cmocka_run_group_tests(passing, give_state, refuse) == 0) {
         printf("a refusal of setup or teardown was lost\n");
         return 1;
     }

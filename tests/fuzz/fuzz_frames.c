@@ -367,7 +367,8 @@ static void free_joined(struct joined *joined) {
     free(joined->open.ptr);
 }
 
-/* Byte by byte; what is longer than a small slab in some thousand pieces: most of all time went into its single bytes. */
+/* Byte by byte; what is longer than a small slab in some thousand pieces: most of all time went into its single
+ * bytes. */
 static size_t smallest_step(const struct bytes *stream) { return stream->len / 6000 + 1; }
 
 static void compare_deliveries(const struct options *options, const struct bytes *stream) {

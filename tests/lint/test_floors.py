@@ -229,7 +229,8 @@ HOUSE = {
     "include/fastws/conn.h": "#include <fastws/event.h>",
     "include/fastws/stream.h": "#include <fastws/conn.h>",
     "src/platform.h": "#include <string.h>\n#if defined(__x86_64__)\n#endif",
-    "src/mask.c": '#include <fastws/mask.h>\n#include "../simd/kernels.h"\nstatic const int a[] = {1};\nstatic int f(void) {\n}',
+    "src/mask.c": '#include <fastws/mask.h>\n#include "../simd/kernels.h"\n'
+    "static const int a[] = {1};\nstatic int f(void) {\n}",
     "src/conn.c": "#include <fastws/conn.h>",
     "src/net/stream.c": "#include <fastws/stream.h>\n#include <poll.h>\nstatic int mutex;",
     "simd/kernels.h": '#include <fastws/event.h>\n#include "../src/platform.h"',

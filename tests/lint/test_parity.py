@@ -121,7 +121,8 @@ static void forgotten(void **state) {
 /* cmocka_unit_test(commented_out) */
 int main(void) { cmocka_unit_test(masks), cmocka_unit_test(not_there); }
 """,
-    "tests/python/test_mask.py": "def test_masks(): pass\ndef other(): pass\nclass TestMask:\n    def test_it(self): pass\n",
+    "tests/python/test_mask.py": "def test_masks(): pass\ndef other(): pass\n"
+    "class TestMask:\n    def test_it(self): pass\n",
 }
 SOUND = "| `Cipher` | `fastws_mask` | `fastws.mask` | `test_mask.c:masks`, `test_mask.py::test_masks` |"
 

@@ -154,7 +154,19 @@ def unfinished(tree):
                 yield f"{path}:{number}: left for later without an issue: {line.strip()}"
 
 
+NOT_YET_WRAPPED = ("python/", "tests/python/")
+
+
+def columns(tree):
+    """No line is wider than a screen: 120 columns of C, C++ and Python."""
+    for path, text in checkout.select(tree, r".*\.(?:c|h|cpp|py)").items():
+        for number, line in enumerate(text.split("\n"), 1):
+            if len(line) > 120 and not path.startswith(NOT_YET_WRAPPED):
+                yield f"{path}:{number}: {len(line)} columns"
+
+
 LINTS = (
+    columns,
     licence_lines,
     first_sentences,
     header_guards,
@@ -230,6 +242,7 @@ def changed(path, old, new):
         (unused_errors, changed("src/which.c", ", FASTWS_ERR_TWO", "")),
         (machine_paths, {"README.md": "see /ho" + "me/somebody/x\n"}),
         (machine_paths, {"scripts/run": "cd /tmp/bui" + "ld-mine\n"}),
+        (columns, {"src/a.c": "x" * 121 + "\n"}),
         (white_space, {"README.md": "text \n"}),
         (white_space, {"README.md": "text"}),
         (white_space, {"src/a.c": "\tint a;\n"}),

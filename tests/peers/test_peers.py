@@ -123,7 +123,8 @@ def test_a_worker_that_does_not_start_is_skipped_with_its_reason(worker):
 
 
 def test_a_run_prints_tables_and_writes_json(tmp_path, worker):
-    arguments = ["--data", tmp_path / "data", "--worker", "made up=" + shlex.join(worker), "--json", tmp_path / "out.json"]
+    made_up = "made up=" + shlex.join(worker)
+    arguments = ["--data", tmp_path / "data", "--worker", made_up, "--json", tmp_path / "out.json"]
     arguments += ["--skipped", "wslay: not here", "--rounds", "4", "--filter", "^mask/7$"]
     command = [sys.executable, PEERS / "run.py", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -29,6 +29,7 @@ struct stream {
     int is_dry;                   /* the last read found nothing: the next one waits first */
     int is_eof;                   /* the byte stream has ended */
     int is_broken;                /* a write failed: nothing can be sent any more */
+    int is_abandoned;             /* a Writer went, and left a message behind that the next send is to drop */
     int is_close_wanted;          /* close() was called while another thread was reading: that one closes */
 };
 
@@ -36,6 +37,10 @@ struct stream {
 
 /* Takes the send lock. ConcurrencyError if this thread has it: io called back. */
 int stream_lock(struct stream *self);
+void stream_unlock(struct stream *self);
+
+/* Drops what a Writer that goes has not sent: now, or before the next send where the connection is in use. */
+void stream_abandon(struct stream *self);
 
 /* Sends what is queued, and gives the lock back in the same breath, so that no reply that was queued meanwhile stays:
  * unless a raw frame is half written, which takes them along when it is complete.

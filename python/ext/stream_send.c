@@ -15,7 +15,7 @@
 #define BORROW_MIN 65536
 #define PIECES 16
 
-static void unlock(struct stream *self) {
+void stream_unlock(struct stream *self) {
     self->sender = 0;
     PyThread_release_lock(self->send_lock);
 }
@@ -34,9 +34,21 @@ int stream_lock(struct stream *self) {
         if (status == PY_LOCK_INTR && PyErr_CheckSignals() < 0) return -1;
     }
     self->sender = thread;
-    if (hooks_wait(&self->protocol.hooks) == 0) return 0;
-    unlock(self);
-    return -1;
+    if (hooks_wait(&self->protocol.hooks) < 0) {
+        stream_unlock(self);
+        return -1;
+    }
+    if (self->is_abandoned) fastws_conn_abandon(self->protocol.conn);
+    self->is_abandoned = 0;
+    return 0;
+}
+
+void stream_abandon(struct stream *self) {
+    if (self->sender || self->protocol.hooks.caller) {
+        self->is_abandoned = 1;
+    } else {
+        fastws_conn_abandon(self->protocol.conn);
+    }
 }
 
 static uint64_t idle_limit_ms(const struct stream *self) {
@@ -140,7 +152,7 @@ int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload) {
         protocol_drop(&self->protocol);
         result = -1;
     }
-    unlock(self);
+    stream_unlock(self);
     return result;
 }
 
@@ -168,7 +180,7 @@ static int begin(struct stream *self) {
     if (stream_lock(self) < 0) return -1;
     protocol_touch(&self->protocol);
     if (!self->is_broken) return 0;
-    unlock(self);
+    stream_unlock(self);
     return fail_broken(self);
 }
 
@@ -181,7 +193,7 @@ static int check_between_frames(const struct stream *self) {
 int stream_begin_send(struct stream *self) {
     if (begin(self) < 0) return -1;
     if (check_between_frames(self) == 0) return 0;
-    unlock(self);
+    stream_unlock(self);
     return -1;
 }
 
@@ -190,7 +202,7 @@ static int put_out(struct stream *self, const Py_buffer *payload) {
     struct fastws_conn *conn = self->protocol.conn;
     int is_kept = self->corks && !self->is_broken && fastws_conn_is_writable(conn) && !fastws_conn_close_sent(conn);
     if (!is_kept || fastws_conn_own(conn) < 0) return stream_flush_and_unlock(self, payload);
-    unlock(self);
+    stream_unlock(self);
     return 0;
 }
 
@@ -288,7 +300,7 @@ int stream_send_raw_frame(struct stream *self, const struct fastws_header *heade
     if (payload) pieces[1] = (struct iovec){payload->buf, (size_t)payload->len};
     if (stream_begin_send(self) < 0) return -1;
     if (check_may_send_raw(self) == 0) return write_raw(self, pieces, payload ? 0 : header->length);
-    unlock(self);
+    stream_unlock(self);
     return -1;
 }
 
@@ -297,6 +309,6 @@ int stream_send_raw(struct stream *self, const Py_buffer *bytes) {
     if (begin(self) < 0) return -1;
     uint64_t left = self->raw_left, len = (uint64_t)bytes->len;
     if (check_may_send_raw(self) == 0) return write_raw(self, pieces, len < left ? left - len : 0);
-    unlock(self);
+    stream_unlock(self);
     return -1;
 }

@@ -39,6 +39,9 @@ struct stream {
 int stream_lock(struct stream *self);
 void stream_unlock(struct stream *self);
 
+/* Waits a while for a thread that is sending, not past until_ms. Returns 0, or -1 with an exception. */
+int stream_wait_sender(struct stream *self, uint64_t until_ms);
+
 /* Drops what a Writer that goes has not sent: now, or before the next send where the connection is in use. */
 void stream_abandon(struct stream *self);
 
@@ -47,9 +50,17 @@ void stream_abandon(struct stream *self);
  *   payload   what the last send may borrow from, or NULL */
 int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload);
 
-/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Failures of the byte stream are left for the
- * next send to report; reading goes on. */
+/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Over a socket, what it takes
+ * at once; the rest goes when there is room, while a read waits, or with the next send. Failures of the byte stream are
+ * left for the next send to report; reading goes on. */
 int stream_flush_replies(struct stream *self);
+
+/* The same for a close frame: waits until it is out, but no longer than close_timeout allows.
+ *   until_ms   nor than to that time, over a socket; UINT64_MAX: never */
+int stream_flush_last(struct stream *self, uint64_t until_ms);
+
+/* Says whether something is queued that this thread may send. */
+int stream_has_replies(const struct stream *self);
 
 /* Sends one message. opcode may be NULL. */
 int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode);

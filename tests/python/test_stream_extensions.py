@@ -267,3 +267,18 @@ def test_a_writer_that_goes_during_a_send_leaves_nothing_behind(Scripted, in_thr
     pinged()
     stream.send(b"kept")
     assert stream.io.written == [b"\x89\x00", b"\x82\x04kept"]
+
+
+def test_an_extension_without_memory_does_not_blame_the_peer(Scripted, masked_frame):
+    def fail(header):
+        raise MemoryError
+
+    stream = Stream(Scripted(masked_frame(1, b"a")), extensions=[fail])
+    with pytest.raises(MemoryError):
+        stream.send("x")
+    assert stream.state == "OPEN"
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        stream.recv()
+    assert isinstance(info.value.__cause__, MemoryError)
+    assert info.value.sent.code == 1011
+    assert stream.io.written[-1][2:4] == b"\x03\xf3"

@@ -224,6 +224,14 @@ static PyObject *reader_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
+static PyObject *reader_enter(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return reader_check_open((struct reader *)object) < 0 ? NULL : Py_NewRef(object);
+}
+
+static PyObject *reader_exit(PyObject *object, PyObject *const *Py_UNUSED(args), Py_ssize_t count) {
+    return arg_count("__exit__", count, 3, 3) < 0 ? NULL : reader_close(object, NULL);
+}
+
 static PyObject *reader_flush(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) { Py_RETURN_NONE; }
 
 static PyObject *get_closed(PyObject *object, void *Py_UNUSED(closure)) {
@@ -293,6 +301,8 @@ static PyMethodDef reader_methods[] = {
      "What wraps a reader, such as io.BufferedReader, closes it when it goes: take a new Reader for each message,\n"
      "reset() it, or detach() the wrapper."},
     {"flush", reader_flush, METH_NOARGS, "flush($self, /)\n--\n\nDoes nothing: for what wraps a reader."},
+    {"__enter__", reader_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))reader_exit, METH_FASTCALL, NULL},
     FILE_READABLE,
     {NULL, NULL, 0, NULL},
 };

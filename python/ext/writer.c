@@ -61,12 +61,16 @@ static void writer_dealloc(PyObject *object) {
 
 /* ---- Writing ---- */
 
-static PyObject *writer_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    struct writer *self = (struct writer *)object;
-    PyObject *data;
+static int check_open(const struct writer *self) {
+    if (!self->is_closed) return 0;
+    PyErr_SetString(PyExc_ValueError, "writer is closed");
+    return -1;
+}
+
+/* Writes what a method was given. Returns what it returns. */
+static PyObject *write_data(struct writer *self, PyObject *data) {
     Py_buffer view;
-    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
-    if (arg_payload(data, "data", &view) < 0) return NULL;
+    if (check_open(self) < 0 || arg_payload(data, "data", &view) < 0) return NULL;
     int result = writer_write_piece(self, &view);
     /* As files count: characters of text, bytes of anything else. */
     Py_ssize_t written = PyUnicode_Check(data) ? PyUnicode_GET_LENGTH(data) : view.len;
@@ -74,12 +78,34 @@ static PyObject *writer_write(PyObject *object, PyObject *const *args, Py_ssize_
     return result < 0 ? NULL : PyLong_FromSsize_t(written);
 }
 
+static PyObject *writer_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
+    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
+    return write_data((struct writer *)object, data);
+}
+
+static PyObject *writer_writelines(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    struct writer *self = (struct writer *)object;
+    PyObject *lines, *line;
+    if (arg_one("writelines", args, count, kwnames, "lines", 1, &lines) < 0 || check_open(self) < 0) return NULL;
+    PyObject *iterator = PyObject_GetIter(lines);
+    if (!iterator) return NULL;
+    while ((line = PyIter_Next(iterator))) {
+        PyObject *written = write_data(self, line);
+        Py_DECREF(line);
+        if (!written) break;
+        Py_DECREF(written);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
 static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct writer *self = (struct writer *)object;
     struct state *state = self->stream->state;
     PyObject *file;
     struct source source = {0};
-    if (arg_one("read_from", args, count, kwnames, "source", 1, &file) < 0) return NULL;
+    if (arg_one("read_from", args, count, kwnames, "source", 1, &file) < 0 || check_open(self) < 0) return NULL;
     if (source_open(&source, state, file) < 0) return NULL;
     uint64_t total = 0;
     Py_ssize_t len = -1;
@@ -104,17 +130,33 @@ static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ss
 
 static PyObject *writer_flush_fragment(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct writer *self = (struct writer *)object;
+    if (check_open(self) < 0) return NULL;
     if (!writer_is_begun(self)) Py_RETURN_NONE;
     return writer_send(self, WRITER_FLUSH_FRAGMENT, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *writer_flush(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct writer *self = (struct writer *)object;
+    if (check_open(self) < 0) return NULL;
     if (!writer_is_begun(self)) Py_RETURN_NONE;
     if (self->opcode == FASTWS_OPCODE_TEXT && fastws_utf8_finish(&self->utf8) < 0) {
         return error_raise_value(FASTWS_ERR_UTF8);
     }
     return writer_send(self, WRITER_FINISH, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Closed also if the message cannot be ended: what is left of it is dropped. */
+static PyObject *writer_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct writer *self = (struct writer *)object;
+    if (self->is_closed) Py_RETURN_NONE;
+    PyObject *result = writer_flush(object, NULL);
+    self->is_closed = 1;
+    if (result) return result;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (writer_tear(self) < 0) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return NULL;
 }
 
 static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -133,6 +175,7 @@ static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_
         Py_XDECREF(set_bits);
         return NULL;
     }
+    self->is_closed = 0;
     self->opcode = number;
     if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
     if (set_bits) Py_XSETREF(self->set_bits, set_bits);
@@ -153,11 +196,16 @@ static PyObject *writer_enter(PyObject *self, PyObject *Py_UNUSED(ignored)) { re
 
 static PyObject *writer_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     if (arg_count("__exit__", count, 3, 3) < 0) return NULL;
+    if (((struct writer *)object)->is_closed) Py_RETURN_NONE;
     if (args[0] == Py_None) return writer_flush(object, NULL);
     return none_if(writer_tear((struct writer *)object));
 }
 
 /* ---- Attributes ---- */
+
+static PyObject *get_closed(PyObject *object, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(((struct writer *)object)->is_closed);
+}
 
 static PyObject *get_opcode(PyObject *object, void *Py_UNUSED(closure)) {
     struct writer *self = (struct writer *)object;
@@ -197,6 +245,7 @@ static int set_buffer_size(PyObject *object, PyObject *value, void *Py_UNUSED(cl
 }
 
 static PyGetSetDef writer_getset[] = {
+    {"closed", get_closed, NULL, "True once close() was called.", NULL},
     {"opcode", get_opcode, NULL, "The OpCode of the next message.", NULL},
     {"buffered", get_buffered, NULL, "Bytes written that are not in a fragment yet.", NULL},
     {"available", get_available, NULL, "Bytes that the next fragment has room for; None if it grows.", NULL},
@@ -223,7 +272,9 @@ static PyMethodDef writer_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
      "    RuntimeError: another message was begun and is not finished.\n"
-     "    ValueError: the message is text and would not be UTF-8; nothing of data was added."},
+     "    ValueError: the message is text and would not be UTF-8, or the writer is closed; nothing of data was added."},
+    {"writelines", (PyCFunction)(void (*)(void))writer_writelines, METH_FASTCALL | METH_KEYWORDS,
+     "writelines($self, /, lines)\n--\n\nWrites each of them with write(), and nothing between."},
     {"read_from", (PyCFunction)(void (*)(void))writer_read_from, METH_FASTCALL | METH_KEYWORDS,
      "read_from($self, /, source)\n--\n\n"
      "Writes all that a file or socket has, until its end; flush() is left to the caller. Returns the bytes written."},
@@ -236,9 +287,14 @@ static PyMethodDef writer_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
      "    ValueError: the message is text and ends inside a character; it stays open."},
+    {"close", writer_close, METH_NOARGS,
+     "close($self, /)\n--\n\n"
+     "Ends the message as flush() does. Then writes raise ValueError until reset(). The stream stays open.\n\n"
+     "What wraps a writer, such as io.BufferedWriter, closes it when it goes: take a new Writer for each message,\n"
+     "reset() it, or detach() the wrapper."},
     {"reset", (PyCFunction)(void (*)(void))writer_reset, METH_FASTCALL | METH_KEYWORDS,
      "reset($self, /, opcode=None, stream=None, *, extensions=...)\n--\n\n"
-     "Forgets what was written and has not been sent, and every error.\n\n"
+     "Forgets what was written and has not been sent, and every error; opens the writer again after close().\n\n"
      "Args:\n"
      "    opcode: OpCode.TEXT or OpCode.BINARY for the messages from now on; None keeps it.\n"
      "    stream: a Stream to write to from now on; None keeps it.\n"

@@ -16,6 +16,7 @@ struct writer {
     int opcode;
     unsigned resets; /* of the stream, when the message was begun */
     int is_torn;  /* a part of the message was sent and the rest dropped: it can neither go on nor end */
+    int is_closed; /* close() was called: nothing is written until reset() */
     int is_begun; /* something was written, if only nothing: a flush ends a message */
 };
 

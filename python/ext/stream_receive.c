@@ -189,11 +189,13 @@ static int check_time(struct stream *self, uint64_t until_ms) {
     return -1;
 }
 
-/* Sends what an event was answered with. A peer that lets replies pile up takes none: it is not waited for. */
+/* Sends what an event was answered with, and sees to it that a close frame is out. A peer that lets replies pile up takes
+ * none: it is not waited for. */
 static int flush_behind(struct stream *self, const struct fastws_event *event, uint64_t until_ms) {
     int is_end = event->kind == FASTWS_EVENT_CLOSE || event->kind == FASTWS_EVENT_ERROR;
-    int is_waited_for = is_end && self->protocol.error != FASTWS_ERR_CONTROL_FLOOD;
-    return is_waited_for ? stream_flush_last(self, until_ms) : stream_flush_replies(self);
+    int is_last = is_end && fastws_conn_close_sent(self->protocol.conn);
+    if (is_last && self->protocol.error != FASTWS_ERR_CONTROL_FLOOD) return stream_flush_last(self, until_ms);
+    return stream_flush_replies(self);
 }
 
 int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms) {

@@ -117,3 +117,16 @@ def test_replies_leave_while_a_read_waits_for_bytes(sockets, in_thread, masked_f
     assert got == (b"\x8a\x14" + b"p" * 20) * pings
     theirs.sendall(masked_frame(1, b"done"))
     assert received() == "done"
+
+
+def test_a_close_frame_that_the_caller_answers_does_not_wait_for_pongs(sockets, masked_frame):
+    ours, theirs = sockets
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    stream = Stream(ours, auto_close=False, ping_timeout=None, close_timeout=0.2)
+    theirs.sendall(masked_frame(9, b"p" * 20) * 1500 + masked_frame(8, b"\x03\xe8"))
+    started = time.monotonic()
+    with pytest.raises(fastws.ConnectionClosedOK):
+        stream.recv()
+    assert stream.queued > 0
+    stream.close()
+    assert time.monotonic() - started < 5

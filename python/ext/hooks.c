@@ -48,11 +48,13 @@ static int ask_all(struct hooks *hooks, PyObject *functions, struct fastws_heade
     Py_INCREF(functions);
     hooks->caller = PyThread_get_thread_ident();
     PyThread_acquire_lock(hooks->lock, 1);
-    int result = 0;
+    int result = 0, error = 0;
     for (Py_ssize_t i = 0; result == 0 && i < PyTuple_GET_SIZE(functions); i++) {
         result = ask(hooks, PyTuple_GET_ITEM(functions, i), header);
     }
     if (result < 0) {
+        /* Not the peer's fault: it is told 1011. */
+        error = PyErr_ExceptionMatches(PyExc_MemoryError) ? FASTWS_ERR_NOMEM : FASTWS_ERR_EXTENSION;
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         PyErr_NormalizeException(&type, &value, &traceback);
@@ -64,7 +66,7 @@ static int ask_all(struct hooks *hooks, PyObject *functions, struct fastws_heade
     hooks->caller = 0;
     PyThread_release_lock(hooks->lock);
     Py_DECREF(functions);
-    return result < 0 ? FASTWS_ERR_EXTENSION : 0;
+    return error;
 }
 
 static int receive(void *context, struct fastws_header *header) {

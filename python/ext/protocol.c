@@ -100,12 +100,16 @@ int protocol_plan_take(struct protocol_plan *plan, struct protocol *protocol, st
     if (!protocol->conn) fastws_conn_config_init(&plan->config, FASTWS_ROLE_SERVER);
     plan->others = config_take(kwargs, type, &plan->config);
     if (!plan->others) return -1;
-    PyObject *extensions = PyDict_GetItemString(plan->others, "extensions");
-    if (!extensions) return 0;
-    Py_INCREF(extensions);
-    int result = PyDict_DelItemString(plan->others, "extensions");
-    if (result == 0) result = plan_extensions(plan, protocol, state, extensions);
-    Py_DECREF(extensions);
+    PyObject *name = PyUnicode_InternFromString("extensions");
+    PyObject *extensions = name ? PyDict_GetItemWithError(plan->others, name) : NULL;
+    int result = PyErr_Occurred() ? -1 : 0;
+    if (extensions) {
+        Py_INCREF(extensions);
+        result = PyDict_DelItem(plan->others, name);
+        if (result == 0) result = plan_extensions(plan, protocol, state, extensions);
+        Py_DECREF(extensions);
+    }
+    Py_XDECREF(name);
     return result;
 }
 

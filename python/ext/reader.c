@@ -90,17 +90,11 @@ static void reader_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
-static int check_open(const struct reader *self) {
-    if (!self->is_closed) return 0;
-    PyErr_SetString(PyExc_ValueError, "reader is closed");
-    return -1;
-}
-
 /* Finds the message to read. Returns 1, 0 if the one of next_frame() has been read to its end, or -1 with an
  * exception. */
 static int need_message(struct reader *self) {
     struct fastws_event event;
-    if (check_open(self) < 0) return -1;
+    if (reader_check_open(self) < 0) return -1;
     if (self->is_open) return 1;
     if (self->is_framed && !self->is_lost) return 0;
     return reader_begin(self, &event) < 0 ? -1 : 1;
@@ -109,7 +103,7 @@ static int need_message(struct reader *self) {
 static PyObject *reader_next_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
     struct fastws_event event;
-    if (check_open(self) < 0 || reader_begin(self, &event) < 0) return NULL;
+    if (reader_begin(self, &event) < 0) return NULL;
     self->is_framed = 1;
     return reader_frame_header(self, &event);
 }
@@ -133,6 +127,9 @@ static PyObject *read_message(struct reader *self) {
         if (event.kind == FASTWS_EVENT_CLOSE) {
             return protocol_closed_raise(&self->stream->protocol, self->stream->state);
         }
+        if (event.kind != FASTWS_EVENT_MESSAGE && reader_check_open(self) < 0) return NULL;
+        /* What a callback has begun is dropped, as next_frame() does. */
+        if (self->is_open) reader_leave(self);
     } while (event.kind != FASTWS_EVENT_MESSAGE);
     self->opcode = event.opcode;
     return payload_bytes(self->stream->protocol.conn, &event);
@@ -143,7 +140,7 @@ static PyObject *read_rest(struct reader *self) {
     PyObject *bytes = NULL;
     Py_ssize_t filled = 0;
     int found;
-    while ((found = reader_need_bytes(self)) > 0) {
+    while ((found = reader_need_bytes(self)) == READER_BYTES) {
         Py_ssize_t len = (Py_ssize_t)self->len;
         Py_ssize_t cap = bytes ? PyBytes_GET_SIZE(bytes) : 0;
         if (!bytes) {
@@ -156,11 +153,8 @@ static PyObject *read_rest(struct reader *self) {
         filled += len;
         reader_step(self, (size_t)len);
     }
-    if (found < 0) {
-        Py_XDECREF(bytes);
-        return NULL;
-    }
-    if (!self->is_in_callback) reader_leave(self);
+    if (found != READER_END) Py_CLEAR(bytes);
+    if (found < 0) return NULL;
     if (!bytes) return PyBytes_FromStringAndSize(NULL, 0);
     if (filled != PyBytes_GET_SIZE(bytes) && _PyBytes_Resize(&bytes, filled) < 0) return NULL;
     return bytes;
@@ -169,19 +163,18 @@ static PyObject *read_rest(struct reader *self) {
 static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct reader *self = (struct reader *)object;
     Py_ssize_t len;
-    if (file_arg_read("read", args, count, kwnames, &len) < 0 || check_open(self) < 0) return NULL;
+    if (file_arg_read("read", args, count, kwnames, &len) < 0 || reader_check_open(self) < 0) return NULL;
     if (len == 0) return PyBytes_FromStringAndSize(NULL, 0);
     if (len < 0 && !self->is_open && !self->is_framed && !self->on_continuation) return read_message(self);
     int found = need_message(self);
     if (found <= 0) return found < 0 ? NULL : PyBytes_FromStringAndSize(NULL, 0);
     if (len < 0) return read_rest(self);
     found = reader_need_bytes(self);
-    if (found < 0) return NULL;
+    if (found != READER_BYTES) return found < 0 ? NULL : PyBytes_FromStringAndSize(NULL, 0);
     if ((size_t)len > self->len) len = (Py_ssize_t)self->len;
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)self->ptr, len);
     if (!bytes) return NULL;
     reader_step(self, (size_t)len);
-    if (len == 0 && !self->is_in_callback) reader_leave(self);
     return bytes;
 }
 
@@ -190,15 +183,13 @@ static PyObject *reader_readinto(PyObject *object, PyObject *const *args, Py_ssi
     PyObject *buffer;
     Py_buffer view;
     if (file_arg_readinto(args, count, kwnames, &buffer, &view) < 0) return NULL;
-    int found = view.len == 0 ? check_open(self) : need_message(self);
+    int found = view.len == 0 ? reader_check_open(self) : need_message(self);
     if (found > 0) found = reader_need_bytes(self);
     size_t len = 0;
-    if (found > 0) {
+    if (found == READER_BYTES) {
         len = (size_t)view.len < self->len ? (size_t)view.len : self->len;
         memcpy(view.buf, self->ptr, len);
         reader_step(self, len);
-    } else if (found == 0 && view.len && !self->is_in_callback) {
-        reader_leave(self);
     }
     PyBuffer_Release(&view);
     return found < 0 ? NULL : PyLong_FromSize_t(len);
@@ -206,7 +197,7 @@ static PyObject *reader_readinto(PyObject *object, PyObject *const *args, Py_ssi
 
 static PyObject *reader_discard(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
-    if (check_open(self) < 0) return NULL;
+    if (reader_check_open(self) < 0 || reader_may_leave(self) < 0) return NULL;
     reader_leave(self);
     Py_RETURN_NONE;
 }
@@ -218,6 +209,7 @@ static PyObject *reader_reset(PyObject *object, PyObject *const *args, Py_ssize_
     if (stream && stream != Py_None && !PyObject_TypeCheck(stream, self->stream->state->stream_type)) {
         return PyErr_Format(PyExc_TypeError, "stream must be a Stream, not %.200s", Py_TYPE(stream)->tp_name);
     }
+    if (reader_may_leave(self) < 0) return NULL;
     reader_leave(self);
     self->is_closed = self->is_framed = self->is_lost = 0;
     if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
@@ -226,9 +218,18 @@ static PyObject *reader_reset(PyObject *object, PyObject *const *args, Py_ssize_
 
 static PyObject *reader_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
+    if (reader_may_leave(self) < 0) return NULL;
     self->is_closed = 1;
     reader_leave(self);
     Py_RETURN_NONE;
+}
+
+static PyObject *reader_enter(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return reader_check_open((struct reader *)object) < 0 ? NULL : Py_NewRef(object);
+}
+
+static PyObject *reader_exit(PyObject *object, PyObject *const *Py_UNUSED(args), Py_ssize_t count) {
+    return arg_count("__exit__", count, 3, 3) < 0 ? NULL : reader_close(object, NULL);
 }
 
 static PyObject *reader_flush(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) { Py_RETURN_NONE; }
@@ -285,7 +286,10 @@ static PyMethodDef reader_methods[] = {
      "Like read(), but into a writable buffer. Returns the number of bytes; 0 at the end of the message."},
     {"discard", reader_discard, METH_NOARGS,
      "discard($self, /)\n--\n\n"
-     "Drops what is left of the message, now and as it arrives. The limits and the rules of headers hold for it."},
+     "Drops what is left of the message, now and as it arrives. The limits and the rules of headers hold for it.\n"
+     "A callback may call this, reset() or close(): the read that it was called by returns b''.\n\n"
+     "Raises:\n"
+     "    ConcurrencyError: another thread reads, or an extension calls this."},
     {"reset", (PyCFunction)(void (*)(void))reader_reset, METH_FASTCALL | METH_KEYWORDS,
      "reset($self, /, stream=None)\n--\n\n"
      "Drops what is left of the message and begins anew, as if next_frame() had never been called; also after close().\n\n"
@@ -297,6 +301,8 @@ static PyMethodDef reader_methods[] = {
      "What wraps a reader, such as io.BufferedReader, closes it when it goes: take a new Reader for each message,\n"
      "reset() it, or detach() the wrapper."},
     {"flush", reader_flush, METH_NOARGS, "flush($self, /)\n--\n\nDoes nothing: for what wraps a reader."},
+    {"__enter__", reader_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))reader_exit, METH_FASTCALL, NULL},
     FILE_READABLE,
     {NULL, NULL, 0, NULL},
 };

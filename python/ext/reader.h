@@ -28,12 +28,21 @@ struct reader {
     int is_lost;        /* the message broke off: there is no more to read */
     int is_in_callback; /* on_continuation is running: reads stay inside its frame */
     int is_closed;
+    int is_receiving;   /* a read waits for bytes, or an extension of it runs: the message must stay */
+    unsigned leaves;    /* how many messages were left: a read that finds more than when it began is over */
 };
 
 /* ---- reader_chunks.c ---- */
 
+/* ValueError if the reader is closed. Returns 0, or -1. */
+int reader_check_open(const struct reader *self);
+
 /* Drops what is left of the message. */
 void reader_leave(struct reader *self);
+
+/* Waits for extensions of other threads. ConcurrencyError while a read is under way: what it gets next would be of another
+ * message. Returns 0, or -1. */
+int reader_may_leave(struct reader *self);
 
 /* Waits for the next event in one way of delivery, by the rules of this reader. Returns 0, or -1 with an exception. */
 int reader_next_event(struct reader *self, int delivery, struct fastws_event *event);
@@ -47,7 +56,10 @@ PyObject *reader_frame_header(struct reader *self, const struct fastws_event *ev
 /* Begins the next message. Returns 0, or -1 with an exception. */
 int reader_begin(struct reader *self, struct fastws_event *event);
 
-/* Waits until bytes of the message can be read. Returns 1, 0 at its end, or -1 with an exception. */
+enum { READER_END, READER_BYTES, READER_LEFT };
+
+/* Waits until bytes of the message can be read. Returns READER_BYTES when they can; READER_END at its end, which leaves
+ * it, unless a callback reads; READER_LEFT if a callback left it meanwhile; or -1 with an exception. */
 int reader_need_bytes(struct reader *self);
 
 /* Steps over bytes that were read. */

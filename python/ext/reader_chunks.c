@@ -10,11 +10,25 @@
 #include "payload.h"
 
 void reader_leave(struct reader *self) {
+    self->leaves++;
     if (self->stream && self->stream->inside == self) stream_drop_message(self->stream);
     self->is_open = 0;
     self->is_complete = 0;
     self->len = 0;
     self->frame_left = 0;
+}
+
+int reader_check_open(const struct reader *self) {
+    if (!self->is_closed) return 0;
+    PyErr_SetString(PyExc_ValueError, "reader is closed");
+    return -1;
+}
+
+int reader_may_leave(struct reader *self) {
+    if (hooks_wait(&self->stream->protocol.hooks) < 0) return -1;
+    if (!self->is_receiving) return 0;
+    PyErr_SetString(self->stream->state->exceptions[EXC_CONCURRENCY_ERROR], "a read of this reader is under way");
+    return -1;
 }
 
 /* ---- The rules of this reader, while it reads ---- */
@@ -57,6 +71,7 @@ static void leave_rules(struct reader *self) {
 int reader_next_event(struct reader *self, int delivery, struct fastws_event *event) {
     struct stream *stream = self->stream;
     if (stream_begin_read(stream, self) < 0) return -1;
+    self->is_receiving = 1;
     int result = hooks_wait(&stream->protocol.hooks) < 0 ? -1 : enter_rules(self);
     if (result == 0) {
         int error = fastws_conn_set_delivery(stream->protocol.conn, delivery);
@@ -65,6 +80,7 @@ int reader_next_event(struct reader *self, int delivery, struct fastws_event *ev
         (void)error;
     }
     leave_rules(self);
+    self->is_receiving = 0;
     stream_end_read(stream);
     return result;
 }
@@ -113,11 +129,14 @@ static int tell_continuation(struct reader *self, const struct fastws_event *eve
     return result ? 0 : -1;
 }
 
-/* Waits for the next chunk of a message, which becomes what can be read. Returns 0, or -1 with an exception. */
+/* Waits for the next chunk of a message, which becomes what can be read. Returns 1, 0 if a callback has left the message
+ * or begun another, or -1 with an exception. */
 static int next_chunk(struct reader *self, struct fastws_event *event) {
+    unsigned leaves = self->leaves;
     do {
         if (reader_next_event(self, FASTWS_DELIVER_STREAM, event) < 0) return -1;
         if (event->kind != FASTWS_EVENT_CHUNK && reader_tell_control(self, event) < 0) return -1;
+        if (self->leaves != leaves) return 0;
         if (event->kind == FASTWS_EVENT_CLOSE) {
             protocol_closed_raise(&self->stream->protocol, self->stream->state);
             return -1;
@@ -130,7 +149,7 @@ static int next_chunk(struct reader *self, struct fastws_event *event) {
     self->ptr = event->ptr;
     self->len = (size_t)event->len;
     self->frame_left = event->remaining;
-    return 0;
+    return 1;
 }
 
 /* The view of what can be read is gone when the stream was closed, or another has begun to read. */
@@ -153,22 +172,36 @@ void reader_step(struct reader *self, size_t len) {
     if (self->len == 0 && self->is_complete && self->stream->inside == self) self->stream->inside = NULL;
 }
 
-int reader_need_bytes(struct reader *self) {
-    while (self->is_open && self->len == 0) {
-        struct fastws_event event;
-        if (self->is_complete || (self->is_in_callback && self->frame_left == 0)) return 0;
-        if (check_inside(self) < 0) return -1;
-        if (next_chunk(self, &event) < 0) {
-            if (self->stream->protocol.error) reader_leave(self);
-            self->is_lost = self->stream->protocol.error != 0;
-            return -1;
-        }
-        reader_step(self, 0);
-        int is_further = (event.flags & FASTWS_EVENT_FRAME) && !(event.flags & FASTWS_EVENT_FIRST);
-        if (is_further && self->on_continuation && tell_continuation(self, &event) < 0) return -1;
+/* Gets the next chunk of the message, and tells of it. Returns 1, 0 if a callback has left the message, or -1 with an
+ * exception. */
+static int go_on(struct reader *self) {
+    struct fastws_event event;
+    unsigned leaves = self->leaves;
+    int found = next_chunk(self, &event);
+    if (found < 0) {
+        if (self->stream->protocol.error) reader_leave(self);
+        self->is_lost = self->stream->protocol.error != 0;
     }
-    if (self->is_open && check_inside(self) < 0) return -1;
-    return self->is_open;
+    if (found <= 0) return found;
+    reader_step(self, 0);
+    int is_further = (event.flags & FASTWS_EVENT_FRAME) && !(event.flags & FASTWS_EVENT_FIRST);
+    if (is_further && self->on_continuation && tell_continuation(self, &event) < 0) return -1;
+    return self->leaves == leaves;
+}
+
+int reader_need_bytes(struct reader *self) {
+    if (!self->is_open) return READER_END;
+    while (self->len == 0) {
+        if (self->is_in_callback && (self->is_complete || self->frame_left == 0)) return READER_END;
+        if (self->is_complete) {
+            reader_leave(self);
+            return READER_END;
+        }
+        int found = check_inside(self) < 0 ? -1 : go_on(self);
+        if (found == 0) return reader_check_open(self) < 0 ? -1 : READER_LEFT;
+        if (found < 0) return -1;
+    }
+    return check_inside(self) < 0 ? -1 : READER_BYTES;
 }
 
 int reader_begin(struct reader *self, struct fastws_event *event) {
@@ -176,8 +209,12 @@ int reader_begin(struct reader *self, struct fastws_event *event) {
         PyErr_SetString(PyExc_RuntimeError, "the message has not ended");
         return -1;
     }
-    reader_leave(self);
-    if (next_chunk(self, event) < 0) return -1;
-    reader_step(self, 0);
-    return 0;
+    int found = 0;
+    while (found == 0) {
+        if (reader_check_open(self) < 0 || reader_may_leave(self) < 0) return -1;
+        reader_leave(self);
+        found = next_chunk(self, event);
+    }
+    if (found > 0) reader_step(self, 0);
+    return found < 0 ? -1 : 0;
 }

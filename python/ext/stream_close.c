@@ -62,7 +62,7 @@ static int send_close(struct stream *self, PyObject *code, PyObject *reason) {
     if (self->raw_left && !self->is_broken) return give_up_raw(self, code, reason);
     if (protocol_send_close(&self->protocol, self->state, code, reason) < 0) return -1;
     /* Another thread that is sending takes the close frame along. */
-    return stream_flush_replies(self);
+    return stream_flush_last(self, UINT64_MAX);
 }
 
 /* Sends the code of a close frame back. RFC 6455 5.5.1. */

@@ -97,7 +97,7 @@ static void begin_anew(struct stream *self, struct arguments *given, struct tran
     self->corks = 0;
     self->resets++;
     self->inside = NULL;
-    self->is_dry = self->is_eof = self->is_broken = self->is_close_wanted = 0;
+    self->is_dry = self->is_eof = self->is_broken = self->is_abandoned = self->is_close_wanted = 0;
     protocol_adopt(&self->protocol, &given->plan);
     Py_XDECREF(handshake);
     Py_XDECREF(initial);

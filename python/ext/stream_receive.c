@@ -69,8 +69,21 @@ static int fail_read(struct stream *self) {
     return stream_wrap_error(self);
 }
 
-/* Waits for bytes, and does what is due meanwhile. Returns 1 when they are there, 0 when the connection has to be asked
- * for events again, -1 with an exception. */
+/* Does what is due. Returns 0, or -1 with an exception: when until_ms has passed, unless the connection comes first. */
+static int pass_time(struct stream *self, uint64_t until_ms, uint64_t deadline_ms) {
+    uint64_t now = protocol_touch(&self->protocol);
+    if (now >= until_ms && now < deadline_ms) {
+        PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
+        return -1;
+    }
+    int result = deadline_ms == UINT64_MAX ? 0 : fastws_conn_on_time(self->protocol.conn, now);
+    if (result >= 0) return 0;
+    error_raise(self->state, result);
+    return -1;
+}
+
+/* Waits for bytes, sends replies when there is room for them, and does what is due meanwhile. Returns 1 when bytes are
+ * there, 0 when the connection has to be asked for events again, -1 with an exception. */
 static int wait_for_bytes(struct stream *self, uint64_t until_ms, int is_raw) {
     if (!transport_has_clock(&self->transport)) return 1;
     uint64_t limit_ms = protocol_touch(&self->protocol) + self->protocol.config.close_timeout_ms;
@@ -78,34 +91,47 @@ static int wait_for_bytes(struct stream *self, uint64_t until_ms, int is_raw) {
     /* Another thread may call close() meanwhile: its deadline must not be slept through. */
     if (!self->protocol.config.close_timeout_ms || deadline_ms < limit_ms) limit_ms = deadline_ms;
     if (until_ms < limit_ms) limit_ms = until_ms;
-    int result = transport_wait_readable(&self->transport, self->state, limit_ms);
-    if (result != 0) return result < 0 ? fail_read(self) : 1;
-    uint64_t now = protocol_touch(&self->protocol);
-    if (now >= until_ms && now < deadline_ms) {
-        PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
-        return -1;
-    }
-    if (is_raw) return 0;
-    result = fastws_conn_on_time(self->protocol.conn, now);
-    if (result >= 0) return 0;
-    error_raise(self->state, result);
+    int what = stream_has_replies(self) ? TRANSPORT_READABLE | TRANSPORT_WRITABLE : TRANSPORT_READABLE;
+    int found = transport_wait(&self->transport, self->state, what, limit_ms);
+    if (found < 0) return fail_read(self);
+    if (found == 0) return pass_time(self, until_ms, deadline_ms);
+    if (found & TRANSPORT_WRITABLE && stream_flush_replies(self) < 0) return -1;
+    return (found & TRANSPORT_READABLE) != 0;
+}
+
+/* Nothing can be sent, so the peer never reads the replies. */
+static int fail_flooded(struct stream *self) {
+    protocol_note_error(&self->protocol, FASTWS_ERR_CONTROL_FLOOD, FASTWS_CLOSE_ABNORMAL_CLOSURE);
+    protocol_closed_raise(&self->protocol, self->state);
     return -1;
 }
 
-/* Lets the peer read the replies that have piled up: nothing is received before. */
+/* Where no deadline is kept, or writing waits by itself. */
 static int drain_flood(struct stream *self) {
+    if (stream_lock(self) < 0) return -1;
+    int result = stream_flush_and_unlock(self, NULL);
+    if (result < 0) return stream_wrap_error(self);
+    return self->is_broken ? fail_flooded(self) : 0;
+}
+
+/* Waits until the peer reads the replies that have piled up, and does what is due meanwhile: nothing is received before. */
+static int await_room(struct stream *self, uint64_t until_ms, int is_raw) {
     if (self->raw_left) {
         PyErr_SetString(PyExc_RuntimeError, "replies have to go out first: complete the frame of write_header()");
         return -1;
     }
-    if (stream_lock(self) < 0) return -1;
-    int result = stream_flush_and_unlock(self, NULL);
-    if (result < 0) return stream_wrap_error(self);
-    if (!self->is_broken) return 0;
-    /* Nothing can be sent, so the peer never reads them. */
-    protocol_note_error(&self->protocol, FASTWS_ERR_CONTROL_FLOOD, FASTWS_CLOSE_ABNORMAL_CLOSURE);
-    protocol_closed_raise(&self->protocol, self->state);
-    return -1;
+    if (is_raw || self->transport.kind != TRANSPORT_SOCKET) return drain_flood(self);
+    if (self->is_broken) return fail_flooded(self);
+    uint64_t deadline_ms = fastws_conn_deadline_ms(self->protocol.conn);
+    uint64_t limit_ms = until_ms < deadline_ms ? until_ms : deadline_ms;
+    if (self->sender) { /* that thread sends them, once there is room */
+        if (stream_wait_sender(self, limit_ms) < 0) return -1;
+        if (self->is_broken) return fail_flooded(self);
+        return protocol_now_ms() < limit_ms ? 0 : pass_time(self, until_ms, deadline_ms);
+    }
+    int found = transport_wait(&self->transport, self->state, TRANSPORT_WRITABLE, limit_ms);
+    if (found < 0) return fail_read(self);
+    return found > 0 ? stream_flush_replies(self) : pass_time(self, until_ms, deadline_ms);
 }
 
 static size_t read_initial(struct stream *self, void *dst, size_t cap) {
@@ -131,7 +157,7 @@ int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
         protocol_error_raise(&self->protocol, self->state, error);
         return -1;
     }
-    if (cap == 0) return drain_flood(self);
+    if (cap == 0) return await_room(self, until_ms, is_raw);
     Py_ssize_t len = self->initial ? (Py_ssize_t)read_initial(self, ptr, cap)
                                    : transport_read(&self->transport, self->state, ptr, cap);
     self->is_dry = len == -2;
@@ -163,6 +189,15 @@ static int check_time(struct stream *self, uint64_t until_ms) {
     return -1;
 }
 
+/* Sends what an event was answered with, and sees to it that a close frame is out. A peer that lets replies pile up takes
+ * none: it is not waited for. */
+static int flush_behind(struct stream *self, const struct fastws_event *event, uint64_t until_ms) {
+    int is_end = event->kind == FASTWS_EVENT_CLOSE || event->kind == FASTWS_EVENT_ERROR;
+    int is_last = is_end && fastws_conn_close_sent(self->protocol.conn);
+    if (is_last && self->protocol.error != FASTWS_ERR_CONTROL_FLOOD) return stream_flush_last(self, until_ms);
+    return stream_flush_replies(self);
+}
+
 int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms) {
     for (;;) {
         if (self->protocol.error) {
@@ -185,7 +220,7 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
         /* The pongs of a run of pings leave together, and none waits for the caller to come back; a cork keeps them until
          * something has to be waited for, or the connection ends. */
         int is_kept = event->kind == FASTWS_EVENT_PING || (self->corks && !self->protocol.error);
-        if (!is_kept && stream_flush_replies(self) < 0) return -1;
+        if (!is_kept && flush_behind(self, event, until_ms) < 0) return -1;
         if (event->kind != FASTWS_EVENT_ERROR) return 0;
     }
 }
@@ -211,7 +246,7 @@ int stream_fail(struct stream *self, int error, int64_t offset) {
     if (is_told) is_told = fastws_conn_close(protocol->conn, code, reason, strlen(reason)) == 0;
     protocol_note_error(protocol, error, is_told ? code : FASTWS_CLOSE_ABNORMAL_CLOSURE);
     protocol->error_offset = offset;
-    if (is_told && stream_flush_replies(self) < 0) return -1;
+    if (is_told && stream_flush_last(self, UINT64_MAX) < 0) return -1;
     protocol_closed_raise(protocol, self->state);
     return -1;
 }

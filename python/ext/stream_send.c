@@ -14,8 +14,9 @@
 /* A server's payload from here on is written while other threads run. */
 #define BORROW_MIN 65536
 #define PIECES 16
+#define RECHECK_MS 100
 
-static void unlock(struct stream *self) {
+void stream_unlock(struct stream *self) {
     self->sender = 0;
     PyThread_release_lock(self->send_lock);
 }
@@ -34,9 +35,33 @@ int stream_lock(struct stream *self) {
         if (status == PY_LOCK_INTR && PyErr_CheckSignals() < 0) return -1;
     }
     self->sender = thread;
-    if (hooks_wait(&self->protocol.hooks) == 0) return 0;
-    unlock(self);
-    return -1;
+    if (hooks_wait(&self->protocol.hooks) < 0) {
+        stream_unlock(self);
+        return -1;
+    }
+    if (self->is_abandoned) fastws_conn_abandon(self->protocol.conn);
+    self->is_abandoned = 0;
+    return 0;
+}
+
+int stream_wait_sender(struct stream *self, uint64_t until_ms) {
+    uint64_t now_ms = protocol_now_ms();
+    uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    PyLockStatus status;
+    Py_BEGIN_ALLOW_THREADS
+    /* Not longer at a time, so that the caller may look at what has changed. */
+    status = PyThread_acquire_lock_timed(self->send_lock, (left_ms < RECHECK_MS ? (int)left_ms : RECHECK_MS) * 1000, 1);
+    if (status == PY_LOCK_ACQUIRED) PyThread_release_lock(self->send_lock);
+    Py_END_ALLOW_THREADS
+    return PyErr_CheckSignals();
+}
+
+void stream_abandon(struct stream *self) {
+    if (self->sender || self->protocol.hooks.caller) {
+        self->is_abandoned = 1;
+    } else {
+        fastws_conn_abandon(self->protocol.conn);
+    }
 }
 
 static uint64_t idle_limit_ms(const struct stream *self) {
@@ -87,8 +112,9 @@ static int write_borrowed(struct stream *self, const Py_buffer *payload) {
     return result < 0 ? -1 : 0;
 }
 
-/* Writes from the memory of the pool, which nobody else uses while the interpreter lock is held: no other send can come
- * between listing and writing. Once it is gone for a while, everything is listed anew. */
+/* Writes what the system takes, from the memory of the pool, which nobody else uses while the interpreter lock is held: no
+ * other send can come between listing and writing. Once it is gone for a while, everything is listed anew. Returns 0, -2
+ * if there was no room, or -1 with an exception. */
 static int write_queued(struct stream *self) {
     struct fastws_iovec listed[PIECES];
     struct iovec pieces[PIECES];
@@ -99,14 +125,21 @@ static int write_queued(struct stream *self) {
     }
     for (int i = 0; i < count; i++) pieces[i] = (struct iovec){(void *)(uintptr_t)listed[i].base, listed[i].len};
     Py_ssize_t written = transport_write_some(&self->transport, self->state, pieces, count);
-    if (written == -2) {
-        int waited = transport_wait_writable(&self->transport, self->state, idle_limit_ms(self));
-        return waited < 0 ? -1 : hooks_wait(&self->protocol.hooks);
-    }
-    if (written < 0) return -1;
+    if (written < 0) return (int)written;
     int result = fastws_conn_sent(self->protocol.conn, (size_t)written);
     if (result < 0) error_raise(self->state, result);
-    return result;
+    return result < 0 ? -1 : 0;
+}
+
+/* Waits until the peer takes bytes again. Returns 0, or -1 with an exception. */
+static int wait_writable(struct stream *self, uint64_t until_ms) {
+    uint64_t now_ms = protocol_now_ms(), limit_ms = idle_limit_ms(self);
+    if (until_ms <= now_ms) limit_ms = 1;
+    if (until_ms > now_ms && (limit_ms == 0 || until_ms - now_ms < limit_ms)) {
+        limit_ms = until_ms == UINT64_MAX ? 0 : until_ms - now_ms;
+    }
+    if (transport_wait_writable(&self->transport, self->state, limit_ms) < 0) return -1;
+    return hooks_wait(&self->protocol.hooks);
 }
 
 static int write_copied(struct stream *self) {
@@ -117,7 +150,8 @@ static int write_copied(struct stream *self) {
     return result;
 }
 
-static int flush(struct stream *self, const Py_buffer *payload) {
+/* Empties the queue. until_ms: as for stream_flush_last(). */
+static int flush(struct stream *self, const Py_buffer *payload, uint64_t until_ms) {
     int is_socket = self->transport.kind == TRANSPORT_SOCKET;
     int can_borrow = payload && payload->len >= BORROW_MIN && is_socket &&
                      self->protocol.config.role == FASTWS_ROLE_SERVER;
@@ -125,34 +159,64 @@ static int flush(struct stream *self, const Py_buffer *payload) {
         int result = can_borrow  ? write_borrowed(self, payload)
                      : is_socket ? write_queued(self)
                                  : write_copied(self);
+        if (result == -2) result = wait_writable(self, until_ms);
         if (result < 0) return -1;
     }
     return 0;
 }
 
-int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload) {
+/* A frame may have left in part: no other can follow it. Nothing stays borrowed. */
+static void break_output(struct stream *self) {
+    self->is_broken = 1;
+    protocol_drop(&self->protocol);
+}
+
+static int flush_and_unlock(struct stream *self, const Py_buffer *payload, uint64_t until_ms) {
     int result = 0;
     if (self->is_broken) {
         protocol_drop(&self->protocol);
-    } else if (self->raw_left == 0 && flush(self, payload) < 0) {
-        /* A frame may have left in part: no other can follow it. Nothing stays borrowed. */
-        self->is_broken = 1;
-        protocol_drop(&self->protocol);
+    } else if (self->raw_left == 0 && flush(self, payload, until_ms) < 0) {
+        break_output(self);
         result = -1;
     }
-    unlock(self);
+    stream_unlock(self);
     return result;
 }
 
-int stream_flush_replies(struct stream *self) {
-    if (fastws_conn_pending_len(self->protocol.conn) == 0 || self->raw_left) return 0;
+int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload) {
+    return flush_and_unlock(self, payload, UINT64_MAX);
+}
+
+/* ---- Replies ---- */
+
+int stream_has_replies(const struct stream *self) {
     /* Whoever is sending empties the queue before it lets go of the lock. */
-    if (self->sender) return 0;
-    if (stream_lock(self) < 0) return -1;
-    if (stream_flush_and_unlock(self, NULL) == 0) return 0;
+    return !self->sender && !self->is_broken && self->raw_left == 0 &&
+           fastws_conn_pending_len(self->protocol.conn) > 0;
+}
+
+/* Leaves what the byte stream raised for the next send to report. Returns 0, or -1 with what it did not raise. */
+static int keep_for_senders(void) {
     if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
     PyErr_Clear();
     return 0;
+}
+
+int stream_flush_last(struct stream *self, uint64_t until_ms) {
+    if (!stream_has_replies(self)) return 0;
+    if (stream_lock(self) < 0) return -1;
+    return flush_and_unlock(self, NULL, until_ms) < 0 ? keep_for_senders() : 0;
+}
+
+int stream_flush_replies(struct stream *self) {
+    if (self->transport.kind != TRANSPORT_SOCKET) return stream_flush_last(self, UINT64_MAX);
+    if (!stream_has_replies(self)) return 0;
+    if (stream_lock(self) < 0) return -1;
+    int result = 0;
+    while (result == 0 && fastws_conn_pending_len(self->protocol.conn)) result = write_queued(self);
+    if (result == -1) break_output(self);
+    stream_unlock(self);
+    return result == -1 ? keep_for_senders() : 0;
 }
 
 /* Says that nothing can be sent any more. */
@@ -168,7 +232,7 @@ static int begin(struct stream *self) {
     if (stream_lock(self) < 0) return -1;
     protocol_touch(&self->protocol);
     if (!self->is_broken) return 0;
-    unlock(self);
+    stream_unlock(self);
     return fail_broken(self);
 }
 
@@ -181,7 +245,7 @@ static int check_between_frames(const struct stream *self) {
 int stream_begin_send(struct stream *self) {
     if (begin(self) < 0) return -1;
     if (check_between_frames(self) == 0) return 0;
-    unlock(self);
+    stream_unlock(self);
     return -1;
 }
 
@@ -190,7 +254,7 @@ static int put_out(struct stream *self, const Py_buffer *payload) {
     struct fastws_conn *conn = self->protocol.conn;
     int is_kept = self->corks && !self->is_broken && fastws_conn_is_writable(conn) && !fastws_conn_close_sent(conn);
     if (!is_kept || fastws_conn_own(conn) < 0) return stream_flush_and_unlock(self, payload);
-    unlock(self);
+    stream_unlock(self);
     return 0;
 }
 
@@ -255,7 +319,7 @@ int stream_send_control(struct stream *self, int is_pong, PyObject *data) {
 /* Writes the pieces behind what is queued, and leaves raw_left of a frame to come. Replies go in front of it, or behind
  * it, never inside. Gives the lock back. */
 static int write_raw(struct stream *self, struct iovec pieces[2], uint64_t raw_left) {
-    int result = self->raw_left ? 0 : flush(self, NULL);
+    int result = self->raw_left ? 0 : flush(self, NULL, UINT64_MAX);
     self->raw_left = raw_left;
     if (result == 0) result = transport_write(&self->transport, self->state, pieces, 2, idle_limit_ms(self));
     if (result < 0) self->is_broken = 1;
@@ -288,7 +352,7 @@ int stream_send_raw_frame(struct stream *self, const struct fastws_header *heade
     if (payload) pieces[1] = (struct iovec){payload->buf, (size_t)payload->len};
     if (stream_begin_send(self) < 0) return -1;
     if (check_may_send_raw(self) == 0) return write_raw(self, pieces, payload ? 0 : header->length);
-    unlock(self);
+    stream_unlock(self);
     return -1;
 }
 
@@ -297,6 +361,6 @@ int stream_send_raw(struct stream *self, const Py_buffer *bytes) {
     if (begin(self) < 0) return -1;
     uint64_t left = self->raw_left, len = (uint64_t)bytes->len;
     if (check_may_send_raw(self) == 0) return write_raw(self, pieces, len < left ? left - len : 0);
-    unlock(self);
+    stream_unlock(self);
     return -1;
 }

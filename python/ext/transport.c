@@ -77,12 +77,15 @@ static int has_pending(struct transport *transport, struct state *state) {
     return is_pending;
 }
 
-int transport_wait_readable(struct transport *transport, struct state *state, uint64_t until_ms) {
+int transport_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms) {
     if (check_open(transport) < 0) return -1;
-    if (transport->kind == TRANSPORT_OBJECT) return 1;
-    if (transport->is_read_by_writing) return transport_fd_wait(transport, state, 1, until_ms);
+    if (transport->kind == TRANSPORT_OBJECT) return TRANSPORT_READABLE;
+    if (transport->kind == TRANSPORT_SOCKET) return transport_fd_wait(transport, state, what, until_ms);
     int is_pending = has_pending(transport, state);
-    return is_pending ? is_pending : transport_fd_wait(transport, state, 0, until_ms);
+    if (is_pending) return is_pending;
+    what = transport->is_read_by_writing ? TRANSPORT_WRITABLE : TRANSPORT_READABLE;
+    int found = transport_fd_wait(transport, state, what, until_ms);
+    return found > 0 ? TRANSPORT_READABLE : found;
 }
 
 /* A count that a method of io returned, checked against what it was given. */

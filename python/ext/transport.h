@@ -45,9 +45,12 @@ static inline int transport_can_try(const struct transport *transport) {
     return transport->kind == TRANSPORT_SOCKET || transport->kind == TRANSPORT_TLS;
 }
 
-/* Waits until bytes can be read, or the clock of protocol.h passes until_ms. Returns 1 if they can, 0 if time is over.
- * The timeout of the socket itself ends it with TimeoutError. */
-int transport_wait_readable(struct transport *transport, struct state *state, uint64_t until_ms);
+enum { TRANSPORT_READABLE = 1, TRANSPORT_WRITABLE = 2 };
+
+/* Waits until bytes can be read, or the clock of protocol.h passes until_ms. Returns TRANSPORT_READABLE if they can, 0 if
+ * time is over. The timeout of the socket itself ends it with TimeoutError.
+ *   what   what else counts, and is returned then: TRANSPORT_WRITABLE, of a TRANSPORT_SOCKET. May leave out reading */
+int transport_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms);
 
 /* Reads at most len bytes. Returns their number, 0 at the end of the stream, -2 if there was nothing after all. */
 Py_ssize_t transport_read(struct transport *transport, struct state *state, void *dst, size_t len);

@@ -14,6 +14,9 @@
 #include "protocol.h"
 #include "transport_tls.h"
 
+/* A poll() does not see that another thread closes the stream. For room, which may never come, it is asked anew so often. */
+#define RECHECK_MS 100
+
 /* Python ignores SIGPIPE; where the flag exists, the call does not depend on that. */
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
@@ -64,6 +67,14 @@ static int get_socket_until(struct transport *transport, struct state *state, ui
     return result;
 }
 
+/* What poll() found. An error is there to be met by whatever was asked for. */
+static int found(short events, int what) {
+    int result = 0;
+    if (events & (POLLIN | POLLERR | POLLHUP | POLLNVAL)) result |= TRANSPORT_READABLE;
+    if (events & (POLLOUT | POLLERR | POLLHUP | POLLNVAL)) result |= TRANSPORT_WRITABLE;
+    return result & what;
+}
+
 static int poll_timeout(uint64_t until_ms) {
     uint64_t now = protocol_now_ms();
     if (until_ms == UINT64_MAX) return -1;
@@ -71,20 +82,22 @@ static int poll_timeout(uint64_t until_ms) {
     return until_ms - now < INT_MAX ? (int)(until_ms - now) : INT_MAX;
 }
 
-int transport_fd_wait(struct transport *transport, struct state *state, int for_write, uint64_t until_ms) {
+int transport_fd_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms) {
+    short events = (short)((what & TRANSPORT_READABLE ? POLLIN : 0) | (what & TRANSPORT_WRITABLE ? POLLOUT : 0));
     uint64_t socket_until_ms;
     if (get_socket_until(transport, state, &socket_until_ms) < 0) return -1;
     for (;;) {
         uint64_t next_ms = until_ms < socket_until_ms ? until_ms : socket_until_ms;
         int timeout = poll_timeout(next_ms);
-        struct pollfd wanted = {.fd = get_fd(transport, state), .events = for_write ? POLLOUT : POLLIN};
+        if (what & TRANSPORT_WRITABLE && (timeout < 0 || timeout > RECHECK_MS)) timeout = RECHECK_MS;
+        struct pollfd wanted = {.fd = get_fd(transport, state), .events = events};
         if (wanted.fd < 0) return -1;
         int count, error;
         Py_BEGIN_ALLOW_THREADS
         count = poll(&wanted, 1, timeout);
         error = errno;
         Py_END_ALLOW_THREADS
-        if (count > 0) return 1;
+        if (count > 0) return found(wanted.revents, what);
         if (count < 0 && error != EINTR) {
             errno = error;
             PyErr_SetFromErrno(PyExc_OSError);
@@ -142,7 +155,7 @@ static void advance(struct iovec **pieces, int *count, size_t written) {
 
 int transport_fd_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
     uint64_t until_ms = until_idle_ms ? protocol_now_ms() + until_idle_ms : UINT64_MAX;
-    int result = transport_fd_wait(transport, state, 1, until_ms);
+    int result = transport_fd_wait(transport, state, TRANSPORT_WRITABLE, until_ms);
     if (result != 0) return result < 0 ? -1 : 0;
     PyErr_SetString(PyExc_TimeoutError, "the peer does not read");
     return -1;
@@ -185,7 +198,7 @@ void transport_fd_linger(struct transport *transport, struct state *state, uint6
     Py_ssize_t count = fd >= 0 ? -2 : 0;
     while (count > 0 || count == -2) {
         count = transport_fd_read(transport, state, dropped, sizeof dropped);
-        if (count == -2 && transport_fd_wait(transport, state, 0, until_ms) != 1) break;
+        if (count == -2 && transport_fd_wait(transport, state, TRANSPORT_READABLE, until_ms) <= 0) break;
         if (protocol_now_ms() >= until_ms) break;
     }
     PyErr_Clear();

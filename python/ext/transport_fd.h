@@ -5,7 +5,7 @@
 
 #include "transport.h"
 
-int transport_fd_wait(struct transport *transport, struct state *state, int for_write, uint64_t until_ms);
+int transport_fd_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms);
 Py_ssize_t transport_fd_read(struct transport *transport, struct state *state, void *dst, size_t len);
 int transport_fd_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
                        uint64_t until_idle_ms);

@@ -132,7 +132,7 @@ static Py_ssize_t write_part(struct transport *transport, struct state *state, P
 
 static int wait_for(struct transport *transport, struct state *state, int want, uint64_t until_idle_ms) {
     if (want == POLLOUT) return transport_fd_wait_writable(transport, state, until_idle_ms);
-    return transport_fd_wait(transport, state, 0, protocol_now_ms() + RETRY_MS) < 0 ? -1 : 0;
+    return transport_fd_wait(transport, state, TRANSPORT_READABLE, protocol_now_ms() + RETRY_MS) < 0 ? -1 : 0;
 }
 
 int transport_tls_write(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {

@@ -4,26 +4,13 @@
 #include "errors.h"
 #include "file.h"
 #include "header.h"
-#include "stream.h"
+#include "writer.h"
 
 #include <structmember.h>
 
 #include <fastws/error.h>
-#include <fastws/utf8.h>
 
 #define COPY_LEN 65536 /* bytes that read_from() asks for at a time */
-
-struct writer {
-    PyObject_HEAD
-    struct stream *stream;
-    PyObject *set_bits; /* a tuple of functions, or NULL */
-    size_t buffer_size; /* of a fragment; 0: never fragment */
-    struct fastws_utf8 utf8; /* of the message so far, if it is text */
-    int opcode;
-    unsigned resets; /* of the stream, when the message was begun */
-    int is_torn;  /* a part of the message was sent and the rest dropped: it can neither go on nor end */
-    int is_begun; /* something was written, if only nothing: a flush ends a message */
-};
 
 /* ---- Life ---- */
 
@@ -56,26 +43,9 @@ static int writer_traverse(PyObject *object, visitproc visit, void *arg) {
     return 0;
 }
 
-/* A message that was begun is gone when the stream was made new: then the next one begins. */
-static int is_begun(struct writer *self) {
-    if (self->is_begun && self->resets != self->stream->resets) {
-        self->is_begun = self->is_torn = 0;
-        fastws_utf8_init(&self->utf8);
-    }
-    return self->is_begun;
-}
-
-/* Forgets what was written and has not left. A message of which a part has left stays open. */
-static void forget(struct writer *self) {
-    if (self->stream && is_begun(self)) fastws_conn_abandon(self->stream->protocol.conn);
-    self->is_begun = 0;
-    self->is_torn = 0;
-    fastws_utf8_init(&self->utf8);
-}
-
 static int writer_clear(PyObject *object) {
     struct writer *self = (struct writer *)object;
-    forget(self);
+    if (self->stream && writer_is_begun(self)) stream_abandon(self->stream);
     Py_CLEAR(self->stream);
     Py_CLEAR(self->set_bits);
     return 0;
@@ -89,80 +59,45 @@ static void writer_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
-/* ---- Sending ---- */
+/* ---- Writing ---- */
 
-enum step { STEP_WRITE, STEP_FLUSH_FRAGMENT, STEP_FINISH };
-
-static int call(struct writer *self, enum step step, const Py_buffer *view) {
-    struct fastws_conn *conn = self->stream->protocol.conn;
-    if (!is_begun(self)) {
-        int error = fastws_conn_begin(conn, self->opcode);
-        if (error < 0) return error;
-        self->is_begun = 1;
-        self->resets = self->stream->resets;
-    }
-    fastws_conn_set_fragment_len(conn, self->buffer_size);
-    switch (step) {
-    case STEP_WRITE: return fastws_conn_write(conn, view->buf, (size_t)view->len);
-    case STEP_FLUSH_FRAGMENT: return fastws_conn_flush_fragment(conn);
-    default: return fastws_conn_finish(conn);
-    }
-}
-
-/* Does one step of the message by the extensions of this writer, and sends what it has queued. Returns 0, or -1 with an
- * exception. */
-static int send_step(struct writer *self, enum step step, const Py_buffer *view) {
-    struct stream *stream = self->stream;
-    struct hooks *hooks = &stream->protocol.hooks;
-    if (self->is_torn) {
-        PyErr_SetString(PyExc_RuntimeError, "half of a message has been sent and the rest dropped: close the stream");
-        return -1;
-    }
-    if (stream_begin_send(stream) < 0) return -1;
-    int error;
-    if (self->set_bits) {
-        error = protocol_use_hooks(&stream->protocol, stream->state);
-        Py_XSETREF(hooks->writer_bits, Py_NewRef(self->set_bits));
-    } else {
-        error = 0;
-    }
-    if (error == 0) error = call(self, step, view);
-    if (self->set_bits) Py_CLEAR(hooks->writer_bits);
-    if (error == 0 && step == STEP_FINISH) {
-        self->is_begun = 0;
-        fastws_utf8_init(&self->utf8);
-    }
-    return stream_end_send(stream, error, view);
-}
-
-/* RFC 6455 5.6: a text is UTF-8 as a whole; its pieces may end inside of characters. Returns 0, or -1 with ValueError:
- * then utf8 is as it was. */
-static int check_text(const struct writer *self, struct fastws_utf8 *utf8, const Py_buffer *view) {
-    if (self->opcode != FASTWS_OPCODE_TEXT) return 0;
-    if (fastws_utf8_update(utf8, view->buf, (size_t)view->len) == 0) return 0;
-    error_raise_value(FASTWS_ERR_UTF8);
+static int check_open(const struct writer *self) {
+    if (!self->is_closed) return 0;
+    PyErr_SetString(PyExc_ValueError, "writer is closed");
     return -1;
 }
 
-static int write_piece(struct writer *self, const Py_buffer *view) {
-    (void)is_begun(self);
-    struct fastws_utf8 utf8 = self->utf8;
-    if (check_text(self, &utf8, view) < 0 || send_step(self, STEP_WRITE, view) < 0) return -1;
-    self->utf8 = utf8;
-    return 0;
-}
-
-static PyObject *writer_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    struct writer *self = (struct writer *)object;
-    PyObject *data;
+/* Writes what a method was given. Returns what it returns. */
+static PyObject *write_data(struct writer *self, PyObject *data) {
     Py_buffer view;
-    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
-    if (arg_payload(data, "data", &view) < 0) return NULL;
-    int result = write_piece(self, &view);
+    if (check_open(self) < 0 || arg_payload(data, "data", &view) < 0) return NULL;
+    int result = writer_write_piece(self, &view);
     /* As files count: characters of text, bytes of anything else. */
     Py_ssize_t written = PyUnicode_Check(data) ? PyUnicode_GET_LENGTH(data) : view.len;
     PyBuffer_Release(&view);
     return result < 0 ? NULL : PyLong_FromSsize_t(written);
+}
+
+static PyObject *writer_write(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    PyObject *data;
+    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
+    return write_data((struct writer *)object, data);
+}
+
+static PyObject *writer_writelines(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    struct writer *self = (struct writer *)object;
+    PyObject *lines, *line;
+    if (arg_one("writelines", args, count, kwnames, "lines", 1, &lines) < 0 || check_open(self) < 0) return NULL;
+    PyObject *iterator = PyObject_GetIter(lines);
+    if (!iterator) return NULL;
+    while ((line = PyIter_Next(iterator))) {
+        PyObject *written = write_data(self, line);
+        Py_DECREF(line);
+        if (!written) break;
+        Py_DECREF(written);
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -170,7 +105,7 @@ static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ss
     struct state *state = self->stream->state;
     PyObject *file;
     struct source source = {0};
-    if (arg_one("read_from", args, count, kwnames, "source", 1, &file) < 0) return NULL;
+    if (arg_one("read_from", args, count, kwnames, "source", 1, &file) < 0 || check_open(self) < 0) return NULL;
     if (source_open(&source, state, file) < 0) return NULL;
     uint64_t total = 0;
     Py_ssize_t len = -1;
@@ -182,7 +117,7 @@ static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ss
             Py_XDECREF(bytes);
             break;
         }
-        int result = write_piece(self, &view);
+        int result = writer_write_piece(self, &view);
         len = view.len;
         PyBuffer_Release(&view);
         Py_DECREF(bytes);
@@ -195,31 +130,33 @@ static PyObject *writer_read_from(PyObject *object, PyObject *const *args, Py_ss
 
 static PyObject *writer_flush_fragment(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct writer *self = (struct writer *)object;
-    if (!is_begun(self)) Py_RETURN_NONE;
-    return send_step(self, STEP_FLUSH_FRAGMENT, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+    if (check_open(self) < 0) return NULL;
+    if (!writer_is_begun(self)) Py_RETURN_NONE;
+    return writer_send(self, WRITER_FLUSH_FRAGMENT, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *writer_flush(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct writer *self = (struct writer *)object;
-    if (!is_begun(self)) Py_RETURN_NONE;
+    if (check_open(self) < 0) return NULL;
+    if (!writer_is_begun(self)) Py_RETURN_NONE;
     if (self->opcode == FASTWS_OPCODE_TEXT && fastws_utf8_finish(&self->utf8) < 0) {
         return error_raise_value(FASTWS_ERR_UTF8);
     }
-    return send_step(self, STEP_FINISH, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+    return writer_send(self, WRITER_FINISH, NULL) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* A part that has left cannot be taken back, unless nothing more can be sent anyway. */
-static int check_may_forget(struct writer *self) {
-    struct fastws_conn *conn = self->stream->protocol.conn;
-    if (!is_begun(self)) return 0;
-    fastws_conn_abandon(conn);
-    fastws_utf8_init(&self->utf8);
-    if (!fastws_conn_is_message_open(conn) || self->stream->is_broken || self->stream->protocol.error ||
-        fastws_conn_close_sent(conn)) {
-        return 0;
-    }
-    PyErr_SetString(PyExc_RuntimeError, "a part of the message has been sent: finish it with flush(), or close the stream");
-    return -1;
+/* Closed also if the message cannot be ended: what is left of it is dropped. */
+static PyObject *writer_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct writer *self = (struct writer *)object;
+    if (self->is_closed) Py_RETURN_NONE;
+    PyObject *result = writer_flush(object, NULL);
+    self->is_closed = 1;
+    if (result) return result;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (writer_tear(self) < 0) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return NULL;
 }
 
 static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -234,11 +171,11 @@ static PyObject *writer_reset(PyObject *object, PyObject *const *args, Py_ssize_
         return PyErr_Format(PyExc_TypeError, "stream must be a Stream, not %.200s", Py_TYPE(stream)->tp_name);
     }
     if (sorted[2] && !(set_bits = hooks_resolve(self->stream->state, sorted[2], NAME_SET_BITS))) return NULL;
-    if (check_may_forget(self) < 0) {
+    if (writer_forget(self) < 0) {
         Py_XDECREF(set_bits);
         return NULL;
     }
-    forget(self);
+    self->is_closed = 0;
     self->opcode = number;
     if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
     if (set_bits) Py_XSETREF(self->set_bits, set_bits);
@@ -259,17 +196,16 @@ static PyObject *writer_enter(PyObject *self, PyObject *Py_UNUSED(ignored)) { re
 
 static PyObject *writer_exit(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     if (arg_count("__exit__", count, 3, 3) < 0) return NULL;
+    if (((struct writer *)object)->is_closed) Py_RETURN_NONE;
     if (args[0] == Py_None) return writer_flush(object, NULL);
-    /* Half of a message is not to pass for all of it. */
-    struct writer *self = (struct writer *)object;
-    if (is_begun(self)) fastws_conn_abandon(self->stream->protocol.conn);
-    fastws_utf8_init(&self->utf8);
-    if (self->is_begun && fastws_conn_is_message_open(self->stream->protocol.conn)) self->is_torn = 1;
-    self->is_begun = self->is_torn;
-    Py_RETURN_NONE;
+    return none_if(writer_tear((struct writer *)object));
 }
 
 /* ---- Attributes ---- */
+
+static PyObject *get_closed(PyObject *object, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(((struct writer *)object)->is_closed);
+}
 
 static PyObject *get_opcode(PyObject *object, void *Py_UNUSED(closure)) {
     struct writer *self = (struct writer *)object;
@@ -277,7 +213,7 @@ static PyObject *get_opcode(PyObject *object, void *Py_UNUSED(closure)) {
 }
 
 static size_t buffered(struct writer *self) {
-    return is_begun(self) ? fastws_conn_buffered_len(self->stream->protocol.conn) : 0;
+    return writer_is_begun(self) ? fastws_conn_buffered_len(self->stream->protocol.conn) : 0;
 }
 
 static PyObject *get_buffered(PyObject *object, void *Py_UNUSED(closure)) {
@@ -309,6 +245,7 @@ static int set_buffer_size(PyObject *object, PyObject *value, void *Py_UNUSED(cl
 }
 
 static PyGetSetDef writer_getset[] = {
+    {"closed", get_closed, NULL, "True once close() was called.", NULL},
     {"opcode", get_opcode, NULL, "The OpCode of the next message.", NULL},
     {"buffered", get_buffered, NULL, "Bytes written that are not in a fragment yet.", NULL},
     {"available", get_available, NULL, "Bytes that the next fragment has room for; None if it grows.", NULL},
@@ -335,7 +272,9 @@ static PyMethodDef writer_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
      "    RuntimeError: another message was begun and is not finished.\n"
-     "    ValueError: the message is text and would not be UTF-8; nothing of data was added."},
+     "    ValueError: the message is text and would not be UTF-8, or the writer is closed; nothing of data was added."},
+    {"writelines", (PyCFunction)(void (*)(void))writer_writelines, METH_FASTCALL | METH_KEYWORDS,
+     "writelines($self, /, lines)\n--\n\nWrites each of them with write(), and nothing between."},
     {"read_from", (PyCFunction)(void (*)(void))writer_read_from, METH_FASTCALL | METH_KEYWORDS,
      "read_from($self, /, source)\n--\n\n"
      "Writes all that a file or socket has, until its end; flush() is left to the caller. Returns the bytes written."},
@@ -348,14 +287,20 @@ static PyMethodDef writer_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
      "    ValueError: the message is text and ends inside a character; it stays open."},
+    {"close", writer_close, METH_NOARGS,
+     "close($self, /)\n--\n\n"
+     "Ends the message as flush() does. Then writes raise ValueError until reset(). The stream stays open.\n\n"
+     "What wraps a writer, such as io.BufferedWriter, closes it when it goes: take a new Writer for each message,\n"
+     "reset() it, or detach() the wrapper."},
     {"reset", (PyCFunction)(void (*)(void))writer_reset, METH_FASTCALL | METH_KEYWORDS,
      "reset($self, /, opcode=None, stream=None, *, extensions=...)\n--\n\n"
-     "Forgets what was written and has not been sent, and every error.\n\n"
+     "Forgets what was written and has not been sent, and every error; opens the writer again after close().\n\n"
      "Args:\n"
      "    opcode: OpCode.TEXT or OpCode.BINARY for the messages from now on; None keeps it.\n"
      "    stream: a Stream to write to from now on; None keeps it.\n"
      "    extensions: as for the constructor; those that it has if not given.\n\n"
      "Raises:\n"
+     "    ConcurrencyError: an extension calls it, while a frame is being made. What another thread sends is waited for.\n"
      "    RuntimeError: a fragment of the message has been sent, so that the peer waits for its end."},
     {"set_extensions", (PyCFunction)(void (*)(void))writer_set_extensions, METH_FASTCALL | METH_KEYWORDS,
      "set_extensions($self, /, extensions)\n--\n\n"

@@ -220,3 +220,19 @@ def test_io_that_calls_back_is_refused(Scripted):
     with stream.cork():
         stream.send("b")
     assert script.written[1:] == [b"\x81\x01b"]
+
+
+def test_the_callers_answer_to_a_close_frame_goes_out_at_once(Scripted, masked_frame):
+    stream = Stream(Scripted(masked_frame(8, b"\x03\xe8")), auto_close=False)
+    with stream.cork():
+        stream.send("a")
+        stream.answer(*stream.read_message())
+        assert b"".join(stream.io.written) == b"\x81\x01a\x88\x02\x03\xe8"
+
+
+def test_a_close_frame_that_answers_nothing_goes_out_at_once(Scripted):
+    stream = Stream(Scripted())
+    with stream.cork():
+        stream.send("a")
+        stream.answer(OpCode.CLOSE, b"\x03\xe9")
+        assert b"".join(stream.io.written) == b"\x81\x01a\x88\x02\x03\xe9"

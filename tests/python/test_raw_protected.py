@@ -271,3 +271,17 @@ def test_behind_a_close_frame_nobody_is_told(sockets, in_thread):
         reading()
     assert info.value.code == 1006 and isinstance(info.value.__cause__, fastws.MessageTooBig)
     assert sockets[1].recv(100) == b"\x88\x02\x03\xe9"
+
+
+def test_a_message_of_the_wrong_kind_inside_the_frame_is_told_to_nobody(half, masked_frame):
+    stream, peer = half
+    peer.sendall(masked_frame(2, b"binary"))
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        stream.read_text()
+    assert (info.value.sent, info.value.__cause__.name) == (None, "FASTWS_ERR_MESSAGE_KIND")
+    stream.write(b"cdef")
+    stream.close()
+    received = b""
+    while data := peer.recv(100):
+        received += data
+    assert received == b"cdef"

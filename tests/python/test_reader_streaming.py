@@ -429,3 +429,109 @@ def test_large_messages_are_taken_without_a_copy(sockets, in_thread):
     file = io.BytesIO(kept[0])
     file.write(b"x")
     assert kept[0] == payload
+
+
+LEAVES = ["discard", "reset", "close"]
+
+
+def end_of_read(reader, leave):
+    """What a read makes of its message being left: nothing, or ValueError."""
+    if leave == "close":
+        with pytest.raises(ValueError, match="closed"):
+            reader.read()
+    else:
+        assert reader.read() == b""
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+def test_a_callback_may_leave_the_message(leave):
+    data = frame(1, b"he", fin=False) + frame(9, b"p") + frame(0, b"llo") + frame(1, b"second") + frame(1, b"third")
+    reader = Reader(Stream(Bytewise(data)), on_intermediate=lambda header, payload: getattr(reader, leave)())
+    reader.next_frame()
+    end_of_read(reader, leave)
+    assert reader.stream.recv() == "second"
+    reader.reset()
+    assert reader.read() == b"third"
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+def test_a_callback_of_a_further_frame_may_leave_the_message(leave):
+    data = frame(1, b"he", fin=False) + frame(0, b"llo") + frame(1, b"second")
+    reader = Reader(Stream(Bytewise(data)), on_continuation=lambda header, file: getattr(reader, leave)())
+    reader.next_frame()
+    end_of_read(reader, leave)
+    assert reader.stream.recv() == "second"
+
+
+def test_a_callback_may_take_the_next_message():
+    """It leaves the message that is read; its own is not mixed into that one."""
+    taken = []
+    data = frame(1, b"he", fin=False) + frame(9) + frame(0, b"llo") + frame(1, b"second") + frame(1, b"third")
+
+    def take(header, payload):
+        reader.next_frame()
+        taken.append(reader.read(3))
+
+    reader = Reader(Stream(Bytewise(data)), on_intermediate=take)
+    reader.next_frame()
+    buffer = bytearray(10)
+    assert [reader.readinto(buffer) for _ in range(3)] == [1, 1, 0]
+    assert (taken, reader.read()) == ([b"s"], b"econd")
+    assert reader.stream.recv() == "third"
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_callback_before_a_message_may_close_the_reader(is_begun):
+    reader = Reader(Stream(Bytewise(frame(9) + frame(1, b"kept"))), on_intermediate=lambda header, payload: reader.close())
+    with pytest.raises(ValueError, match="closed"):
+        reader.next_frame() if is_begun else reader.read()
+    assert reader.stream.recv() == "kept"
+
+
+@pytest.mark.parametrize("leave", [*LEAVES, "next_frame"])
+def test_another_thread_cannot_leave_the_message_that_is_read(sockets, in_thread, leave):
+    ours, theirs = sockets
+    reader = Reader(Stream(ours))
+    theirs.sendall(frame(1, b"he", fin=False))
+    reader.next_frame()
+    reading = in_thread(reader.read)
+    deadline = time.monotonic() + 10
+    while True:  # until the other thread reads: then it is refused
+        assert time.monotonic() < deadline
+        try:
+            reader.stream.recv(timeout=0)
+        except fastws.ConcurrencyError:
+            break
+        except RuntimeError:
+            time.sleep(0.001)
+    with pytest.raises(fastws.ConcurrencyError):
+        getattr(reader, leave)()
+    theirs.sendall(frame(0, b"llo") + frame(1, b"second"))
+    assert reading() == b"hello"
+    assert reader.stream.recv() == "second"
+
+
+@pytest.mark.parametrize("leave", LEAVES)
+def test_an_extension_cannot_leave_the_message(leave):
+    refused = []
+
+    def extension(header):
+        try:
+            getattr(reader, leave)()
+        except fastws.ConcurrencyError as error:
+            refused.append(error)
+
+    data = frame(1, b"he", fin=False) + frame(0, b"llo") + frame(1, b"second")
+    reader = Reader(Stream(Bytewise(data)), extensions=[extension])
+    assert (reader.read(2)[:1], reader.read(), len(refused)) == (b"h", b"ello", 2)
+    assert reader.stream.recv() == "second"
+
+
+def test_rules_of_a_reader_end_with_its_reads():
+    """Extensions too: nothing of them holds for the next message, which another reads."""
+    data = frame(1, b"a", rsv=4) + frame(1, b"b", rsv=4)
+    reader = Reader(Stream(Bytewise(data), extensions=[lambda header: None]), extensions=[unset_rsv1])
+    assert reader.read() == b"a"
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        reader.stream.recv()
+    assert info.value.__cause__.name == "FASTWS_ERR_RSV"

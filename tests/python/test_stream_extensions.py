@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Extensions of a Stream itself, beside those of its Readers and Writers; header checks that are left out."""
 
+import threading
+import time
+
 import pytest
 
 import fastws
@@ -174,3 +177,108 @@ def test_skip_header_check_takes_what_breaks_the_rules(Scripted, masked_frame):
     assert stream.skip_header_check
     with pytest.raises(fastws.ConnectionClosedError):
         Stream(Scripted(wrong)).recv()
+
+
+def forget_by_reset(writer):
+    writer.reset()
+
+
+def forget_by_an_exception(writer):
+    writer.__exit__(ValueError, None, None)
+
+
+@pytest.mark.parametrize("size", [3000, 30000], ids=["flush", "write"])
+@pytest.mark.parametrize("forget", [forget_by_reset, forget_by_an_exception])
+def test_an_extension_cannot_forget_the_message_that_is_being_sent(Scripted, forget, size):
+    caught = []
+
+    def extension(header):
+        try:
+            forget(writer)
+        except fastws.ConcurrencyError as error:
+            caught.append(error)
+
+    stream = Stream(Scripted())
+    writer = Writer(stream, OpCode.BINARY, extensions=[extension])
+    writer.write(b"x" * size)
+    writer.flush()
+    assert len(caught) == (size + 4095) // 4096
+    assert sum(data.count(b"x") for data in stream.io.written) == size
+    forget(writer)
+    stream.send("goes on")
+    assert stream.io.written[-1] == b"\x81\x07goes on"
+
+
+@pytest.mark.parametrize("forget", [forget_by_reset, forget_by_an_exception])
+def test_another_thread_forgets_once_the_message_has_been_sent(Scripted, in_thread, forget):
+    inside, order = threading.Event(), []
+
+    def extension(header):
+        inside.set()
+        time.sleep(0.1)
+        order.append("extension")
+
+    stream = Stream(Scripted())
+    writer = Writer(stream, OpCode.BINARY, extensions=[extension])
+    writer.write(b"x" * 3000)
+    flushed = in_thread(writer.flush)
+    assert inside.wait(10)
+    forget(writer)
+    order.append("forgotten")
+    flushed()
+    assert order == ["extension", "forgotten"]
+    assert b"".join(stream.io.written) == b"\x82\x7e\x0b\xb8" + b"x" * 3000
+
+
+def test_a_writer_takes_another_stream_only_after_a_send(Scripted, in_thread):
+    inside, first, second = threading.Event(), Stream(Scripted()), Stream(Scripted())
+
+    def extension(header):
+        inside.set()
+        time.sleep(0.1)
+
+    writer = Writer(first, OpCode.BINARY, extensions=[extension])
+    writer.write(b"first")
+    flushed = in_thread(writer.flush)
+    assert inside.wait(10)
+    writer.reset(stream=second)
+    writer.write(b"second")
+    writer.flush()
+    flushed()
+    assert (first.io.written, second.io.written) == ([b"\x82\x05first"], [b"\x82\x06second"])
+
+
+def test_a_writer_that_goes_during_a_send_leaves_nothing_behind(Scripted, in_thread):
+    inside, goes = threading.Event(), threading.Event()
+
+    class Slow(Scripted):
+        def sendall(self, data):
+            inside.set()
+            assert goes.wait(10)
+            super().sendall(data)
+
+    stream = Stream(Slow())
+    writer = Writer(stream, OpCode.BINARY)
+    writer.write(b"dropped")
+    pinged = in_thread(stream.ping)
+    assert inside.wait(10)
+    del writer
+    goes.set()
+    pinged()
+    stream.send(b"kept")
+    assert stream.io.written == [b"\x89\x00", b"\x82\x04kept"]
+
+
+def test_an_extension_without_memory_does_not_blame_the_peer(Scripted, masked_frame):
+    def fail(header):
+        raise MemoryError
+
+    stream = Stream(Scripted(masked_frame(1, b"a")), extensions=[fail])
+    with pytest.raises(MemoryError):
+        stream.send("x")
+    assert stream.state == "OPEN"
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        stream.recv()
+    assert isinstance(info.value.__cause__, MemoryError)
+    assert info.value.sent.code == 1011
+    assert stream.io.written[-1][2:4] == b"\x03\xf3"

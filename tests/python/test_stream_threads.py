@@ -2,6 +2,7 @@
 """Stream between threads: one reads while others send, and whoever closes."""
 
 import signal
+import socket
 import threading
 import time
 
@@ -167,3 +168,17 @@ def test_a_peer_that_never_stops_does_not_outlast_a_deadline(sockets, in_thread,
         stopped.append(1)
         theirs.close()
     sending()
+
+
+def test_close_wakes_a_sender_that_waits_for_room(in_thread):
+    """Of a pair of sockets in the same system, where the end of one does not wake what polls it for room."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        stream = Stream(ours, close_timeout=0.3, ping_timeout=None)
+        sent = in_thread(stream.send, bytes(16 << 20))
+        time.sleep(0.05)
+        stream.close()
+        closed = time.monotonic()
+        with pytest.raises(fastws.ConnectionClosedError):
+            sent()
+        assert time.monotonic() - closed < 2

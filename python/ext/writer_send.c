@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* What a Writer does to the message of its Stream: begins it, adds to it, ends it, forgets it. */
+#include "writer.h"
+
+#include <fastws/error.h>
+
+#include "errors.h"
+
+int writer_is_begun(struct writer *self) {
+    if (self->is_begun && self->resets != self->stream->resets) {
+        self->is_begun = self->is_torn = 0;
+        fastws_utf8_init(&self->utf8);
+    }
+    return self->is_begun;
+}
+
+/* Takes the send lock, by stream_lock() or stream_begin_send(), of the stream that the writer has by then: reset() may
+ * bring another while this waits. Returns a reference, or NULL with an exception. */
+static struct stream *enter(struct writer *self, int (*lock)(struct stream *)) {
+    for (;;) {
+        struct stream *stream = (struct stream *)Py_NewRef(self->stream);
+        if (lock(stream) < 0) {
+            Py_DECREF(stream);
+            return NULL;
+        }
+        if (self->stream == stream) return stream;
+        stream_unlock(stream);
+        Py_DECREF(stream);
+    }
+}
+
+/* ---- Sending ---- */
+
+static int call(struct writer *self, enum writer_step step, const Py_buffer *view) {
+    struct fastws_conn *conn = self->stream->protocol.conn;
+    if (!writer_is_begun(self)) {
+        int error = fastws_conn_begin(conn, self->opcode);
+        if (error < 0) return error;
+        self->is_begun = 1;
+        self->resets = self->stream->resets;
+    }
+    fastws_conn_set_fragment_len(conn, self->buffer_size);
+    switch (step) {
+    case WRITER_WRITE: return fastws_conn_write(conn, view->buf, (size_t)view->len);
+    case WRITER_FLUSH_FRAGMENT: return fastws_conn_flush_fragment(conn);
+    default: return fastws_conn_finish(conn);
+    }
+}
+
+int writer_send(struct writer *self, enum writer_step step, const Py_buffer *view) {
+    if (self->is_torn) {
+        PyErr_SetString(PyExc_RuntimeError, "half of a message has been sent and the rest dropped: close the stream");
+        return -1;
+    }
+    struct stream *stream = enter(self, stream_begin_send);
+    if (!stream) return -1;
+    struct hooks *hooks = &stream->protocol.hooks;
+    int error = 0;
+    if (self->set_bits) {
+        error = protocol_use_hooks(&stream->protocol, stream->state);
+        Py_XSETREF(hooks->writer_bits, Py_NewRef(self->set_bits));
+    }
+    if (error == 0) error = call(self, step, view);
+    if (self->set_bits) Py_CLEAR(hooks->writer_bits);
+    if (error == 0 && step == WRITER_FINISH) {
+        self->is_begun = 0;
+        fastws_utf8_init(&self->utf8);
+    }
+    int result = stream_end_send(stream, error, view);
+    Py_DECREF(stream);
+    return result;
+}
+
+/* RFC 6455 5.6: a text is UTF-8 as a whole; its pieces may end inside of characters. Returns 0, or -1 with ValueError:
+ * then utf8 is as it was. */
+static int check_text(const struct writer *self, struct fastws_utf8 *utf8, const Py_buffer *view) {
+    if (self->opcode != FASTWS_OPCODE_TEXT) return 0;
+    if (fastws_utf8_update(utf8, view->buf, (size_t)view->len) == 0) return 0;
+    error_raise_value(FASTWS_ERR_UTF8);
+    return -1;
+}
+
+int writer_write_piece(struct writer *self, const Py_buffer *view) {
+    (void)writer_is_begun(self);
+    struct fastws_utf8 utf8 = self->utf8;
+    if (check_text(self, &utf8, view) < 0 || writer_send(self, WRITER_WRITE, view) < 0) return -1;
+    self->utf8 = utf8;
+    return 0;
+}
+
+/* ---- Forgetting ---- */
+
+static void forget_all(struct writer *self) {
+    self->is_begun = 0;
+    self->is_torn = 0;
+    fastws_utf8_init(&self->utf8);
+}
+
+/* Whether nobody waits for the rest of the message. */
+static int is_free_to_forget(const struct stream *stream) {
+    struct fastws_conn *conn = stream->protocol.conn;
+    return !fastws_conn_is_message_open(conn) || stream->is_broken || stream->protocol.error ||
+           fastws_conn_close_sent(conn);
+}
+
+int writer_forget(struct writer *self) {
+    if (!writer_is_begun(self)) {
+        forget_all(self);
+        return 0;
+    }
+    struct stream *stream = enter(self, stream_lock);
+    if (!stream) return -1;
+    int is_free = 1;
+    if (writer_is_begun(self)) {
+        fastws_conn_abandon(stream->protocol.conn);
+        fastws_utf8_init(&self->utf8);
+        is_free = is_free_to_forget(stream);
+    }
+    if (is_free) forget_all(self);
+    stream_unlock(stream);
+    Py_DECREF(stream);
+    if (is_free) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "a part of the message has been sent: finish it with flush(), or close the stream");
+    return -1;
+}
+
+int writer_tear(struct writer *self) {
+    if (!writer_is_begun(self)) return 0;
+    struct stream *stream = enter(self, stream_lock);
+    if (!stream) return -1;
+    if (writer_is_begun(self)) {
+        fastws_conn_abandon(stream->protocol.conn);
+        self->is_torn = self->is_begun = fastws_conn_is_message_open(stream->protocol.conn);
+    }
+    fastws_utf8_init(&self->utf8);
+    stream_unlock(stream);
+    Py_DECREF(stream);
+    return 0;
+}

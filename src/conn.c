@@ -129,6 +129,9 @@ static uint16_t find_run_max(const struct fastws_limits *limits) {
 void fws_conn_choose_ways(struct fastws_conn *conn) {
     conn->send_way = (uint8_t)find_send_way(conn);
     conn->run_max = find_run_max(&conn->config->limits);
+    conn->mask_bit = conn->is_client ? 0 : 0x80;
+    conn->is_text_checked = conn->config->is_utf8_checked != 0;
+    if (conn->writer.pool->tray.holder == conn) fws_conn_set_run_rules(conn);
     conn->may_use_tray = conn->delivery == FASTWS_DELIVER_MESSAGES && !conn->is_extended && !conn->is_stopped &&
                          !conn->is_flooded;
 }

@@ -45,8 +45,10 @@ struct fastws_conn {
     uint8_t is_client;
     uint8_t is_extended; /* extensions judge and mark headers */
     uint8_t send_way;    /* enum fws_send_way */
-    uint8_t may_use_tray; /* whole messages may be handed out without a reader */
-    uint16_t run_max;     /* longest payload that goes that way: what the limits are, or more than any */
+    uint8_t may_use_tray;    /* whole messages may be handed out without a reader */
+    uint16_t run_max;        /* longest payload that goes that way: what the limits are, or more than any */
+    uint8_t mask_bit;        /* of the frames that the peer sends */
+    uint8_t is_text_checked; /* 1 or 0 */
 };
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
@@ -65,8 +67,16 @@ static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn_co
                                      .extensions = config->extensions,
                                      .extension_count = config->extension_count,
                                      .role = config->role,
-                                     .is_utf8_checked = config->is_utf8_checked,
+                                     .is_utf8_checked = config->is_utf8_checked != 0,
                                      .is_header_checked = config->is_header_checked};
+}
+
+/* Tells the tray, which the connection takes or has, what may go that way. */
+static FWS_ALWAYS_INLINE void fws_conn_set_run_rules(const struct fastws_conn *conn) {
+    struct fws_run *run = &conn->writer.pool->tray.run;
+    run->payload_max = conn->run_max;
+    run->mask_bit = conn->mask_bit;
+    run->is_text_checked = conn->is_text_checked;
 }
 
 /* Gives back whatever was received and not handed out. */

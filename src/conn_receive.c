@@ -51,21 +51,26 @@ static FWS_ALWAYS_INLINE int may_take_tray(const struct fastws_conn *conn) {
 static int leave_tray(struct fastws_conn *conn) {
     if (!holds_tray(conn)) return 0;
     struct fws_tray *tray = tray_of(conn);
-    if (tray->head == tray->tail) {
+    if (tray->run.head == tray->run.tail) {
         drop_tray(conn);
         return 0;
     }
     TRY(borrow_reader(conn));
-    fws_reader_adopt(conn->reader, tray->slab, tray->head, tray->tail);
+    fws_reader_adopt(conn->reader, tray->slab, tray->run.head, tray->run.tail);
     tray->holder = NULL;
     return 0;
 }
 
-static FWS_ALWAYS_INLINE void take_tray_with_slab(struct fastws_conn *conn, struct fastws_slab *slab) {
-    uint8_t *bytes = slab->bytes;
+/* The first len of cap bytes were received. */
+static FWS_ALWAYS_INLINE void take_tray(struct fastws_conn *conn, struct fastws_slab *slab, uint8_t *bytes, size_t len,
+                                        size_t cap) {
     struct fws_tray *tray = tray_of(conn);
-    *tray = (struct fws_tray){
-        .holder = conn, .slab = slab, .head = bytes, .tail = bytes, .end = bytes + conn->writer.pool->slab_len};
+    tray->holder = conn;
+    tray->slab = slab;
+    tray->end = bytes + cap;
+    tray->run.head = bytes;
+    tray->run.tail = bytes + len;
+    fws_conn_set_run_rules(conn);
 }
 
 /* ---- In ---- */
@@ -78,7 +83,7 @@ static FWS_NOINLINE int space_long(struct fastws_conn *conn, void **ptr, size_t 
     if (may_take_tray(conn)) {
         struct fastws_slab *slab = fws_pool_lend(conn->writer.pool);
         if (!slab) return FASTWS_ERR_NOMEM;
-        take_tray_with_slab(conn, slab);
+        take_tray(conn, slab, slab->bytes, 0, conn->writer.pool->slab_len);
         *ptr = slab->bytes;
         *cap = conn->writer.pool->slab_len;
         return 0;
@@ -93,7 +98,7 @@ int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
     struct fastws_pool *pool = conn->writer.pool;
     if (FWS_UNLIKELY(!may_take_tray(conn) || !pool->slabs)) return space_long(conn, ptr, cap);
     struct fastws_slab *slab = fws_pool_lend_free(pool);
-    take_tray_with_slab(conn, slab);
+    take_tray(conn, slab, slab->bytes, 0, pool->slab_len);
     *ptr = slab->bytes;
     *cap = pool->slab_len;
     return 0;
@@ -103,7 +108,7 @@ int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
 static int give_space_back(struct fastws_conn *conn) {
     const struct fws_tray *tray = tray_of(conn);
     /* What was walked may have views: only a slab that nothing was received into has none. */
-    if (holds_tray(conn) && tray->slab && tray->tail == tray->slab->bytes) drop_tray(conn);
+    if (holds_tray(conn) && tray->slab && tray->run.tail == tray->slab->bytes) drop_tray(conn);
     if (!conn->reader) return 0;
     fws_reader_give_space_back(conn->reader);
     if (fws_reader_is_idle(conn->reader)) return_reader(conn);
@@ -116,8 +121,8 @@ static FWS_NOINLINE int filled_long(struct fastws_conn *conn, size_t len) {
     if (conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
     if (holds_tray(conn)) {
         struct fws_tray *tray = tray_of(conn);
-        if (len > (size_t)(tray->end - tray->tail)) return FASTWS_ERR_ARGUMENT;
-        tray->tail += len;
+        if (len > (size_t)(tray->end - tray->run.tail)) return FASTWS_ERR_ARGUMENT;
+        tray->run.tail += len;
     } else {
         if (!conn->reader) return FASTWS_ERR_ARGUMENT;
         TRY(fws_reader_filled(conn->reader, len));
@@ -129,26 +134,28 @@ static FWS_NOINLINE int filled_long(struct fastws_conn *conn, size_t len) {
 int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
     struct fws_tray *tray = tray_of(conn);
     if (FWS_UNLIKELY(tray->holder != conn || !conn->may_use_tray)) return filled_long(conn, len);
-    uint8_t *tail = tray->tail;
+    uint8_t *tail = tray->run.tail;
     /* 0 is none that the short way knows. */
     if (FWS_UNLIKELY(len - 1 >= (size_t)(tray->end - tail))) return filled_long(conn, len);
-    tray->tail = tail + len;
+    tray->run.tail = tail + len;
+    fws_conn_note_life(conn, len);
+    return 0;
+}
+
+static FWS_NOINLINE int feed_long(struct fastws_conn *conn, void *buf, size_t len) {
+    if (conn->is_stopped) return conn->error;
+    if (conn->is_flooded) return FASTWS_ERR_STATE;
+    if (len == 0 && may_take_tray(conn)) return 0;
+    TRY(leave_tray(conn));
+    TRY(borrow_reader(conn));
+    TRY(fws_reader_feed(conn->reader, buf, len));
     fws_conn_note_life(conn, len);
     return 0;
 }
 
 int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len) {
-    if (conn->is_stopped) return conn->error;
-    if (conn->is_flooded) return FASTWS_ERR_STATE;
-    if (may_take_tray(conn)) {
-        uint8_t *bytes = buf;
-        uint8_t *end = len ? bytes + len : bytes;
-        *tray_of(conn) = (struct fws_tray){.holder = conn, .head = bytes, .tail = end, .end = end};
-    } else {
-        TRY(leave_tray(conn));
-        TRY(borrow_reader(conn));
-        TRY(fws_reader_feed(conn->reader, buf, len));
-    }
+    if (FWS_UNLIKELY(!may_take_tray(conn) || len == 0)) return feed_long(conn, buf, len);
+    take_tray(conn, NULL, buf, len, len);
     fws_conn_note_life(conn, len);
     return 0;
 }
@@ -197,7 +204,7 @@ void fastws_conn_eof(struct fastws_conn *conn) {
 
 uint64_t fastws_conn_offset(const struct fastws_conn *conn) {
     const struct fws_tray *tray = tray_of(conn);
-    if (holds_tray(conn)) return conn->received - (uint64_t)(tray->tail - tray->head);
+    if (holds_tray(conn)) return conn->received - (uint64_t)(tray->run.tail - tray->run.head);
     return conn->received - (conn->reader ? fws_reader_unparsed(conn->reader) : 0);
 }
 
@@ -303,24 +310,26 @@ static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event 
 /* Takes whole small messages off the tray, which is not empty. Where it begins with anything else a reader goes on. A
  * text that is refused is masked again: it is the reader's to say so. */
 static FWS_NOINLINE int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    const struct fws_kernels *kernels = conn->writer.pool->kernels;
-    struct fws_tray *tray = tray_of(conn);
-    struct fws_run run;
-    run.head = tray->head;
-    run.tail = tray->tail;
-    run.payload_max = conn->run_max;
-    run.mask_bit = conn->is_client ? 0 : 0x80;
-    run.is_text_checked = conn->config->is_utf8_checked;
-    int n = kernels->frames(&run, events, cap);
-    tray->head = run.head;
-    if (FWS_UNLIKELY(run.error)) fws_run_undo(&run, kernels);
+    struct fastws_pool *pool = conn->writer.pool;
+    int n = pool->kernels->frames(&pool->tray.run, events, cap);
+    if (FWS_UNLIKELY(pool->tray.run.error)) fws_run_undo(&pool->tray.run, pool->kernels);
     return FWS_LIKELY(n > 0) ? n : next_long(conn, events, cap);
 }
 
-int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    const struct fws_tray *tray = tray_of(conn);
-    if (FWS_UNLIKELY(tray->holder != conn || !conn->may_use_tray)) return next_long(conn, events, cap);
-    if (tray->head != tray->tail) return take_from_tray(conn, events, cap);
+/* All that was on the tray was taken. */
+static FWS_NOINLINE int next_of_none(struct fastws_conn *conn, struct fastws_event *events) {
     drop_tray(conn);
-    return FWS_UNLIKELY(conn->due || conn->is_eof) ? rest(conn, events) : 0;
+    return rest(conn, events);
+}
+
+int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+    struct fws_tray *tray = tray_of(conn);
+    if (FWS_UNLIKELY(tray->holder != conn || !conn->may_use_tray)) return next_long(conn, events, cap);
+    if (tray->run.head != tray->run.tail) return take_from_tray(conn, events, cap);
+    struct fastws_pool *pool = conn->writer.pool;
+    int is_kept = !tray->slab || pool->free_count < pool->slab_keep;
+    if (FWS_UNLIKELY(!is_kept || conn->due || conn->is_eof)) return next_of_none(conn, events);
+    tray->holder = NULL;
+    if (tray->slab) fws_pool_keep(pool, tray->slab);
+    return 0;
 }

@@ -249,13 +249,17 @@ void fws_conn_judge_queue(struct fastws_conn *conn) {
     if (conn->is_flooded && !is_flooded(conn)) end_flood(conn);
 }
 
-int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
+static FWS_NOINLINE int sent_long(struct fastws_conn *conn, size_t len) {
     if (len > conn->writer.listed) return FASTWS_ERR_ARGUMENT;
-    /* Neither full nor flooded was what went the short way. */
-    if (FWS_LIKELY(fws_writer_sent_plain(&conn->writer, len))) return 0;
     fws_writer_sent(&conn->writer, len);
     fws_conn_judge_queue(conn);
     return 0;
+}
+
+int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
+    /* Neither full nor flooded was what went the short way. */
+    if (FWS_LIKELY(len <= conn->writer.listed && fws_writer_sent_plain(&conn->writer, len))) return 0;
+    return sent_long(conn, len);
 }
 
 int fastws_conn_own(struct fastws_conn *conn) {

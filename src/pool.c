@@ -10,6 +10,9 @@
 
 enum { SLAB_LEN_DEFAULT = 64 * 1024, SLAB_LEN_MIN = 4096, SLAB_LEN_MAX = 1 << 30, SLAB_KEEP_DEFAULT = 16 };
 
+/* The most that lies in front of the pool is FWS_POOL_ALIGN - 1. */
+enum { POOL_SIZE = sizeof(struct fastws_pool) + FWS_POOL_ALIGN - 1 };
+
 void fastws_pool_config_init(struct fastws_pool_config *config) {
     *config = (struct fastws_pool_config){
         .size = sizeof *config, .slab_len = SLAB_LEN_DEFAULT, .slab_keep = SLAB_KEEP_DEFAULT};
@@ -29,9 +32,11 @@ int fastws_pool_new(const struct fastws_pool_config *config, struct fastws_pool 
     }
     TRY(check_config(config));
     const struct fastws_allocator *allocator = fws_allocator_or_default(config->allocator);
-    struct fastws_pool *pool = allocator->allocate(allocator->context, sizeof *pool);
-    if (!pool) return FASTWS_ERR_NOMEM;
+    uint8_t *memory = allocator->allocate(allocator->context, POOL_SIZE);
+    if (!memory) return FASTWS_ERR_NOMEM;
+    struct fastws_pool *pool = (void *)(memory + (0u - (uintptr_t)memory) % FWS_POOL_ALIGN);
     memset(pool, 0, offsetof(struct fastws_pool, cork.chunks));
+    pool->memory = memory;
     pool->allocator = allocator;
     pool->payload_allocator = config->payload_allocator ? config->payload_allocator : allocator;
     pool->kernels = fws_kernels_active();
@@ -62,7 +67,7 @@ void fastws_pool_free(struct fastws_pool *pool) {
         pool->desks = desk->next;
         pool->allocator->release(pool->allocator->context, desk, FWS_DESK_LEN);
     }
-    pool->allocator->release(pool->allocator->context, pool, sizeof *pool);
+    pool->allocator->release(pool->allocator->context, pool->memory, POOL_SIZE);
 }
 
 void fastws_pool_set_now(struct fastws_pool *pool, uint64_t now_us) {

@@ -78,7 +78,7 @@ static PyObject *masked(PyObject *Py_UNUSED(module), PyObject *const *args, Py_s
 PyMethodDef mask_methods[] = {
     {"mask", (PyCFunction)(void (*)(void))mask, METH_FASTCALL | METH_KEYWORDS,
      "mask($module, /, buf, key, offset=0)\n--\n\n"
-     "Masks or unmasks a buffer in place. RFC 6455 5.3.\n\n"
+     "Masks or unmasks a buffer in place. Other threads run meanwhile when it is 64 KiB or more. RFC 6455 5.3.\n\n"
      "Args:\n"
      "    buf: any writable, C-contiguous bytes-like object.\n"
      "    key: the 4 bytes of the masking key, in wire order.\n"
@@ -88,7 +88,8 @@ PyMethodDef mask_methods[] = {
      "    ValueError: key is not 4 bytes, or offset is out of range."},
     {"masked", (PyCFunction)(void (*)(void))masked, METH_FASTCALL | METH_KEYWORDS,
      "masked($module, /, data, key, offset=0)\n--\n\n"
-     "Returns a masked or unmasked copy of data. RFC 6455 5.3.\n\n"
+     "Returns a masked or unmasked copy of data. Other threads run meanwhile when it is 64 KiB or more. RFC 6455\n"
+     "5.3.\n\n"
      "Args:\n"
      "    data: any C-contiguous bytes-like object; it is not changed.\n"
      "    key: the 4 bytes of the masking key, in wire order.\n"

@@ -13,6 +13,7 @@ import pytest
 
 import fastws
 from fastws import Dialer
+from fastws.blocking import Deadline
 from fastws.tls import TLSStream
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs the openssl program")
@@ -236,6 +237,41 @@ def test_tls_over_what_is_no_socket(serve_tls, trusting):
     assert [stream.recv() for _ in messages] == messages
     sender.join(20)
     stream.close()
+
+
+class Server:
+    """A TLS server in memory: what it has to send comes in one piece."""
+
+    def __init__(self, certificates):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "good.pem", certificates / "good.key")
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.is_open = False
+
+    def sendall(self, data):
+        self.incoming.write(data)
+        if not self.is_open:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self.tls.do_handshake()
+                self.is_open = True
+
+    def recv_into(self, buffer):
+        data = self.outgoing.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def test_a_record_that_came_with_another_is_read_before_more_is_written(certificates, trusting):
+    server = Server(certificates)
+    stream = TLSStream(server, trusting, "localhost")
+    stream.do_handshake()
+    server.tls.write(b"head")
+    server.tls.write(b"body")
+    buffer = bytearray(100)
+    assert buffer[: stream.recv_into(buffer)] == b"head"
+    assert stream.exchange(memoryview(b"request"), 100, Deadline(5)) == (0, b"body")
+    assert stream.exchange(memoryview(b"request"), 100, Deadline(5)) == (7, None)
 
 
 def test_tls_over_what_is_no_socket_is_verified(serve_tls, trusting):

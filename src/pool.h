@@ -41,8 +41,8 @@ struct fws_chunk {
  * a copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. */
 enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
 
-/* A short frame at the start of the cork must not lie across two pages, where a store takes more than 30 cycles on Zen 4:
- * where malloc() happened to place it so, one pool in 50, every message took half as long again. */
+/* A short frame at the start of the cork must not lie across two pages, where a store takes more than 30 cycles on Zen
+ * 4: where malloc() happened to place it so, one pool in 50, every message took half as long again. */
 enum { FWS_POOL_ALIGN = 256 };
 
 /* The cork has one holder, the writer whose bytes are in it. Bytes are appended and never moved while they are queued;
@@ -69,8 +69,8 @@ struct fws_tray {
     struct fastws_slab *slab;    /* that the bytes are in; NULL: they are the caller's */
     uint8_t *end;                /* one past the last byte that may be received */
     struct fws_run run;          /* what was received and not parsed, with the rules of the holder */
-    struct fastws_event *events; /* that are asked for, and how many: here, and not in registers that have to be saved */
-    int cap;
+    struct fastws_event *events; /* that are asked for now, and how many at most: kept here, and not in registers that */
+    int cap;                     /* would have to be saved, for when the kernel takes none */
 };
 
 struct fastws_pool {

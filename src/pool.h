@@ -69,8 +69,8 @@ struct fws_tray {
     struct fastws_slab *slab;    /* that the bytes are in; NULL: they are the caller's */
     uint8_t *end;                /* one past the last byte that may be received */
     struct fws_run run;          /* what was received and not parsed, with the rules of the holder */
-    struct fastws_event *events; /* that are asked for now, and how many at most: kept here, and not in registers that */
-    int cap;                     /* would have to be saved, for when the kernel takes none */
+    struct fastws_event *events; /* that are asked for now, and how many at most: kept here, not in registers that */
+    int cap;                     /* would have to be saved for when the kernel takes none */
 };
 
 struct fastws_pool {

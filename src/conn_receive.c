@@ -307,13 +307,20 @@ static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event 
     return n;
 }
 
-/* Takes whole small messages off the tray, which is not empty. Where it begins with anything else a reader goes on. A
- * text that is refused is masked again: it is the reader's to say so. */
-static FWS_NOINLINE int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    struct fastws_pool *pool = conn->writer.pool;
+/* The tray begins with no frame that the kernel takes, and a reader goes on: what it was called with is on the tray. */
+static FWS_NOINLINE int leave_to_reader(struct fastws_pool *pool, int n) {
+    struct fws_tray *tray = &pool->tray;
+    /* A text that is refused is masked again: it is the reader's to say so. */
+    if (tray->run.error) fws_run_undo(&tray->run, pool->kernels);
+    return n > 0 ? n : next_long(tray->holder, tray->events, tray->cap);
+}
+
+/* Takes whole small messages off the tray, which is not empty. */
+static FWS_NOINLINE int take_from_tray(struct fastws_pool *pool, struct fastws_event *events, int cap) {
+    pool->tray.events = events;
+    pool->tray.cap = cap;
     int n = pool->kernels->frames(&pool->tray.run, events, cap);
-    if (FWS_UNLIKELY(pool->tray.run.error)) fws_run_undo(&pool->tray.run, pool->kernels);
-    return FWS_LIKELY(n > 0) ? n : next_long(conn, events, cap);
+    return FWS_LIKELY(n > 0 && !pool->tray.run.error) ? n : leave_to_reader(pool, n);
 }
 
 /* All that was on the tray was taken. */
@@ -325,7 +332,7 @@ static FWS_NOINLINE int next_of_none(struct fastws_conn *conn, struct fastws_eve
 int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
     struct fws_tray *tray = tray_of(conn);
     if (FWS_UNLIKELY(tray->holder != conn || !conn->may_use_tray)) return next_long(conn, events, cap);
-    if (tray->run.head != tray->run.tail) return take_from_tray(conn, events, cap);
+    if (tray->run.head != tray->run.tail) return take_from_tray(conn->writer.pool, events, cap);
     struct fastws_pool *pool = conn->writer.pool;
     int is_kept = !tray->slab || pool->free_count < pool->slab_keep;
     if (FWS_UNLIKELY(!is_kept || conn->due || conn->is_eof)) return next_of_none(conn, events);

@@ -93,18 +93,18 @@ static FWS_ALWAYS_INLINE void copy_payload(uint8_t *dst, const uint8_t *src, siz
     }
 }
 
-static FWS_ALWAYS_INLINE void mask_words(uint64_t *words, size_t count, uint32_t key) {
-    for (size_t i = 0; i < count; i++) words[i] ^= (uint64_t)key << 32 | key;
+static FWS_ALWAYS_INLINE void mask_words(uint32_t *words, size_t count, uint32_t key) {
+    for (size_t i = 0; i < count; i++) words[i] ^= key;
 }
 
 /* Like COPY_ENDS, but masks. Turning the key by len gives its phase in the last bytes, as count is a multiple of 4. */
 #define MASK_ENDS(dst, src, len, key, count)                                                                           \
     do {                                                                                                               \
-        uint64_t first_[(count) / 8], last_[(count) / 8];                                                              \
+        uint32_t first_[(count) / 4], last_[(count) / 4];                                                              \
         memcpy(first_, (src), (count));                                                                                \
         memcpy(last_, (src) + (len) - (count), (count));                                                               \
-        mask_words(first_, (count) / 8, (key));                                                                        \
-        mask_words(last_, (count) / 8, fws_rotate_key((key), (len)));                                                  \
+        mask_words(first_, (count) / 4, (key));                                                                        \
+        mask_words(last_, (count) / 4, fws_rotate_key((key), (len)));                                                  \
         memcpy((dst), first_, (count));                                                                                \
         memcpy((dst) + (len) - (count), last_, (count));                                                               \
     } while (0)

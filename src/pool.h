@@ -10,6 +10,7 @@
 #include "random.h"
 
 struct fws_writer;
+struct fastws_conn;
 
 /* Bytes that may be read, not written, behind the slab_len bytes of a slab: kernels for short messages read whole
  * vectors (design of the slop variants). */
@@ -48,8 +49,9 @@ enum { FWS_POOL_ALIGN = 256 };
  * another writer that wants the cork has the holder's bytes copied to the holder's own block first. */
 struct fws_cork {
     struct fws_writer *holder; /* NULL: nobody, and everything below is empty */
-    struct fws_writer *plain;  /* the holder, if all that it has queued is bytes [off, len), with no chunk; else NULL */
     size_t off;                /* plain: bytes of it that were sent */
+    struct fws_writer *plain;  /* the holder, if all that it has queued is bytes [off, len), with no chunk; else NULL.
+                                  Not beside holder: gcc makes one store of both, by three instructions */
     size_t len;                /* bytes written, sent ones included */
     unsigned first;            /* chunks[first..count) are queued */
     unsigned count;
@@ -63,10 +65,12 @@ struct fws_cork {
 /* What one connection has received while nothing of it is incomplete: whole small messages need no reader. Another that
  * receives meanwhile has a reader. */
 struct fws_tray {
-    const void *holder;       /* the connection; NULL: nobody, and nothing below means anything */
-    struct fastws_slab *slab; /* that the bytes are in; NULL: they are the caller's */
-    uint8_t *end;             /* one past the last byte that may be received */
-    struct fws_run run;       /* what was received and not parsed, with the rules of the holder */
+    struct fastws_conn *holder;  /* NULL: nobody, and nothing below means anything */
+    struct fastws_slab *slab;    /* that the bytes are in; NULL: they are the caller's */
+    uint8_t *end;                /* one past the last byte that may be received */
+    struct fws_run run;          /* what was received and not parsed, with the rules of the holder */
+    struct fastws_event *events; /* that are asked for now, and how many at most: kept here, not in registers that */
+    int cap;                     /* would have to be saved for when the kernel takes none */
 };
 
 struct fastws_pool {

@@ -179,10 +179,11 @@ static FWS_ALWAYS_INLINE int fws_writer_list_plain(struct fws_writer *writer, st
     return 1;
 }
 
-/* Takes all that is queued, len bytes, if it went this way. Returns 1, or 0. */
+/* Takes all that is queued, len bytes, if it went this way. Returns 1, or 0. Replies are none of it: they go the long
+ * way, and this one is taken up again when nothing is queued, them included. */
 static FWS_ALWAYS_INLINE int fws_writer_sent_plain(struct fws_writer *writer, uint64_t len) {
     struct fws_cork *cork = &writer->pool->cork;
-    if (FWS_UNLIKELY(cork->plain != writer || len != writer->queued || writer->replies.old_len > 0)) return 0;
+    if (FWS_UNLIKELY(cork->plain != writer || len != writer->queued)) return 0;
     writer->queued = 0;
     writer->listed = 0;
     writer->sent += len;

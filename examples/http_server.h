@@ -17,6 +17,8 @@
 #include <fastws/fastws.h>
 #include <microhttpd.h>
 
+#include "server_options.h"
+
 enum { HEADERS_MAX = 128, REQUEST_TIMEOUT_S = 10, MAX_CONNECTIONS = 1000 };
 
 /* What makes a server. Not changed once it runs. */
@@ -193,35 +195,11 @@ static struct MHD_Daemon *listen_at(const char *host, uint16_t port) {
                             (unsigned)MAX_CONNECTIONS, MHD_OPTION_END);
 }
 
-static int is_port(const char *text) {
-    size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
-}
-
-/* Takes the options. Anything else ends the program. */
-static void parse(int argc, char **argv, const char **host, const char **port) {
-    static const char usage[] = "usage: %s [--help] [--host ADDRESS] [--port PORT]\n";
-    for (int i = 1; i < argc; i += 2) {
-        const char *value = argv[i + 1]; /* NULL behind the last argument */
-        if (strcmp(argv[i], "--help") == 0) {
-            printf(usage, server.name);
-            exit(0);
-        } else if (strcmp(argv[i], "--host") == 0 && value != NULL) {
-            *host = value;
-        } else if (strcmp(argv[i], "--port") == 0 && value != NULL && is_port(value)) {
-            *port = value;
-        } else {
-            fprintf(stderr, usage, server.name);
-            exit(2);
-        }
-    }
-}
-
 /* Runs the server that is described above: what main() returns. */
 static int run_server(int argc, char **argv) {
     const char *host = "127.0.0.1";
     const char *port = "9001";
-    parse(argc, argv, &host, &port);
+    parse(argc, argv, server.name, "ADDRESS", &host, &port);
     sigset_t stops; /* blocked in every thread, so that this one alone is told */
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);

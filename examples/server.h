@@ -21,6 +21,8 @@
 
 #include <fastws/fastws.h>
 
+#include "server_options.h"
+
 enum { HANDSHAKE_TIMEOUT_MS = 10000, MAX_CONNECTIONS = 1000 };
 
 /* What makes a server. Not changed once threads run. */
@@ -107,30 +109,6 @@ static void announce(const char *host, int listener) {
     fflush(stdout);
 }
 
-static int is_port(const char *text) {
-    size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
-}
-
-/* Takes the options. Anything else ends the program. */
-static void parse(int argc, char **argv, const char **host, const char **port) {
-    static const char usage[] = "usage: %s [--help] [--host HOST] [--port PORT]\n";
-    for (int i = 1; i < argc; i += 2) {
-        const char *value = argv[i + 1]; /* NULL behind the last argument */
-        if (strcmp(argv[i], "--help") == 0) {
-            printf(usage, server.name);
-            exit(0);
-        } else if (strcmp(argv[i], "--host") == 0 && value != NULL) {
-            *host = value;
-        } else if (strcmp(argv[i], "--port") == 0 && value != NULL && is_port(value)) {
-            *port = value;
-        } else {
-            fprintf(stderr, usage, server.name);
-            exit(2);
-        }
-    }
-}
-
 /* Says which values the environment variable FASTWS_ISA may have on this machine. */
 static void list_isas(void) {
     const char *names[8];
@@ -144,7 +122,7 @@ static void list_isas(void) {
 static int run_server(int argc, char **argv) {
     const char *host = "127.0.0.1";
     const char *port = "9001";
-    parse(argc, argv, &host, &port);
+    parse(argc, argv, server.name, "HOST", &host, &port);
     if (fastws_cpu_status() != 0) {
         list_isas();
         return 1;

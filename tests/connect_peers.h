@@ -61,6 +61,15 @@ struct peer {
     size_t request_len;
 };
 
+/* Writes an address with the port of a peer. The last four stay. */
+static inline const char *at(const char *format, const struct peer *peer) {
+    static char texts[4][256];
+    static int turn;
+    char *text = texts[turn++ % 4];
+    snprintf(text, sizeof texts[0], format, (unsigned)peer->port);
+    return text;
+}
+
 static inline void *run_peer(void *argument) {
     struct peer *peer = argument;
     for (;;) {

@@ -76,13 +76,6 @@ void freeaddrinfo(struct addrinfo *list) {
     }
 }
 
-/* Writes an address with the port of a peer. */
-static const char *at(const char *format, const struct peer *peer) {
-    static char text[256];
-    snprintf(text, sizeof text, format, (unsigned)peer->port);
-    return text;
-}
-
 /* ---- Opening ---- */
 
 static void opens_over_tcp(void **state) {

@@ -72,15 +72,6 @@ static void expect_cancelled(const char *url, struct fastws_dial_options *option
     expect_cancelled_after(SOON_MS, url, options, step);
 }
 
-/* Writes an address with the port of a peer. */
-static const char *at(const char *format, const struct peer *peer) {
-    static char texts[2][64];
-    static int turn;
-    char *text = texts[turn++ % 2];
-    snprintf(text, sizeof texts[0], format, (unsigned)peer->port);
-    return text;
-}
-
 /* ---- The steps ---- */
 
 static void before_anything_is_tried(void **state) {

@@ -4,15 +4,6 @@
 
 #include "../src/net/proxy.h"
 
-/* Writes an address with the port of a peer. */
-static const char *at(const char *format, const struct peer *peer) {
-    static char texts[4][256];
-    static int turn;
-    char *text = texts[turn++ % 4];
-    snprintf(text, sizeof texts[0], format, (unsigned)peer->port);
-    return text;
-}
-
 /* ---- Proxies ---- */
 
 static uint8_t asked[1024]; /* of a SOCKS proxy */

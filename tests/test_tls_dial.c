@@ -37,14 +37,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-static const char *at(const char *format, const struct peer *peer) {
-    static char texts[4][256];
-    static int turn;
-    char *text = texts[turn++ % 4];
-    snprintf(text, sizeof texts[0], format, (unsigned)peer->port);
-    return text;
-}
-
 static struct fastws_dial_options make_tls_options(struct fastws_dial_report *report) {
     struct fastws_dial_options options = make_options(report);
     options.tls = client_tls;

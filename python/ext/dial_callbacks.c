@@ -5,17 +5,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "errors.h"
 #include "http.h"
 
 /* Keeps what was raised: it is what the handshake fails with. Returns -1. */
 static int keep_exception(struct dial *self) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (value && traceback) PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    Py_XSETREF(self->exception, value);
+    Py_XSETREF(self->exception, error_take());
     return -1;
 }
 

@@ -115,13 +115,18 @@ PyObject *error_raise_value(int error) {
     return NULL;
 }
 
-PyObject *error_raise_from_current(PyObject *exception) {
-    PyObject *type, *cause, *traceback;
-    PyErr_Fetch(&type, &cause, &traceback);
-    PyErr_NormalizeException(&type, &cause, &traceback);
-    if (traceback) PyException_SetTraceback(cause, traceback);
+PyObject *error_take(void) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (value && traceback) PyException_SetTraceback(value, traceback);
     Py_XDECREF(type);
     Py_XDECREF(traceback);
+    return value;
+}
+
+PyObject *error_raise_from_current(PyObject *exception) {
+    PyObject *cause = error_take();
     if (!exception) {
         Py_XDECREF(cause);
         return NULL;

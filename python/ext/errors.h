@@ -23,6 +23,9 @@ PyObject *error_raise(struct state *state, int error);
 /* Raises ValueError with the text of an error: for arguments that a program gave, not a peer. Returns NULL. */
 PyObject *error_raise_value(int error);
 
+/* Takes the exception that is set, with its traceback. Returns a new reference, or NULL if there is none. */
+PyObject *error_take(void);
+
 /* Makes the current exception the cause of exception, and raises that. Steals exception. Returns NULL. */
 PyObject *error_raise_from_current(PyObject *exception);
 

@@ -4,6 +4,7 @@
 
 #include <fastws/error.h>
 
+#include "errors.h"
 #include "header.h"
 
 PyObject *hooks_resolve(struct state *state, PyObject *extensions, enum name method) {
@@ -55,13 +56,7 @@ static int ask_all(struct hooks *hooks, PyObject *functions, struct fastws_heade
     if (result < 0) {
         /* Not the peer's fault: it is told 1011. */
         error = PyErr_ExceptionMatches(PyExc_MemoryError) ? FASTWS_ERR_NOMEM : FASTWS_ERR_EXTENSION;
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyErr_NormalizeException(&type, &value, &traceback);
-        if (traceback) PyException_SetTraceback(value, traceback);
-        Py_XDECREF(type);
-        Py_XDECREF(traceback);
-        Py_XSETREF(hooks->error, value);
+        Py_XSETREF(hooks->error, error_take());
     }
     hooks->caller = 0;
     PyThread_release_lock(hooks->lock);

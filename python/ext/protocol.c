@@ -210,7 +210,7 @@ void protocol_note_event(struct protocol *protocol, const struct fastws_event *e
         if (!protocol->rcvd_reason) PyErr_Clear();
     } else if (event->kind == FASTWS_EVENT_ERROR) {
         protocol_note_error(protocol, event->error, event->close_code);
-        if (is_about_bytes(event->error)) protocol->error_offset = (int64_t)fastws_conn_offset(protocol->conn);
+        if (is_about_bytes(event->error)) protocol->error_offset = (int64_t)event->stream_offset;
     }
 }
 

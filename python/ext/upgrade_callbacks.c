@@ -4,6 +4,8 @@
 
 #include <fastws/options.h>
 
+#include "errors.h"
+
 /* ---- Headers to write ---- */
 
 PyObject *upgrade_encode(PyObject *object, const char *what) {
@@ -105,30 +107,20 @@ static int take_reject(struct upgrade *self, PyObject *exception, struct fastws_
 /* Makes the exception that is set, of a Reject that cannot be told the client, the one that is raised: the Reject is its
  * cause. Steals reject and returns a new reference. */
 static PyObject *caused_by(PyObject *reject) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (value && traceback) PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
+    PyObject *value = error_take();
     PyException_SetCause(value, reject);
     return value;
 }
 
 /* Keeps what was raised. A Reject says what the client is told; of anything else it only learns 500. Returns -1. */
 static int refuse(struct upgrade *self, struct fastws_reject *reject) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (value && traceback) PyException_SetTraceback(value, traceback);
+    PyObject *value = error_take();
     int is_reject = value ? PyObject_IsInstance(value, self->state->exceptions[EXC_REJECT]) : 0;
     if (is_reject <= 0 || take_reject(self, value, reject) < 0) {
         *reject = (struct fastws_reject){.status = 500};
         if (is_reject > 0 && PyErr_Occurred()) value = caused_by(value);
         PyErr_Clear();
     }
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
     Py_XSETREF(self->exception, value);
     return -1;
 }

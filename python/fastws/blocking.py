@@ -59,15 +59,13 @@ class Deadline:
             HandshakeTimeout, DialCancelled: as left() does.
         """
         wanted = dict(events) if self._cancel is None else {**events, self._cancel: select.POLLIN}
-        left = self._seconds()
-        limits = [each for each in (left, pause) if each is not None]
         while True:
+            left = self._seconds()
+            limits = [each for each in (left, pause) if each is not None]
             ready = _poll(wanted, min(limits) if limits else None)
             self._check(ready)
             if ready or pause is not None:
                 return ready
-            left = self._seconds()
-            limits = [] if left is None else [left]
 
     def hold(self, io: Any) -> None:
         """Makes io, a socket or a TLSStream, wait by this deadline; any other object is left as it is."""

@@ -41,13 +41,6 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_connect_tcp(struct fws_dialing *dialing, co
                                                  int *out);
 FWS_PRIVATE FASTWS_NODISCARD int fws_connect_unix(struct fws_dialing *dialing, const char *path, int *out);
 
-/* What was received last: the end of the answer, and what came behind it. */
-struct fws_received {
-    size_t used; /* of len, by the answer */
-    size_t len;
-    uint8_t bytes[4096];
-};
-
 /* Sends the request of a handshake and reads the answer. A server may refuse without having read all of a request: its
  * answer counts then, and not that it took no more. RFC 9112 9.5.
  * Returns 1 when the connection is open, or an error of fastws_dial_feed(), fastws_dial_eof(), fastws_dial_expire(), or

@@ -9,9 +9,8 @@
 /* ---- The answer ---- */
 
 static int has_head(const struct fastws_dialer *dial) {
-    struct fastws_http_header header;
-    size_t place = 0;
-    return fastws_dial_next_header(dial, &place, &header) != FASTWS_ERR_STATE;
+    struct fastws_http_status_line line;
+    return fastws_dial_status_line(dial, &line) == 0;
 }
 
 /* What becomes of a stream that gives nothing more. */

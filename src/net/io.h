@@ -43,6 +43,13 @@ FWS_PRIVATE FASTWS_NODISCARD uint64_t fws_limit_slice_ms(const struct fws_limit 
  * pauses must not outlast it. Returns bits (0: may be worth a try), or fws_limit_check(), or FASTWS_ERR_IO. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_io_await(const struct fastws_io *io, unsigned what, const struct fws_limit *limit);
 
+/* What was received last of a handshake: the end of a head, and what came behind it. */
+struct fws_received {
+    size_t used; /* of len, by the head */
+    size_t len;
+    uint8_t bytes[4096]; /* holds what browsers send, so that most heads come in one piece */
+};
+
 /* Waits for bytes and reads them. Returns their number, 0 at the end of the stream, or an error of fws_io_await(). */
 FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_io_read(const struct fastws_io *io, void *dst, size_t len,
                                                    const struct fws_limit *limit);

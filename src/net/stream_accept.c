@@ -9,16 +9,9 @@
 
 enum { LINGER_MS = 500 }; /* how long a peer that was refused is read from, so that it gets the answer */
 
-/* What was received last: the head's end, and what came behind it. */
-struct received {
-    size_t used; /* of len, by the head */
-    size_t len;
-    uint8_t bytes[4096]; /* holds what browsers send, so that most heads come in one piece */
-};
-
 /* Reads until the head is accepted (1), refused (FASTWS_ERR_HANDSHAKE_TIMEOUT is one way), or the stream is at its end:
  * that alone leaves no answer to write. */
-static int read_head(const struct fastws_io *io, struct fastws_upgrade *upgrade, struct received *received,
+static int read_head(const struct fastws_io *io, struct fastws_upgrade *upgrade, struct fws_received *received,
                      const struct fws_limit *limit) {
     for (int is_begun = 0;; is_begun = 1) {
         ptrdiff_t n = fws_io_read(io, received->bytes, sizeof received->bytes, limit);
@@ -42,7 +35,7 @@ static int answer(const struct fastws_io *io, const struct fastws_upgrade *upgra
 
 /* Opens a server's stream, for a request that is accepted. The role is looked at once the size has been judged. */
 static int open_server(const struct fastws_io *io, const struct fastws_conn_config *config,
-                       const struct received *received, struct fastws_stream **out) {
+                       const struct fws_received *received, struct fastws_stream **out) {
     struct fastws_stream *stream;
     TRY(fastws_stream_open(io, config, received->bytes + received->used, received->len - received->used, &stream));
     if (config->role != FASTWS_ROLE_SERVER) {
@@ -65,7 +58,7 @@ int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade
     struct fastws_upgrade *upgrade;
     TRY(fastws_upgrade_new(upgrade_config, NULL, &upgrade));
     struct fws_limit limit = {fws_deadline_ms(fws_clock_ms(), timeout_ms), -1};
-    struct received received;
+    struct fws_received received;
     struct fastws_stream *stream = NULL;
     int result = read_head(io, upgrade, &received, &limit);
     if (result > 0) { /* nothing may fail behind the 101 */

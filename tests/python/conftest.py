@@ -180,3 +180,29 @@ def run_python():
         return done
 
     return run
+
+
+@pytest.fixture
+def run_short_of_memory(run_python):
+    """Runs functions of a code, in a new interpreter, with each of the first allocations failing in turn: they may raise,
+    and have to work again afterwards."""
+    pytest.importorskip("_testcapi")
+
+    def run(code, functions, most):
+        return run_python(code + f"""
+import _testcapi
+for work in ({functions}):
+    work()
+    for start in range(1, {most}):
+        try:
+            _testcapi.set_nomemory(start, start + 1)
+            work()
+        except Exception:
+            pass
+        finally:
+            _testcapi.remove_mem_hooks()
+    work()
+print("done")
+""")
+
+    return run

@@ -199,7 +199,8 @@ static struct MHD_Daemon *listen_at(const char *host, uint16_t port) {
 static int run_server(int argc, char **argv) {
     const char *host = "127.0.0.1";
     const char *port = "9001";
-    parse(argc, argv, server.name, "ADDRESS", &host, &port);
+    const struct server_option options[] = {{"--host", "ADDRESS", &host}, {"--port", "PORT", &port}};
+    parse(argc, argv, server.name, options, 2);
     sigset_t stops; /* blocked in every thread, so that this one alone is told */
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);

@@ -1,44 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* What the servers in this folder have in common: options, a listening socket, and a thread for each connection.
+/* What the servers in this folder have in common that serve each client in a thread of its own.
  *
  *     NAME [--host H] [--port P] prints a line "listening on ws://H:P/" and serves until SIGINT or SIGTERM. */
 #ifndef EXAMPLES_SERVER_H
 #define EXAMPLES_SERVER_H
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <fastws/fastws.h>
 
+#include "listener.h"
 #include "server_options.h"
 
-enum { HANDSHAKE_TIMEOUT_MS = 10000, MAX_CONNECTIONS = 1000 };
+enum { HANDSHAKE_TIMEOUT_MS = 10000 };
 
 /* What makes a server. Not changed once threads run. */
 struct server {
     const char *name;
-    void (*serve)(struct fastws_stream *stream);  /* talks to one client, in a thread of its own, until it is over */
+    void (*serve)(struct fastws_stream *stream); /* talks to one client, until it is over */
     const struct fastws_upgrade_config *upgrade; /* of the handshakes; NULL: the defaults */
     struct fastws_conn_config config;            /* of every connection */
 };
 
 static struct server server;
-static sem_t free_connections; /* over MAX_CONNECTIONS, clients wait in the listener's queue */
 
-/* The thread of one connection: whatever its client does, no other one waits for it. */
-static void *serve_client(void *argument) {
-    int fd = (int)(intptr_t)argument;
+static void serve_client(int fd) {
     struct fastws_io io;
     struct fastws_stream *stream;
     fastws_io_from_fd(&io, fd);
@@ -48,65 +32,6 @@ static void *serve_client(void *argument) {
     } else {
         close(fd);
     }
-    sem_post(&free_connections);
-    return NULL;
-}
-
-/* Gives fd to a thread that nobody joins. */
-static void start(int fd) {
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, serve_client, (void *)(intptr_t)fd) == 0) {
-        pthread_detach(thread);
-    } else {
-        close(fd);
-        sem_post(&free_connections);
-    }
-}
-
-static void *accept_clients(void *argument) {
-    int listener = (int)(intptr_t)argument;
-    for (;;) {
-        while (sem_wait(&free_connections) != 0) {}
-        int fd = accept(listener, NULL, NULL);
-        if (fd >= 0) {
-            start(fd);
-            continue;
-        }
-        sem_post(&free_connections); /* the client has left again, or we are short of descriptors for a while */
-        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
-    }
-    return NULL;
-}
-
-/* Returns a listening socket, or -1. */
-static int listen_at(const char *host, const char *port) {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *address;
-    if (getaddrinfo(host, port, &hints, &address) != 0) return -1;
-    int fd = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-        if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    freeaddrinfo(address);
-    return fd;
-}
-
-/* Says where clients find us: with port 0, only the system knows. */
-static void announce(const char *host, int listener) {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    char port[8] = "?";
-    if (getsockname(listener, (struct sockaddr *)&address, &len) == 0) {
-        getnameinfo((struct sockaddr *)&address, len, NULL, 0, port, sizeof port, NI_NUMERICSERV);
-    }
-    int is_ipv6 = strchr(host, ':') != NULL;
-    printf("listening on ws://%s%s%s:%s/\n", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
-    fflush(stdout);
 }
 
 /* Says which values the environment variable FASTWS_ISA may have on this machine. */
@@ -122,32 +47,13 @@ static void list_isas(void) {
 static int run_server(int argc, char **argv) {
     const char *host = "127.0.0.1";
     const char *port = "9001";
-    parse(argc, argv, server.name, "HOST", &host, &port);
+    const struct server_option options[] = {{"--host", "HOST", &host}, {"--port", "PORT", &port}};
+    parse(argc, argv, server.name, options, 2);
     if (fastws_cpu_status() != 0) {
         list_isas();
         return 1;
     }
-    int listener = listen_at(host, port);
-    if (listener < 0) {
-        fprintf(stderr, "%s: cannot listen on %s port %s\n", server.name, host, port);
-        return 1;
-    }
-    sem_init(&free_connections, 0, MAX_CONNECTIONS);
-
-    sigset_t stops; /* blocked in every thread, so that this one alone is told */
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &stops, NULL);
-    pthread_t acceptor;
-    if (pthread_create(&acceptor, NULL, accept_clients, (void *)(intptr_t)listener) != 0) {
-        fprintf(stderr, "%s: cannot start a thread\n", server.name);
-        return 1;
-    }
-    announce(host, listener);
-    int stop;
-    sigwait(&stops, &stop);
-    return 0;
+    return run_listener(server.name, host, port, serve_client);
 }
 
 #endif

@@ -9,7 +9,10 @@ const char *fastws_http_status_text(int status) {
     } rows[] = {
         {101, "Switching Protocols"},
         {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
         {204, "No Content"},
+        {205, "Reset Content"},
         {300, "Multiple Choices"},
         {301, "Moved Permanently"},
         {302, "Found"},

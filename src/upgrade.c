@@ -177,7 +177,7 @@ static int write_refusal(struct fastws_upgrade *upgrade, struct fws_response *re
 
 /* Takes over what a callback refused with. Returns the error to report: another one if that cannot be written. */
 static int apply_reject(struct fws_response *response, const struct fastws_reject *reject) {
-    if (reject->status != 0 && (reject->status < 300 || reject->status > 599)) return FASTWS_ERR_ARGUMENT;
+    if (reject->status != 0 && (reject->status < 200 || reject->status > 599)) return FASTWS_ERR_ARGUMENT;
     TRY(fws_response_check(&reject->headers));
     response->status = reject->status;
     response->body = reject->body;

@@ -89,13 +89,19 @@ static void put_hints(struct fws_text *text, const struct fws_response *response
         fws_text_put_string(text, "Sec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
 }
 
-/* What tells of the body. RFC 9112 6.3: a 304 ends with its head, so that a length could only mislead. */
+/* RFC 9110 15.3.5, 15.3.6 and 15.4.5. */
+static int has_body(int status) {
+    return status != 204 && status != 205 && status != 304;
+}
+
+/* What tells of the body. RFC 9112 6.3: a 204 and a 304 end with their head, so that a length could only mislead. */
 static void put_framing(struct fws_text *text, const struct fws_response *response) {
-    if (response->status == 304) return;
-    if (!has_header(response, "content-type"))
+    if (response->status == 204 || response->status == 304) return;
+    int is_empty = !has_body(response->status);
+    if (!is_empty && !has_header(response, "content-type"))
         fws_text_put_string(text, "Content-Type: text/plain; charset=utf-8\r\n");
     fws_text_put_string(text, "Content-Length: ");
-    fws_text_put_number(text, response->body.len);
+    fws_text_put_number(text, is_empty ? 0 : response->body.len);
     fws_text_put_string(text, "\r\n");
 }
 
@@ -107,7 +113,7 @@ size_t fws_response_refused(char *dst, size_t cap, const struct fws_response *re
     put_headers(&text, &response->fixed);
     put_headers(&text, &response->extra);
     fws_text_put_string(&text, "\r\n");
-    if (!response->is_body_left_out && response->status != 304) put_slice(&text, response->body);
+    if (!response->is_body_left_out && has_body(response->status)) put_slice(&text, response->body);
     return text.len;
 }
 

@@ -143,6 +143,7 @@ static void refuses_with_what_the_callback_gives(void **state) {
                                                      {{"Retry-After", 11}, {"5", 1}}};
     static const struct fastws_http_header own_hints[] = {{{"allow", 5}, {"HEAD", 4}},
                                                           {{"sec-websocket-version", 21}, {"13, 8", 5}}};
+    static const struct fastws_http_header html[] = {{{"Content-Type", 12}, {"text/html", 9}}};
     static const struct {
         struct fastws_reject reject;
         const char *response;
@@ -174,6 +175,12 @@ static void refuses_with_what_the_callback_gives(void **state) {
          "Connection: close, Upgrade\r\nUpgrade: websocket\r\nallow: HEAD\r\nsec-websocket-version: 13, 8\r\n\r\nx"},
         /* RFC 9112 6.3: no body may follow. */
         {{.status = 304, .body = {"x", 1}}, "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"},
+        {{.status = 204, .body = {"x", 1}}, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"},
+        {{.status = 205, .body = {"x", 1}},
+         "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+        /* What was asked for is no WebSocket but a page. */
+        {{.status = 200, .body = {"<p>", 3}, .headers = {html, COUNT(html)}},
+         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<p>"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         static struct recorder recorder;
@@ -186,9 +193,9 @@ static void refuses_with_what_the_callback_gives(void **state) {
     }
 }
 
-static void answers_500_for_a_status_that_refuses_nothing(void **state) {
+static void answers_500_for_a_status_that_answers_nothing(void **state) {
     (void)state;
-    static const int statuses[] = {1, 100, 101, 200, 299, 600, 1400, -404};
+    static const int statuses[] = {1, 100, 101, 199, 600, 1400, -404};
     for (size_t i = 0; i < COUNT(statuses); i++) {
         static struct recorder recorder;
         struct fastws_upgrade_config config = recording_config(&recorder);
@@ -454,7 +461,7 @@ int main(void) {
         cmocka_unit_test(does_not_call_before_upgrade_for_a_head_that_is_refused),
         cmocka_unit_test(stops_where_a_callback_refuses),
         cmocka_unit_test(refuses_with_what_the_callback_gives),
-        cmocka_unit_test(answers_500_for_a_status_that_refuses_nothing),
+        cmocka_unit_test(answers_500_for_a_status_that_answers_nothing),
         cmocka_unit_test(refuses_with_a_body_longer_than_the_object_holds),
         cmocka_unit_test(writes_the_headers_that_it_is_given),
         cmocka_unit_test(writes_one_content_type_into_a_refusal),

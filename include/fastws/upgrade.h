@@ -39,10 +39,11 @@ struct fastws_upgrade;
 /* How a callback refuses. Zeroed before each callback, read only if the callback refuses. What it points to must live
  * until the function that called the callback returns: it is copied into the response there. */
 struct fastws_reject {
-    int status;                         /* 300..599; 0 means 403. 405 comes with "Allow: GET", 426 with
+    int status;                         /* 200..599; 0 means 403. Below 300: what was asked for is no WebSocket but a
+                                           page, say, and body is it. 405 comes with "Allow: GET", 426 with
                                            Sec-WebSocket-Version, unless headers have them */
     struct fastws_slice body;           /* text/plain in UTF-8 unless headers say otherwise; empty: the reason phrase.
-                                           Left out of a 304, which has none (RFC 9112 6.3) */
+                                           Left out of a 204, 205 and 304, which have none (RFC 9110 15.3, 15.4.5) */
     struct fastws_http_headers headers; /* written behind those of the configuration; same rules */
 };
 
@@ -153,7 +154,7 @@ FASTWS_API void fastws_upgrade_free(struct fastws_upgrade *upgrade);
  *   FASTWS_ERR_HTTP_*      the head is not HTTP/1.1 as it has to be, or too large
  *   FASTWS_ERR_HANDSHAKE_* the head is not an opening handshake, or a callback refused it, or gave a header that may
  *                          not be written
- *   FASTWS_ERR_ARGUMENT    a callback gave a status outside 300..599
+ *   FASTWS_ERR_ARGUMENT    a callback gave a status outside 200..599
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE       the request was accepted or refused already (used is 0; the response stays)
  * On success and on each error but FASTWS_ERR_STATE the response is ready. Its status is fastws_error_http_status() of

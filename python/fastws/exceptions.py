@@ -277,7 +277,8 @@ class Reject(HandshakeError):
     """Raised by a callback of Upgrader to refuse a request.
 
     Args:
-        status: the HTTP status of the response, 300 to 599.
+        status: the HTTP status of the response, 200 to 599. Below 300: what was asked for is no WebSocket but a page,
+            say, and body is it.
         reason: why; it is the body of the response if body is None.
         headers: more headers of the response: a mapping, or pairs of name and value.
         body: the body of the response, text/plain in UTF-8 unless headers say otherwise.
@@ -299,8 +300,8 @@ class Reject(HandshakeError):
     ) -> None:
         if not isinstance(status, int) or isinstance(status, bool):
             raise TypeError(f"status must be int, not {type(status).__name__}")
-        if not 300 <= status <= 599:
-            raise ValueError(f"status must be from 300 to 599, not {status}")
+        if not 200 <= status <= 599:
+            raise ValueError(f"status must be from 200 to 599, not {status}")
         if not isinstance(reason, str):
             raise TypeError(f"reason must be str, not {type(reason).__name__}")
         reason.encode()

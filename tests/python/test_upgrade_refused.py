@@ -119,7 +119,7 @@ def test_a_refusal_leaves_the_timeout_of_the_socket(sockets, timeout, before):
      ({"reason": "\udcff"}, ValueError), ({"reason": b"x"}, TypeError), ({"reason": None}, TypeError),
      ({"headers": {"X": "\u4e2d"}}, ValueError), ({"headers": [("X",)]}, TypeError), ({"headers": ["ab"]}, TypeError),
      ({"headers": {"X": 5}}, TypeError), ({"headers": 5}, TypeError),
-     ({"status": "403"}, TypeError), ({"status": True}, TypeError), ({"status": 200}, ValueError)],
+     ({"status": "403"}, TypeError), ({"status": True}, TypeError), ({"status": 199}, ValueError), ({"status": 600}, ValueError)],
 )
 def test_what_no_response_can_hold_is_known_at_once(request_bytes, arguments, error):
     with pytest.raises(error):
@@ -166,9 +166,9 @@ def test_a_reject_that_cannot_be_written_is_the_cause_of_what_is_raised(request_
     assert caught.value.__cause__ is reject and status(upgrade.response) == 500
 
 
-def test_a_status_that_is_no_refusal_is_500(request_bytes):
+def test_a_status_that_is_no_answer_is_500(request_bytes):
     class Odd(Reject):
-        status = 200
+        status = 101
 
     def refuse(_):
         raise Odd
@@ -179,13 +179,24 @@ def test_a_status_that_is_no_refusal_is_500(request_bytes):
     assert isinstance(caught.value.__cause__, Odd) and status(upgrade.response) == 500
 
 
+def test_a_page_may_be_the_answer(request_bytes):
+    def answer(_):
+        raise Reject(200, body="<p>Hello", headers={"Content-Type": "text/html"})
+
+    upgrade = Upgrade(on_request=answer)
+    with pytest.raises(Reject):
+        upgrade.feed(request_bytes)
+    assert status(upgrade.response) == 200
+    assert b"\r\nContent-Type: text/html\r\n" in upgrade.response and upgrade.response.endswith(b"\r\n\r\n<p>Hello")
+
+
 @pytest.mark.parametrize("headers", [{"X": "a\r\nb"}, {"Connection": "x"}])
 def test_the_fault_of_the_program_is_not_told_to_the_client(request_bytes, headers):
     def refuse(_):
         raise Reject(403, headers=headers)
 
     class Odd(Reject):
-        status = 200
+        status = 101
 
     def be_odd(_):
         raise Odd

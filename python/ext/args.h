@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the arguments that several functions take. Each returns 0, or -1 with TypeError, ValueError or OverflowError. */
+/* Reads the arguments that several functions take. Each returns 0, or -1 with TypeError, ValueError, OverflowError. */
 #ifndef FASTWS_PY_ARGS_H
 #define FASTWS_PY_ARGS_H
 
@@ -42,8 +42,8 @@ int arg_close(PyObject *code, PyObject *reason, uint16_t *code_out, const char *
 /* Counts positional arguments of a METH_FASTCALL function. */
 int arg_count(const char *function, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
 
-/* Sorts the arguments of a METH_FASTCALL | METH_KEYWORDS function into out, by the NULL-ended list of names; out is NULL
- * where none was given. The first least names must be given; at most positional of them by position. */
+/* Sorts the arguments of a METH_FASTCALL | METH_KEYWORDS function into out, by the NULL-ended list of names; out is
+ * NULL where none was given. The first least names must be given; at most positional of them by position. */
 int arg_sort(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
              const char *const *names, Py_ssize_t least, Py_ssize_t positional, PyObject **out);
 

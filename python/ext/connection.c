@@ -222,15 +222,16 @@ static PyMethodDef connection_methods[] = {
      "    ValueError: the text ends inside a character; the message stays open."},
     {"abandon", connection_abandon, METH_NOARGS,
      "abandon($self, /)\n--\n\n"
-     "Drops what was written and not queued yet. If no fragment was queued, the message is forgotten; else it stays open."},
+     "Drops what was written and not queued yet. If no fragment was queued, the message is forgotten; else it stays\n"
+     "open."},
     {"ping", (PyCFunction)(void (*)(void))connection_ping, METH_FASTCALL | METH_KEYWORDS,
      "ping($self, /, data=b'')\n--\n\nQueues a ping with at most 125 bytes. RFC 6455 5.5.2."},
     {"pong", (PyCFunction)(void (*)(void))connection_pong, METH_FASTCALL | METH_KEYWORDS,
      "pong($self, /, data=b'')\n--\n\nQueues a pong that nobody asked for, at most 125 bytes. RFC 6455 5.5.3."},
     {"close", (PyCFunction)(void (*)(void))connection_close, METH_FASTCALL | METH_KEYWORDS,
      "close($self, code=1000, reason='')\n--\n\n"
-     "Queues a close frame: the last frame of this end. Does nothing after another, nor after the peer's or a failure,\n"
-     "unless auto_close is False. RFC 6455 7.1.2.\n\n"
+     "Queues a close frame: the last frame of this end. Does nothing after another, nor after the peer's or a\n"
+     "failure, unless auto_close is False. RFC 6455 7.1.2.\n\n"
      "Args:\n"
      "    code: 1000-1003, 1007-1014 or 3000-4999; 1005 for a frame without a body.\n"
      "    reason: cut to 123 bytes of UTF-8.\n\n"
@@ -250,14 +251,15 @@ static PyMethodDef connection_methods[] = {
      "    A list of events: empty, or a Failure."},
     {"close_expected", connection_close_expected, METH_NOARGS,
      "close_expected($self, /)\n--\n\n"
-     "Returns True when the transport should be closed: the connection has ended and all was sent. Where auto_close is\n"
-     "False, the peer's close frame has to be answered by close() first."},
+     "Returns True when the transport should be closed: the connection has ended and all was sent. Where auto_close\n"
+     "is False, the peer's close frame has to be answered by close() first."},
     {"reset", (PyCFunction)(void (*)(void))connection_reset, METH_VARARGS | METH_KEYWORDS,
      "reset($self, /, role=None, **options)\n--\n\n"
      "Makes the connection new, for another peer: what was received or queued is dropped, errors are forgotten.\n\n"
      "Args:\n"
      "    role: 'server' or 'client'; None keeps it.\n"
-     "    options: those of the constructor; what is not given stays, delivery as the constructor or reset() had it.\n\n"
+     "    options: those of the constructor; what is not given stays, delivery as the constructor or reset()\n"
+     "        had it.\n\n"
      "Raises:\n"
      "    ConcurrencyError: a call of the connection is under way.\n"
      "    ValueError: an argument is out of range; then nothing changed."},
@@ -271,11 +273,11 @@ static PyGetSetDef connection_getset[] = {
      (void *)&code_getter},
     {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
     {"role", get_role, NULL, "'server' or 'client'.", NULL},
-    {"latency", get_protocol, NULL, "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.",
-     (void *)&latency_getter},
+    {"latency", get_protocol, NULL,
+     "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.", (void *)&latency_getter},
     {"delivery", get_delivery, set_delivery,
-     "'messages', 'fragments' or 'stream': how messages are handed out. A message that has begun is finished as it was.",
-     NULL},
+     "'messages', 'fragments' or 'stream': how messages are handed out. A message that has begun is finished as it\n"
+     "was.", NULL},
     {"writable", get_writable, NULL,
      "False from the moment when more bytes wait for data_to_send() than the high mark of write_limit says, until no\n"
      "more of them do than the low mark says: a sender should pause.", NULL},
@@ -313,15 +315,15 @@ static PyType_Slot connection_slots[] = {
      "    delivery: 'messages' for whole ones; 'fragments' for a Chunk for each frame; 'stream' for a Chunk for\n"
      "        whatever has come: then a message may be larger than memory, if max_size and max_frame_size allow it.\n"
      "    fragment_size: bytes of a fragment of a message in pieces; None never to fragment.\n"
-     "    write_limit: bytes to send above which writable is False, or a tuple (high, low) of such bytes and of those at\n"
-     "        which it is True again, by default a quarter; None for no limit. It holds nobody back by itself.\n"
+     "    write_limit: bytes to send above which writable is False, or a tuple (high, low) of such bytes and of those\n"
+     "        at which it is True again, by default a quarter; None for no limit. It holds nobody back by itself.\n"
      "    extensions: objects that use reserved bits: unset_bits(header) is called with each data frame's Header that\n"
      "        came, set_bits(header) with one that is to go. They return a Header with other rsv, or None for no\n"
      "        change, or raise to refuse. A function stands for both. They must not use the connection. RFC 6455 9.\n"
      "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n"
      "    auto_pong: False leaves pings to the caller: pong(ping.data) answers one. RFC 6455 5.5.2.\n"
-     "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and works\n"
-     "        after both. RFC 6455 5.5.1, 7.1.7.\n\n"
+     "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and\n"
+     "        works after both. RFC 6455 5.5.1, 7.1.7.\n\n"
      "Raises:\n"
      "    ValueError: an argument is out of range."},
     SLOT(Py_tp_new, connection_tp_new),

@@ -139,13 +139,15 @@ PyObject *connection_buffer_updated(PyObject *object, PyObject *const *args, Py_
     struct connection *self = (struct connection *)object;
     PyObject *number;
     Py_buffer view = {0};
-    uint64_t len;
+    uint64_t filled;
     if (arg_one("buffer_updated", args, count, kwnames, "nbytes", 1, &number) < 0) return NULL;
     if (check_may_receive(self) < 0) return NULL;
     /* The bytearray can be reached, and resized, through the memoryview that was handed out. */
     if (self->buffer && PyObject_GetBuffer(self->buffer, &view, PyBUF_SIMPLE) < 0) return NULL;
     PyObject *list = NULL;
-    if (arg_unsigned(number, "nbytes", (uint64_t)view.len, &len) == 0) list = connection_receive_bytes(self, view.buf, (size_t)len);
+    if (arg_unsigned(number, "nbytes", (uint64_t)view.len, &filled) == 0) {
+        list = connection_receive_bytes(self, view.buf, (size_t)filled);
+    }
     PyBuffer_Release(&view);
     return list;
 }

@@ -104,7 +104,8 @@ PyObject *connection_write(PyObject *object, PyObject *const *args, Py_ssize_t c
     struct connection *self = (struct connection *)object;
     PyObject *data;
     Py_buffer view;
-    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0 || arg_payload(data, "data", &view) < 0) return NULL;
+    if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
+    if (arg_payload(data, "data", &view) < 0) return NULL;
     if (begin_send(self) < 0 || check_begun(self) < 0 || check_text(self, &view) < 0) {
         PyBuffer_Release(&view);
         return NULL;

@@ -268,11 +268,12 @@ static PyType_Slot dial_slots[] = {
                 "Send request, then feed() what comes until it returns bytes: the first ones of the connection.\n\n"
                 "Args: as for Dialer, and\n"
                 "    url: an address of ws or wss. User and password become an Authorization header.\n"
-                "    redirects: an answer that points elsewhere ends without its body; location of the InvalidStatus is\n"
-                "        where it leads.\n\n"
+                "    redirects: an answer that points elsewhere ends without its body; location of the InvalidStatus\n"
+                "        is where it leads.\n\n"
                 "Raises:\n"
                 "    InvalidURI: url is no address.\n"
-                "    ValueError: a header, host or origin that may not be written, protocols or extensions that are none."},
+                "    ValueError: a header, host or origin that may not be written, protocols or extensions that are\n"
+                "        none."},
     SLOT(Py_tp_new, dial_tp_new),
     SLOT(Py_tp_dealloc, dial_dealloc),
     SLOT(Py_tp_traverse, dial_traverse),

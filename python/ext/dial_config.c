@@ -91,9 +91,9 @@ static int raise_header(const struct dial *self, void *memory) {
         int is_well_formed = fastws_http_is_token(line->name) && fastws_http_is_value(line->value);
         PyObject *name = upgrade_decode(line->name);
         if (!name) return -1;
-        PyErr_Format(PyExc_ValueError, is_well_formed ? "header %R: the handshake writes that one itself"
-                                                      : "header %R: its name or value may not be written (RFC 9110 5.5)",
-                     name);
+        const char *reason = is_well_formed ? "header %R: the handshake writes that one itself"
+                                            : "header %R: its name or value may not be written (RFC 9110 5.5)";
+        PyErr_Format(PyExc_ValueError, reason, name);
         Py_DECREF(name);
         return -1;
     }

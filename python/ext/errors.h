@@ -13,8 +13,8 @@ PyObject *error_new(struct state *state, int error, int64_t offset);
 /* Like error_new(), but with a class, and an HTTP status that 0 leaves out. */
 PyObject *error_new_as(PyObject *type, int error, int status, int64_t offset);
 
-/* Like error_new(), but for a client: status is that of the answer, 0 if none has come, and an answer that ends too early
- * is none. */
+/* Like error_new(), but for a client: status is that of the answer, 0 if none has come, and an answer that ends too
+ * early is none. */
 PyObject *error_new_answer(struct state *state, int error, int status);
 
 /* Raises that exception. Returns NULL. */

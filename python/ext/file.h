@@ -38,7 +38,7 @@ Py_ssize_t sink_write(struct sink *sink, struct state *state, PyObject *bytes);
 /* Calls flush() if file has it. Returns 0, or -1 with an exception. */
 int sink_flush(struct sink *sink, struct state *state);
 
-/* What read() of a file takes: n, negative or None for everything, which is -1 here. Returns 0, or -1 with an exception. */
+/* What read() of a file takes: n, or negative or None for everything, -1 here. Returns 0, or -1 with an exception. */
 int file_arg_read(const char *function, PyObject *const *args, Py_ssize_t count, PyObject *kwnames,
                   Py_ssize_t *len);
 
@@ -53,12 +53,12 @@ PyObject *file_yes(PyObject *self, PyObject *ignored);
 PyObject *file_no(PyObject *self, PyObject *ignored);
 
 #define FILE_READABLE                                                                                                  \
-    {"readable", file_yes, METH_NOARGS, "readable($self, /)\n--\n\nReturns True."},                                     \
-    {"writable", file_no, METH_NOARGS, "writable($self, /)\n--\n\nReturns False."},                                     \
+    {"readable", file_yes, METH_NOARGS, "readable($self, /)\n--\n\nReturns True."},                                    \
+    {"writable", file_no, METH_NOARGS, "writable($self, /)\n--\n\nReturns False."},                                    \
     {"seekable", file_no, METH_NOARGS, "seekable($self, /)\n--\n\nReturns False."}
 #define FILE_WRITABLE                                                                                                  \
-    {"readable", file_no, METH_NOARGS, "readable($self, /)\n--\n\nReturns False."},                                     \
-    {"writable", file_yes, METH_NOARGS, "writable($self, /)\n--\n\nReturns True."},                                     \
+    {"readable", file_no, METH_NOARGS, "readable($self, /)\n--\n\nReturns False."},                                    \
+    {"writable", file_yes, METH_NOARGS, "writable($self, /)\n--\n\nReturns True."},                                    \
     {"seekable", file_no, METH_NOARGS, "seekable($self, /)\n--\n\nReturns False."}
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Extensions that are written in Python: what they say about the reserved bits of headers. RFC 6455 5.2, 9.
  *
- * They are called from inside of a struct fastws_conn. Python code may let other threads run, so whoever is about to use
- * the connection waits until the call is over: hooks_wait(). */
+ * They are called from inside of a struct fastws_conn. Python code may let other threads run, so whoever is about to
+ * use the connection waits until the call is over: hooks_wait(). */
 #ifndef FASTWS_PY_HOOKS_H
 #define FASTWS_PY_HOOKS_H
 

@@ -39,7 +39,7 @@ static int append(PyObject *list, PyObject *item) {
     return result;
 }
 
-/* Takes items out of a value one by one: 1 with *item (a new reference, NULL with an exception), 0 at the end, or < 0. */
+/* Takes an item out of a value: 1 with *item (a new reference, NULL with an exception), 0 at the end, or < 0. */
 typedef int item_taker(struct state *state, struct fastws_slice *rest, unsigned flags, PyObject **item);
 
 static PyObject *collect(struct state *state, PyObject *value, unsigned flags, item_taker *take) {
@@ -330,6 +330,7 @@ PyMethodDef http_value_methods[] = {
      "Whether text is a token. RFC 9110 5.6.2."},
     {"is_header_value", is_header_value, METH_O,
      "is_header_value($module, text, /)\n--\n\n"
-     "Whether text may be the value of a header: no control byte but the tab, no white space at its ends. RFC 9110 5.5."},
+     "Whether text may be the value of a header: no control byte but the tab, no white space at its ends.\n"
+     "RFC 9110 5.5."},
     {NULL, NULL, 0, NULL},
 };

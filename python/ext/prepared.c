@@ -64,8 +64,9 @@ static PyObject *get_data(PyObject *object, void *Py_UNUSED(closure)) {
     const struct fastws_prepared *prepared = ((struct prepared *)object)->prepared;
     size_t len;
     const char *payload = fastws_prepared_payload(prepared, &len);
-    if (fastws_prepared_opcode(prepared) != FASTWS_OPCODE_TEXT) return PyBytes_FromStringAndSize(payload, (Py_ssize_t)len);
-    return PyUnicode_DecodeUTF8(payload, (Py_ssize_t)len, NULL);
+    int is_text = fastws_prepared_opcode(prepared) == FASTWS_OPCODE_TEXT;
+    return is_text ? PyUnicode_DecodeUTF8(payload, (Py_ssize_t)len, NULL)
+                   : PyBytes_FromStringAndSize(payload, (Py_ssize_t)len);
 }
 
 static PyGetSetDef prepared_getset[] = {

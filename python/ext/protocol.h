@@ -72,8 +72,9 @@ void protocol_drop(struct protocol *protocol);
 /* Keeps what a close or error event says. */
 void protocol_note_event(struct protocol *protocol, const struct fastws_event *event);
 
-/* Queues a close frame and keeps its reason. Returns 0, or -1 with ValueError for a code or reason that may not be sent;
- * does nothing after an earlier close frame, nor, where closing is automatic, after that of the peer or an error. */
+/* Queues a close frame and keeps its reason. Returns 0, or -1 with ValueError for a code or reason that may not be
+ * sent; does nothing after an earlier close frame, nor, where closing is automatic, after that of the peer or an error.
+ */
 int protocol_send_close(struct protocol *protocol, struct state *state, PyObject *code, PyObject *reason);
 
 /* Queues a ping (or pong). Returns 0, or -1 with an exception. */

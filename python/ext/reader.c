@@ -269,7 +269,8 @@ static PyMethodDef reader_methods[] = {
      "    ValueError: the reader is closed."},
     {"read", (PyCFunction)(void (*)(void))reader_read, METH_FASTCALL | METH_KEYWORDS,
      "read($self, /, n=-1)\n--\n\n"
-     "Reads from the message of next_frame(), unmasked, across its frames. At its end, and from then on, it returns b''.\n\n"
+     "Reads from the message of next_frame(), unmasked, across its frames. At its end, and from then on, it returns\n"
+     "b''.\n\n"
      "Like an unbuffered file, read(n) returns what has arrived, at least one byte: io.BufferedReader(reader) waits\n"
      "for n of them. Where next_frame() was never called, a read takes the next message by itself once the one before\n"
      "has ended: by read() without a number, or by b'' from read(n). So json.load() may be called again and again.\n\n"
@@ -292,7 +293,8 @@ static PyMethodDef reader_methods[] = {
      "    ConcurrencyError: another thread reads, or an extension calls this."},
     {"reset", (PyCFunction)(void (*)(void))reader_reset, METH_FASTCALL | METH_KEYWORDS,
      "reset($self, /, stream=None)\n--\n\n"
-     "Drops what is left of the message and begins anew, as if next_frame() had never been called; also after close().\n\n"
+     "Drops what is left of the message and begins anew, as if next_frame() had never been called; also after\n"
+     "close().\n\n"
      "Args:\n"
      "    stream: a Stream to go on with, or None for the same. Callbacks, limits and extensions stay."},
     {"close", reader_close, METH_NOARGS,
@@ -310,21 +312,22 @@ static PyMethodDef reader_methods[] = {
 static PyType_Slot reader_slots[] = {
     {Py_tp_doc, "Reader(stream, *, check_utf8=True, on_intermediate=None, on_continuation=None, extensions=..., "
                 "skip_header_check=False, max_frame_size=..., max_message_size=...)\n--\n\n"
-                "The messages of a Stream, one after another, as a file to read: for json.load(), shutil.copyfileobj().\n\n"
-                "A message is handed out as it arrives, so it may be larger than memory, if the limits allow it. Until\n"
-                "it has been read to its end, the stream is not to be read by anybody else. Pings are answered.\n"
+                "The messages of a Stream, one after another, as a file to read: for json.load() or\n"
+                "shutil.copyfileobj().\n\n"
+                "A message is handed out as it arrives, so it may be larger than memory, if the limits allow it.\n"
+                "Until it has been read to its end, the stream is not to be read by anybody else. Pings are answered.\n"
                 "After next_frame() it may be wrapped by io.BufferedReader or io.TextIOWrapper.\n\n"
                 "Args:\n"
                 "    stream: a Stream.\n"
                 "    check_utf8: fail on text that is not UTF-8 even if the stream lets it through.\n"
                 "    on_intermediate: called with the Header and the payload of each control frame that comes while\n"
                 "        this reads, between messages or inside of one; it has been answered.\n"
-                "    on_continuation: called with the Header of each further frame of a message, and this reader; what\n"
-                "        it reads, of that frame alone, is not read again.\n"
+                "    on_continuation: called with the Header of each further frame of a message, and this reader;\n"
+                "        what it reads, of that frame alone, is not read again.\n"
                 "    extensions: functions, or objects with unset_bits(header), that are called with the Header of\n"
                 "        each data frame. They return a Header whose rsv lacks the bits that they claim, or None, or\n"
-                "        raise: then the connection fails. They must not use the stream. Those of the stream if not given.\n"
-                "        RFC 6455 9.\n"
+                "        raise: then the connection fails. They must not use the stream. Those of the stream if not\n"
+                "        given. RFC 6455 9.\n"
                 "    skip_header_check: ask no rule of Header.check(), for peers that break them.\n"
                 "    max_frame_size, max_message_size: limits in bytes while this reads, None for none; those of the\n"
                 "        stream if not given."},

@@ -40,8 +40,8 @@ int reader_check_open(const struct reader *self);
 /* Drops what is left of the message. */
 void reader_leave(struct reader *self);
 
-/* Waits for extensions of other threads. ConcurrencyError while a read is under way: what it gets next would be of another
- * message. Returns 0, or -1. */
+/* Waits for extensions of other threads. ConcurrencyError while a read is under way: what it gets next would be of
+ * another message. Returns 0, or -1. */
 int reader_may_leave(struct reader *self);
 
 /* Waits for the next event in one way of delivery, by the rules of this reader. Returns 0, or -1 with an exception. */

@@ -129,8 +129,8 @@ static int tell_continuation(struct reader *self, const struct fastws_event *eve
     return result ? 0 : -1;
 }
 
-/* Waits for the next chunk of a message, which becomes what can be read. Returns 1, 0 if a callback has left the message
- * or begun another, or -1 with an exception. */
+/* Waits for the next chunk of a message, which becomes what can be read. Returns 1, 0 if a callback has left the
+ * message or begun another, or -1 with an exception. */
 static int next_chunk(struct reader *self, struct fastws_event *event) {
     unsigned leaves = self->leaves;
     do {

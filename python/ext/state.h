@@ -58,9 +58,9 @@ enum name {
 /* Types of the module; the ones behind message_type are struct sequences, see events.c. */
 #define STATE_TYPES(X)                                                                                                 \
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type) X(dial_type)        \
-    X(cork_type)                                                                                                       \
-    X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type) X(prepared_type)           \
-    X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
+    X(cork_type) X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type)                \
+    X(prepared_type) X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type)             \
+    X(frame_type) X(handshake_type)
 
 struct state {
     PyObject *exceptions[EXC_COUNT];

@@ -59,7 +59,8 @@ static PyObject *to_data(struct stream *self, const struct fastws_event *event) 
 }
 
 static PyObject *to_pair(struct stream *self, const struct fastws_event *event) {
-    PyObject *data = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event) : payload_bytes(self->protocol.conn, event);
+    int is_close = event->kind == FASTWS_EVENT_CLOSE;
+    PyObject *data = is_close ? event_close_body(event) : payload_bytes(self->protocol.conn, event);
     PyObject *pair = data ? PyTuple_New(2) : NULL;
     if (!pair) {
         Py_XDECREF(data);
@@ -211,10 +212,9 @@ static PyGetSetDef stream_getset[] = {
     {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
      (void *)&code_getter},
     {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
-    {"latency", get_protocol, NULL, "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.",
-     (void *)&latency_getter},
-    {"queued", get_queued, NULL, "Bytes that are to be sent: while the stream is corked, or a raw frame half written.",
-     NULL},
+    {"latency", get_protocol, NULL,
+     "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.", (void *)&latency_getter},
+    {"queued", get_queued, NULL, "Bytes to be sent: while the stream is corked, or a raw frame half written.", NULL},
     {"offset", get_protocol, NULL,
      "How many bytes of the peer were taken apart, from the beginning: see Connection.offset.", (void *)&offset_getter},
     CONFIG_GETTERS(get_option),
@@ -251,8 +251,8 @@ static PyMethodDef stream_methods[] = {
      "auto_pong or auto_close is False."},
     {"read_text", stream_read_text, METH_NOARGS,
      "read_text($self, /)\n--\n\n"
-     "Like recv(), but for text alone: returns a str. A binary message fails the connection with 1003, which the peer is\n"
-     "told unless auto_close is False. RFC 6455 7.4.1."},
+     "Like recv(), but for text alone: returns a str. A binary message fails the connection with 1003, which the peer\n"
+     "is told unless auto_close is False. RFC 6455 7.4.1."},
     {"read_binary", stream_read_binary, METH_NOARGS,
      "read_binary($self, /)\n--\n\nLike read_text(), but for binary messages: returns bytes."},
     {"send", (PyCFunction)(void (*)(void))stream_send, METH_FASTCALL | METH_KEYWORDS,
@@ -324,15 +324,15 @@ static PyMethodDef stream_methods[] = {
     {"cork", stream_cork, METH_NOARGS,
      "cork($self, /)\n--\n\n"
      "Lets many sends leave in one write: `with stream.cork():`.\n\n"
-     "What is sent inside of the block is queued, with a copy, until its end, or until a read has to wait for the peer,\n"
-     "or until more than the high mark of write_limit is queued. Blocks may be nested. Raw frames and close() are\n"
-     "written at once, behind what is queued.\n\n"
+     "What is sent inside of the block is queued, with a copy, until its end, or until a read has to wait for the\n"
+     "peer, or until more than the high mark of write_limit is queued. Blocks may be nested. Raw frames and close()\n"
+     "are written at once, behind what is queued.\n\n"
      "Raises:\n"
      "    ConnectionClosed: at the end of the block: the connection failed while this was written."},
     {"reset", (PyCFunction)(void (*)(void))stream_reset, METH_VARARGS | METH_KEYWORDS,
      "reset($self, /, io, role=None, initial=b'', *, handshake=None, **options)\n--\n\n"
-     "Makes the stream new, over another byte stream: the one before is closed without a close frame, what was received\n"
-     "or queued is dropped, errors and corks are forgotten.\n\n"
+     "Makes the stream new, over another byte stream: the one before is closed without a close frame, what was\n"
+     "received or queued is dropped, errors and corks are forgotten.\n\n"
      "Args:\n"
      "    io, initial, handshake: as for the constructor.\n"
      "    role: 'server' or 'client'; None keeps it.\n"
@@ -343,7 +343,7 @@ static PyMethodDef stream_methods[] = {
      "    ValueError: an argument is out of range. After an error nothing has changed."},
     {"set_extensions", (PyCFunction)(void (*)(void))stream_set_extensions, METH_FASTCALL | METH_KEYWORDS,
      "set_extensions($self, /, extensions)\n--\n\n"
-     "Takes other extensions, from the next frame of either side on: what was agreed on in the handshake. RFC 6455 9.\n\n"
+     "Takes other extensions, from the next frame of either side on: what the handshake agreed on. RFC 6455 9.\n\n"
      "Args:\n"
      "    extensions: as for the constructor."},
     {"__enter__", stream_enter, METH_NOARGS, NULL},
@@ -354,12 +354,12 @@ static PyMethodDef stream_methods[] = {
 static PyType_Slot stream_slots[] = {
     {Py_tp_doc,
      "Stream(io, role='server', initial=b'', *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, "
-     "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, "
-     "handshake=None, auto_pong=True, auto_close=True, extensions=(), skip_header_check=False, write_limit=65536)\n--\n\n"
+     "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, handshake=None, "
+     "auto_pong=True, auto_close=True, extensions=(), skip_header_check=False, write_limit=65536)\n--\n\n"
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
-     "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are answered,\n"
-     "and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so that two\n"
-     "threads may share it; its timeout is kept as if it were not.\n\n"
+     "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are\n"
+     "answered, and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so\n"
+     "that two threads may share it; its timeout is kept as if it were not.\n\n"
      "Args:\n"
      "    io: a socket, or any object with recv_into() or readinto(), and sendall() or write(), that block. Deadlines\n"
      "        are kept over sockets only.\n"
@@ -369,14 +369,14 @@ static PyType_Slot stream_slots[] = {
      "    ping_interval, ping_timeout, close_timeout: seconds, None for no limit: see Connection.\n"
      "    check_utf8: False lets text through that is not UTF-8; its wrong bytes become lone surrogates.\n"
      "    handshake: what to keep as the attribute of that name.\n"
-     "    auto_pong: False leaves pings to the caller: read_message() returns them, and pong() answers. RFC 6455 5.5.2.\n"
-     "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and works\n"
-     "        after both. RFC 6455 5.5.1, 7.1.7.\n"
-     "    extensions: objects that use reserved bits: see Connection. A Reader or Writer with extensions of its own uses\n"
-     "        those instead.\n"
+     "    auto_pong: False leaves pings to the caller: read_message() returns them, pong() answers. RFC 6455 5.5.2.\n"
+     "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and\n"
+     "        works after both. RFC 6455 5.5.1, 7.1.7.\n"
+     "    extensions: objects that use reserved bits: see Connection. A Reader or Writer with extensions of its own\n"
+     "        uses those instead.\n"
      "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n"
-     "    write_limit: bytes that cork() lets wait at most, or a tuple (high, low) of such bytes and of those at which it\n"
-     "        lets others wait again, by default a quarter; None for no limit.\n\n"
+     "    write_limit: bytes that cork() lets wait at most, or a tuple (high, low) of such bytes and of those at\n"
+     "        which it lets others wait again, by default a quarter; None for no limit.\n\n"
      "Raises:\n"
      "    TypeError: io cannot read or write.\n"
      "    ValueError: an argument is out of range."},

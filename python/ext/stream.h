@@ -50,9 +50,9 @@ void stream_abandon(struct stream *self);
  *   payload   what the last send may borrow from, or NULL */
 int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload);
 
-/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Over a socket, what it takes
- * at once; the rest goes when there is room, while a read waits, or with the next send. Failures of the byte stream are
- * left for the next send to report; reading goes on. */
+/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Over a socket, what it
+ * takes at once; the rest goes when there is room, while a read waits, or with the next send. Failures of the byte
+ * stream are left for the next send to report; reading goes on. */
 int stream_flush_replies(struct stream *self);
 
 /* The same for a close frame: waits until it is out, but no longer than close_timeout allows.
@@ -74,8 +74,8 @@ int stream_end_send(struct stream *self, int error, const Py_buffer *payload);
 /* Sends a ping or pong. data may be NULL. */
 int stream_send_control(struct stream *self, int is_pong, PyObject *data);
 
-/* Sends a raw frame, or its header alone: then its payload is to follow. RuntimeError inside of another, or of a message
- * that a Writer has begun. */
+/* Sends a raw frame, or its header alone: then its payload is to follow. RuntimeError inside of another, or of a
+ * message that a Writer has begun. */
 int stream_send_raw_frame(struct stream *self, const struct fastws_header *header, const Py_buffer *payload);
 
 /* Sends bytes as they are. */
@@ -86,8 +86,8 @@ int stream_uncork(struct stream *self);
 
 /* ---- Receiving: stream_receive.c ---- */
 
-/* Starts a read: ConcurrencyError if another is under way, RuntimeError if a Reader other than reader, which may be NULL,
- * is inside of a message. */
+/* Starts a read: ConcurrencyError if another is under way, RuntimeError if a Reader other than reader, which may be
+ * NULL, is inside of a message. */
 int stream_begin_read(struct stream *self, const void *reader);
 void stream_end_read(struct stream *self);
 
@@ -99,8 +99,8 @@ void stream_drop_message(struct stream *self);
  *   is_raw     no ping is sent and no deadline of the connection is kept */
 int stream_receive(struct stream *self, uint64_t until_ms, int is_raw);
 
-/* Waits for the next event: a message, ping, pong or close. Its view lives until the next read. ConnectionClosed after a
- * close and on every failure. Returns 0. */
+/* Waits for the next event: a message, ping, pong or close. Its view lives until the next read. ConnectionClosed after
+ * a close and on every failure. Returns 0. */
 int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms);
 
 /* Waits for the next message. ConnectionClosed when the peer closes. Returns 0. */
@@ -109,8 +109,8 @@ int stream_next_message(struct stream *self, struct fastws_event *event, uint64_
 /* Waits for the next message, and refuses it with 1003 if it is of another kind. RFC 6455 7.4.1. Returns 0. */
 int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode);
 
-/* Fails the connection for something that only this side knows of, and tells the peer its close code, once, unless closing
- * is left to the caller. RFC 6455 7.1.7. Returns -1 with ConnectionClosed.
+/* Fails the connection for something that only this side knows of, and tells the peer its close code, once, unless
+ * closing is left to the caller. RFC 6455 7.1.7. Returns -1 with ConnectionClosed.
  *   offset   where it lies in the bytes of the peer, or -1 */
 int stream_fail(struct stream *self, int error, int64_t offset);
 

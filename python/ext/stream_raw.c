@@ -32,7 +32,9 @@ static int read_bytes(struct stream *self, void *dst, size_t len, int is_start) 
         }
         filled += (size_t)count;
         if (count > 0) continue;
-        if (self->is_eof) return stream_fail(self, is_start && !filled ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF, -1);
+        if (self->is_eof) {
+            return stream_fail(self, is_start && !filled ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF, -1);
+        }
         if (stream_flush_replies(self) < 0 || stream_receive(self, UINT64_MAX, 1) < 0) return -1;
     }
     return 0;

@@ -114,7 +114,8 @@ static int drain_flood(struct stream *self) {
     return self->is_broken ? fail_flooded(self) : 0;
 }
 
-/* Waits until the peer reads the replies that have piled up, and does what is due meanwhile: nothing is received before. */
+/* Waits until the peer reads the replies that have piled up, and does what is due meanwhile. Nothing is received
+ * before. */
 static int await_room(struct stream *self, uint64_t until_ms, int is_raw) {
     if (self->raw_left) {
         PyErr_SetString(PyExc_RuntimeError, "replies have to go out first: complete the frame of write_header()");
@@ -189,8 +190,8 @@ static int check_time(struct stream *self, uint64_t until_ms) {
     return -1;
 }
 
-/* Sends what an event was answered with, and sees to it that a close frame is out. A peer that lets replies pile up takes
- * none: it is not waited for. */
+/* Sends what an event was answered with, and sees to it that a close frame is out. A peer that lets replies pile up
+ * takes none: it is not waited for. */
 static int flush_behind(struct stream *self, const struct fastws_event *event, uint64_t until_ms) {
     int is_end = event->kind == FASTWS_EVENT_CLOSE || event->kind == FASTWS_EVENT_ERROR;
     int is_last = is_end && fastws_conn_close_sent(self->protocol.conn);
@@ -217,8 +218,8 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
             continue;
         }
         protocol_note_event(&self->protocol, event);
-        /* The pongs of a run of pings leave together, and none waits for the caller to come back; a cork keeps them until
-         * something has to be waited for, or the connection ends. */
+        /* The pongs of a run of pings leave together, and none waits for the caller to come back; a cork keeps them
+         * until something has to be waited for, or the connection ends. */
         int is_kept = event->kind == FASTWS_EVENT_PING || (self->corks && !self->protocol.error);
         if (!is_kept && flush_behind(self, event, until_ms) < 0) return -1;
         if (event->kind != FASTWS_EVENT_ERROR) return 0;

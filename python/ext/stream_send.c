@@ -112,9 +112,9 @@ static int write_borrowed(struct stream *self, const Py_buffer *payload) {
     return result < 0 ? -1 : 0;
 }
 
-/* Writes what the system takes, from the memory of the pool, which nobody else uses while the interpreter lock is held: no
- * other send can come between listing and writing. Once it is gone for a while, everything is listed anew. Returns 0, -2
- * if there was no room, or -1 with an exception. */
+/* Writes what the system takes, from the memory of the pool, which nobody else uses while the interpreter lock is held:
+ * no other send can come between listing and writing. Once it is gone for a while, everything is listed anew. Returns
+ * 0, -2 if there was no room, or -1 with an exception. */
 static int write_queued(struct stream *self) {
     struct fastws_iovec listed[PIECES];
     struct iovec pieces[PIECES];

@@ -28,7 +28,7 @@ struct transport {
     int is_read_by_writing;       /* the last read could not go on before something is written */
 };
 
-/* Every function below returns -1 with an exception when it fails, and lets go of the interpreter lock while it waits. */
+/* Each function below returns -1 with an exception when it fails, and gives up the interpreter lock while it waits. */
 
 /* Looks at what io can do. TypeError if it cannot read or write. */
 int transport_open(struct transport *transport, struct state *state, PyObject *io);
@@ -47,8 +47,8 @@ static inline int transport_can_try(const struct transport *transport) {
 
 enum { TRANSPORT_READABLE = 1, TRANSPORT_WRITABLE = 2 };
 
-/* Waits until bytes can be read, or the clock of protocol.h passes until_ms. Returns TRANSPORT_READABLE if they can, 0 if
- * time is over. The timeout of the socket itself ends it with TimeoutError.
+/* Waits until bytes can be read, or the clock of protocol.h passes until_ms. Returns TRANSPORT_READABLE if they can, 0
+ * if time is over. The timeout of the socket itself ends it with TimeoutError.
  *   what   what else counts, and is returned then: TRANSPORT_WRITABLE, of a TRANSPORT_SOCKET. May leave out reading */
 int transport_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms);
 
@@ -64,8 +64,8 @@ Py_ssize_t transport_read_method(struct transport *transport, struct state *stat
 int transport_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
                     uint64_t until_idle_ms);
 
-/* For sockets only: writes what the system takes at once, and keeps the interpreter lock. Returns the number of bytes, or
- * -2 if there was no room: then wait for it, until until_idle_ms (as above) are over, which returns 0. */
+/* For sockets only: writes what the system takes at once, and keeps the interpreter lock. Returns the number of bytes,
+ * or -2 if there was no room: then wait for it, until until_idle_ms (as above) are over, which returns 0. */
 Py_ssize_t transport_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count);
 int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms);
 

@@ -14,7 +14,7 @@
 #include "protocol.h"
 #include "transport_tls.h"
 
-/* A poll() does not see that another thread closes the stream. For room, which may never come, it is asked anew so often. */
+/* A poll() does not see that another thread closes the stream. For room, which may never come, it is asked so often. */
 #define RECHECK_MS 100
 
 /* Python ignores SIGPIPE; where the flag exists, the call does not depend on that. */

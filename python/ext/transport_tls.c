@@ -2,8 +2,8 @@
 /* Reading and writing through an ssl.SSLSocket that two threads share.
  *
  * OpenSSL allows one call at a time on a connection. So each call has a lock, and none blocks: the socket is set to
- * non-blocking mode, and waiting is poll(), with no lock held. Were a blocking sendall() to hold it, two peers that both
- * send much would wait for each other for ever. */
+ * non-blocking mode, and waiting is poll(), with no lock held. Were a blocking sendall() to hold it, two peers that
+ * both send much would wait for each other for ever. */
 #include "transport_tls.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "protocol.h"
 #include "transport_fd.h"
 
-/* A write that waits for bytes of the peer may find that the reading thread has taken them: it tries again by itself. */
+/* A write that waits for bytes of the peer may find that the reading thread has taken them: it tries again unasked. */
 #define RETRY_MS 50u
 
 int transport_tls_open(struct transport *transport, PyObject *io) {
@@ -106,7 +106,8 @@ static int take_want(const struct transport *transport) {
 Py_ssize_t transport_tls_read(struct transport *transport, struct state *state, void *dst, size_t len) {
     if (lock(transport, state) < 0) return -1;
     PyObject *io = get_io(transport);
-    Py_ssize_t count = io && stop_blocking(transport, state, io) == 0 ? transport_read_method(transport, state, dst, len) : -1;
+    int is_ready = io && stop_blocking(transport, state, io) == 0;
+    Py_ssize_t count = is_ready ? transport_read_method(transport, state, dst, len) : -1;
     int want = count == -1 ? take_want(transport) : 0;
     Py_XDECREF(io);
     unlock(transport);

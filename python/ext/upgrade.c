@@ -184,11 +184,12 @@ static int take_head(struct parsed_head *head, PyObject *const *arguments) {
 }
 
 static int feed_head(struct upgrade *self, const struct parsed_head *head) {
+    const struct header_list *headers = &head->headers;
     struct fastws_slice slices[3];
     for (int i = 0; i < 3; i++) slices[i] = upgrade_slice(head->texts[i]);
     self->is_feeding = 1;
     int result = is_version_spoken(slices[2])
-                     ? fastws_upgrade_parsed(self->upgrade, slices[0], slices[1], head->headers.lines, head->headers.count)
+                     ? fastws_upgrade_parsed(self->upgrade, slices[0], slices[1], headers->lines, headers->count)
                      : fastws_upgrade_refuse(self->upgrade, FASTWS_ERR_HTTP_VERSION);
     self->is_feeding = 0;
     return conclude(self, result);
@@ -249,7 +250,8 @@ static PyMethodDef upgrade_methods[] = {
      "    Exception: whatever a callback raised: a Reject chooses the response, anything else is answered by 500."},
     {"feed_parsed", (PyCFunction)(void (*)(void))upgrade_feed_parsed, METH_FASTCALL | METH_KEYWORDS,
      "feed_parsed($self, /, method, target, headers, version='HTTP/1.1')\n--\n\n"
-     "Takes a request that another HTTP server has read, instead of feed(): the same checks, callbacks and response.\n\n"
+     "Takes a request that another HTTP server has read, instead of feed(): the same checks, callbacks and\n"
+     "response.\n\n"
      "Args:\n"
      "    method, target, version: of the request line, as they came.\n"
      "    headers: every header line in order, pairs of name and value: lines of one name are not joined.\n\n"
@@ -268,13 +270,15 @@ static PyType_Slot upgrade_slots[] = {
     {Py_tp_doc, "Upgrade(*, on_request=None, on_host=None, on_header=None, on_before_upgrade=None, protocol=None, "
                 "negotiate=None, origins=None, header=None, on_end=None, max_head_size=16384, max_headers=128)\n--\n\n"
                 "The server's half of one opening handshake, without I/O. RFC 6455 section 4.2.\n\n"
-                "A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT itself,\n"
-                "with 200. What follows in the tunnel is open: Stream(tunnel, 'server'), or Connection('server').\n\n"
+                "A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT\n"
+                "itself, with 200. What follows in the tunnel is open: Stream(tunnel, 'server') or\n"
+                "Connection('server').\n\n"
                 "Args: as for Upgrader, and\n"
                 "    max_head_size: bytes of the request, None for no limit. Above: 431.\n"
                 "    max_headers: header lines, None for no limit. Above: 431.\n\n"
                 "Raises:\n"
-                "    ValueError: a header that may not be written, a protocol that is not a token, an origin that is none."},
+                "    ValueError: a header that may not be written, a protocol that is not a token, an origin that is\n"
+                "        none."},
     SLOT(Py_tp_new, upgrade_tp_new),
     SLOT(Py_tp_dealloc, upgrade_dealloc),
     SLOT(Py_tp_traverse, upgrade_traverse),

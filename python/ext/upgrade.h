@@ -52,7 +52,7 @@ int upgrade_configure(struct upgrade *self, PyObject *args, PyObject *kwargs);
 /* Puts the callbacks that are wanted into the configuration. */
 void upgrade_set_callbacks(struct upgrade *self);
 
-/* Takes headers as a mapping or an iterable of pairs, str or bytes; None for none. Returns 0, or -1 with an exception. */
+/* Takes headers as a mapping or an iterable of pairs, str or bytes; None for none. Returns 0, or -1 with exception. */
 int header_list_take(struct header_list *list, PyObject *headers);
 void header_list_clear(struct header_list *list);
 

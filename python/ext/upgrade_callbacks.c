@@ -104,8 +104,8 @@ static int take_reject(struct upgrade *self, PyObject *exception, struct fastws_
     return 0;
 }
 
-/* Makes the exception that is set, of a Reject that cannot be told the client, the one that is raised: the Reject is its
- * cause. Steals reject and returns a new reference. */
+/* Makes the exception that is set, of a Reject that cannot be told the client, the one that is raised: the Reject is
+ * its cause. Steals reject and returns a new reference. */
 static PyObject *caused_by(PyObject *reject) {
     PyObject *value = error_take();
     PyException_SetCause(value, reject);

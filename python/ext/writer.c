@@ -300,7 +300,8 @@ static PyMethodDef writer_methods[] = {
      "    stream: a Stream to write to from now on; None keeps it.\n"
      "    extensions: as for the constructor; those that it has if not given.\n\n"
      "Raises:\n"
-     "    ConcurrencyError: an extension calls it, while a frame is being made. What another thread sends is waited for.\n"
+     "    ConcurrencyError: an extension calls it, while a frame is being made. What another thread sends is waited\n"
+     "        for.\n"
      "    RuntimeError: a fragment of the message has been sent, so that the peer waits for its end."},
     {"set_extensions", (PyCFunction)(void (*)(void))writer_set_extensions, METH_FASTCALL | METH_KEYWORDS,
      "set_extensions($self, /, extensions)\n--\n\n"
@@ -321,8 +322,8 @@ static PyType_Slot writer_slots[] = {
                 "Args:\n"
                 "    stream: a Stream.\n"
                 "    opcode: OpCode.TEXT or OpCode.BINARY.\n"
-                "    buffer_size: bytes of a fragment; a message of no more is a single frame. None never to fragment:\n"
-                "        then a message grows in memory until flush().\n"
+                "    buffer_size: bytes of a fragment; a message of no more is a single frame. None never to\n"
+                "        fragment: then a message grows in memory until flush().\n"
                 "    extensions: functions, or objects with set_bits(header), that are called with the Header of each\n"
                 "        frame that is to go. They return a Header with rsv as they want it, or None, or raise to\n"
                 "        refuse. They must not use the stream. Those of the stream if not given. RFC 6455 9."},

@@ -24,7 +24,7 @@ struct writer {
 
 enum writer_step { WRITER_WRITE, WRITER_FLUSH_FRAGMENT, WRITER_FINISH };
 
-/* Says whether a message has begun, and not ended. It is gone when the stream was made new: then the next one begins. */
+/* Says whether a message has begun, and not ended. It is gone when the stream was made new: then the next begins. */
 int writer_is_begun(struct writer *self);
 
 /* Does one step of the message by the extensions of this writer, and sends what it has queued. Returns 0, or -1 with an
@@ -34,8 +34,8 @@ int writer_send(struct writer *self, enum writer_step step, const Py_buffer *vie
 /* Adds to the message, which has to be UTF-8 if it is text. Returns 0, or -1 with an exception. */
 int writer_write_piece(struct writer *self, const Py_buffer *view);
 
-/* Forgets the message. RuntimeError if a part of it has left, which cannot be taken back, unless nothing more can be sent
- * anyway; ConcurrencyError if an extension calls this. Returns 0, or -1. */
+/* Forgets the message. RuntimeError if a part of it has left, which cannot be taken back, unless nothing more can be
+ * sent anyway; ConcurrencyError if an extension calls this. Returns 0, or -1. */
 int writer_forget(struct writer *self);
 
 /* Drops what has not left: half of a message is not to pass for all of it. Returns 0, or -1 with an exception. */

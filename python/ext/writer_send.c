@@ -120,7 +120,8 @@ int writer_forget(struct writer *self) {
     stream_unlock(stream);
     Py_DECREF(stream);
     if (is_free) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "a part of the message has been sent: finish it with flush(), or close the stream");
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a part of the message has been sent: finish it with flush(), or close the stream");
     return -1;
 }
 

@@ -104,7 +104,7 @@ def bar(share: float, length: int, *, is_unicode: bool) -> str:
 
 
 def table(group: Sequence[Cell], *, is_unicode: bool) -> list[str]:
-    """The lines of one kernel: a row for each instruction set, a column for each size. The longest bar is the fastest."""
+    """The lines of one kernel: a row for each instruction set, a column for each size. The longest bar is fastest."""
     most = max(cell.gigabytes_per_second for cell in group)
     lines = [group[0].title + ", GB/s", " " * 10 + "".join(name.rjust(7).ljust(23) for name in SIZES.values())]
     for isa in fastws.isas():

@@ -93,7 +93,8 @@ class Deadline:
             return None
         left = self._at - time.monotonic()
         if left <= 0:
-            raise HandshakeTimeout("connection was not open in time", name="FASTWS_ERR_DIAL_TIMEOUT", rfc="RFC 6455 4.1")
+            name = "FASTWS_ERR_DIAL_TIMEOUT"
+            raise HandshakeTimeout("connection was not open in time", name=name, rfc="RFC 6455 4.1")
         return left
 
     def _check(self, ready: list[int]) -> None:
@@ -199,8 +200,8 @@ def receive_exactly(io: Any, size: int, deadline: Deadline) -> bytes:
 
 
 def exchange(io: Any, data: memoryview, size: int, deadline: Deadline) -> tuple[int, bytes | None]:
-    """Writes some of data, or reads at most size bytes, whichever is possible first. An object of the caller's takes all
-    of data.
+    """Writes some of data, or reads at most size bytes, whichever is possible first. An object of the caller's takes
+    all of data.
 
     Returns:
         How many bytes were written, and what was read: None if nothing, b"" at the end of the stream.

@@ -95,7 +95,7 @@ class CloseRange(enum.Enum):
 
 
 class State(enum.IntFlag):
-    """The end that receives a frame, as Header.check() is told. With neither SERVER nor CLIENT, masks are not judged."""
+    """The end that receives a frame, as Header.check() is told. Without SERVER or CLIENT, masks are not judged."""
 
     SERVER = 1
     """I am the server: frames must be masked. RFC 6455 5.1."""

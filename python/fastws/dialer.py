@@ -39,8 +39,8 @@ class Dialer:
         protocols: subprotocols to offer, best first.
         extensions: extensions to offer: the value of Sec-WebSocket-Extensions, or Option objects.
         header: headers of the request behind those of the handshake: a mapping, or pairs of name and value.
-        timeout: seconds for everything: finding the addresses, connecting, proxy, TLS, handshake, redirects; None for no
-            limit.
+        timeout: seconds for everything: finding the addresses, connecting, proxy, TLS, handshake, redirects; None for
+            no limit.
         ssl: an ssl.SSLContext for wss and for https proxies. None: certificate and host name are verified by the
             authorities of the system. Set its ALPN protocols to http/1.1 where the server wants to hear it.
         server_hostname: what the certificate has to be for, and what the server is told; None, and behind a redirect to
@@ -53,8 +53,8 @@ class Dialer:
         on_end: for people who look for a fault: called at the end of each handshake, however it ends, with the raw
             request and what came of the answer.
         max_redirects: redirects that are followed. 0: they are answers like others. Credentials (user and password,
-            Authorization, Cookie, Proxy-Authorization) and host go only to the scheme, host and port that they were given
-            for. From wss to ws is never followed.
+            Authorization, Cookie, Proxy-Authorization) and host go only to the scheme, host and port that they were
+            given for. From wss to ws is never followed.
         proxy: the address of a proxy: "http://", "https://", "socks5://" (names are looked up here) or "socks5h://" (by
             the proxy), then [user:password@]host[:port]. True: that of the environment (http_proxy, https_proxy,
             all_proxy, no_proxy). None: none. Sockets in the file system are reached directly.
@@ -184,7 +184,8 @@ class Dialer:
             HandshakeTimeout: the connection was not open in time; also a TimeoutError.
             DialCancelled: cancel could be read.
             OSError: the host has no address (socket.gaierror), no address took the connection, TLS failed
-                (ssl.SSLError; ssl.SSLCertVerificationError says what is wrong with a certificate), or the stream failed.
+                (ssl.SSLError; ssl.SSLCertVerificationError says what is wrong with a certificate), or the stream
+                failed.
             Exception: what a callback raised.
         """
         deadline = Deadline(self._timeout, cancel)

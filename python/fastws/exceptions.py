@@ -2,14 +2,14 @@
 """Every exception of the package. They form one tree:
 
     Error                         root of them all
-    ├── ProtocolError             the peer broke a rule of the wire: close code 1002; or sent the wrong kind of message: 1003
+    ├── ProtocolError             the peer broke a rule of the wire: close code 1002; the wrong kind of message: 1003
     ├── InvalidUTF8               text or close reason that is not UTF-8: 1007
     ├── MessageTooBig             a frame or message over a limit: 1009
     ├── ControlFlood              control frames, and nobody reads the replies: 1008
     ├── ConnectionLost            the byte stream ended or failed: 1006
     ├── ConnectionTimeout         the peer did not answer in time; also a TimeoutError
     ├── ConcurrencyError          two threads in one place; also a RuntimeError
-    ├── ConnectionClosed          the connection has ended: what recv() and send() raise, with one of the above as cause
+    ├── ConnectionClosed          the connection has ended: what recv() and send() raise; its cause is one of the above
     │   ├── ConnectionClosedOK        by close frames with 1000, 1001 or no code
     │   └── ConnectionClosedError     in any other way
     ├── InvalidURI                an address that is none of ws or wss; also a ValueError

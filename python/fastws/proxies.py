@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Proxies: which one, and asking it for a connection: HTTP CONNECT (RFC 9110 9.3.6) and SOCKS 5 (RFC 1928, RFC 1929)."""
+"""Proxies: which one, and asking it for a connection: HTTP CONNECT (RFC 9110 9.3.6), SOCKS 5 (RFC 1928, RFC 1929)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _is_excepted(entries: str, host: str, port: int) -> bool:
 
 
 def _is_meant(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of no_proxy means a host: "*", a name, an address, a network, or one of the former with a port."""
+    """Whether an entry of no_proxy means a host: "*", a name, an address, a network, or one of these with a port."""
     if entry == "*" or _names_host(entry, host):
         return True
     if "/" in entry:
@@ -244,7 +244,8 @@ def _agree_on_method(io: Any, proxy: Url, deadline: Deadline) -> None:
         raise _malformed("proxy chose a method that was not offered")
     parts = proxy.user, proxy.password or b""
     if any(len(part) > 255 for part in parts):
-        raise InvalidProxy("user or password is too long for SOCKS 5", name="FASTWS_ERR_PROXY_CREDENTIALS", rfc="RFC 1929 2")
+        name = "FASTWS_ERR_PROXY_CREDENTIALS"
+        raise InvalidProxy("user or password is too long for SOCKS 5", name=name, rfc="RFC 1929 2")
     # version | length | user | length | password
     send(io, b"\x01" + b"".join(bytes([len(part)]) + part for part in parts), deadline)
     version, status = _read(io, 2, deadline)

@@ -126,7 +126,7 @@ class _Race:
 
 
 def connect_tcp(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Connects to the first address of host that answers: a next one is tried when 250 ms have passed or one has failed.
+    """Connects to the first address of host that answers: the next is tried when 250 ms have passed or one has failed.
 
     Raises:
         OSError: no address took the connection; it is the error of the last one.

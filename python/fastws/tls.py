@@ -54,7 +54,8 @@ def add_tls(io: Any, context: ssl.SSLContext, host: str, deadline: Deadline) -> 
             deadline.hold(inside)
             inside.do_handshake()
         if inside.selected_alpn_protocol() not in (None, "http/1.1"):
-            raise InvalidMessage("peer does not speak HTTP/1.1 inside TLS", name="FASTWS_ERR_TLS_ALPN", rfc="RFC 7301 3.2")
+            name = "FASTWS_ERR_TLS_ALPN"
+            raise InvalidMessage("peer does not speak HTTP/1.1 inside TLS", name=name, rfc="RFC 7301 3.2")
     except BaseException:
         inside.close()
         raise
@@ -158,8 +159,8 @@ class TLSStream:
                 return result
 
     def _flush(self) -> None:
-        """Writes what TLS itself has to say. Where nothing can be written any more there may still be something to read,
-        which may say why."""
+        """Writes what TLS itself has to say. Where nothing can be written any more there may still be something to
+        read, which may say why."""
         try:
             self._send()
         except OSError:

@@ -46,8 +46,8 @@ class Upgrader:
             empty list for those only. A request with another Origin is answered by 403. None: no check, and any page
             may connect in the name of who looks at it. RFC 6455 10.2.
         header: headers of every response, refusals too: a mapping, or pairs of name and value.
-        on_end: for logs and debugging: called with the bytes of the request and of the response once it is made, whether
-            it accepts or refuses. What it raises goes to sys.unraisablehook.
+        on_end: for logs and debugging: called with the bytes of the request and of the response once it is made,
+            whether it accepts or refuses. What it raises goes to sys.unraisablehook.
         timeout: seconds for the whole handshake; None for no limit.
         max_head_size, max_headers: bytes and header lines of the request, None for no limit: see Upgrade.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
@@ -56,8 +56,8 @@ class Upgrader:
 
     Raises:
         TypeError: an argument of the wrong type.
-        ValueError: an argument out of range, a header that may not be written, a protocol that is not a token, an origin
-            that is none.
+        ValueError: an argument out of range, a header that may not be written, a protocol that is not a token, an
+            origin that is none.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class Upgrader:
 
         Args:
             sock: a connected socket, or any object that Stream takes. It is not closed when the handshake fails; but of
-                a socket the sending half has ended then, and for up to a second what still came was dropped, so that the
-                client reads its answer before the connection is reset.
+                a socket the sending half has ended then, and for up to a second what still came was dropped, so that
+                the client reads its answer before the connection is reset.
 
         Returns:
             The open Stream; what was agreed on is its handshake, a Handshake. Bytes that came behind the request are
@@ -156,9 +156,9 @@ class Upgrader:
     def upgrade_http(self, handler: BaseHTTPRequestHandler) -> Stream:
         """Answers the request that an HTTP server has read, and takes its connection over.
 
-        The handler must not use its connection, rfile or wfile afterwards, nor send_response() and its like. It may return
-        when the stream has ended, not before: http.server closes the connection then. Its timeout is taken off the
-        connection: it is meant for requests.
+        The handler must not use its connection, rfile or wfile afterwards, nor send_response() and its like. It may
+        return when the stream has ended, not before: http.server closes the connection then. Its timeout is taken off
+        the connection: it is meant for requests.
 
         Args:
             handler: a request handler of http.server, called for a GET.
@@ -210,7 +210,7 @@ def upgrade_http(handler: BaseHTTPRequestHandler, **options: Any) -> Stream:
 
 def _feed_handler(upgrade: Upgrade, handler: BaseHTTPRequestHandler) -> None:
     headers = list(handler.headers.items())
-    # http.server leaves out lines that are no headers, and all behind them: two readers would disagree about such a head.
+    # http.server leaves out lines that are no headers, and all behind them: two readers of such a head would disagree.
     if handler.headers.defects:
         headers.append(("", ""))
     upgrade.feed_parsed(handler.command, handler.path, headers, handler.request_version)
@@ -271,7 +271,8 @@ def _handshake(sock: Any, upgrade: Upgrade, deadline: float | None) -> bytes:
             count = _read(sock, read, upgrade, buffer, deadline)
             if not count:
                 name = "FASTWS_ERR_UNEXPECTED_EOF" if is_begun else "FASTWS_ERR_EOF"
-                raise HandshakeError("connection was closed before the request was complete", name=name, rfc="RFC 9112 8")
+                reason = "connection was closed before the request was complete"
+                raise HandshakeError(reason, name=name, rfc="RFC 9112 8")
             is_begun = True
             rest = upgrade.feed(view[:count])
     except BaseException:

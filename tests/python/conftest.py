@@ -112,7 +112,7 @@ def in_thread():
 
 
 class Scripted:
-    """A byte stream that reads what it was given, piece by piece, and keeps what is written: one item for each write."""
+    """A byte stream that reads what it was given, piece by piece, and keeps what is written: an item for each write."""
 
     def __init__(self, *pieces):
         self.pieces = list(pieces)
@@ -184,8 +184,8 @@ def run_python():
 
 @pytest.fixture
 def run_short_of_memory(run_python):
-    """Runs functions of a code, in a new interpreter, with each of the first allocations failing in turn: they may raise,
-    and have to work again afterwards."""
+    """Runs functions of a code, in a new interpreter, with each of the first allocations failing in turn: they may
+    raise, and have to work again afterwards."""
     pytest.importorskip("_testcapi")
 
     def run(code, functions, most):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CPython's UTF-8 decoder as the judge of is_utf8() and Utf8Validator: for the tests and for tests/fuzz/fuzz_utf8.py."""
+"""CPython's UTF-8 decoder as the judge of is_utf8() and Utf8Validator: for tests and for tests/fuzz/fuzz_utf8.py."""
 
 import codecs
 import itertools

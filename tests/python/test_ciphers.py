@@ -176,7 +176,9 @@ def test_may_be_wrapped():
     assert (writer.readable(), writer.writable(), writer.seekable()) == (False, True, False)
 
 
-@pytest.mark.parametrize("arguments", [(), (5, KEY), ("x", KEY), (io.BytesIO(),), (io.BytesIO(), b"abc"), (io.BytesIO(), KEY, 2**64)])
+@pytest.mark.parametrize(
+    "arguments", [(), (5, KEY), ("x", KEY), (io.BytesIO(),), (io.BytesIO(), b"abc"), (io.BytesIO(), KEY, 2**64)]
+)
 def test_wrong_arguments_are_refused(arguments):
     for cls in (CipherReader, CipherWriter):
         with pytest.raises((TypeError, ValueError)):

@@ -48,8 +48,8 @@ def test_events_are_the_same_however_the_bytes_are_cut(role, masked_frame, key):
         ]
     )
     expected = [
-        Message((OpCode.TEXT, "Hello")), Ping((b"ping",)), Message((OpCode.TEXT, "Grüß")), Message((OpCode.BINARY, b"")),
-        Pong((b"",)), Message((OpCode.BINARY, b"\x00\xff!")), Close((1000, "bye")),
+        Message((OpCode.TEXT, "Hello")), Ping((b"ping",)), Message((OpCode.TEXT, "Grüß")),
+        Message((OpCode.BINARY, b"")), Pong((b"",)), Message((OpCode.BINARY, b"\x00\xff!")), Close((1000, "bye")),
     ]
     for pieces in cuts(data):
         connection = Connection(role)
@@ -249,7 +249,8 @@ def test_limits_are_inclusive(masked_frame):
         ({"max_size": 5}, masked_frame(1, b"123456"), "MESSAGE_TOO_LARGE"),
         ({"max_size": 5}, masked_frame(1, b"123", fin=False) + masked_frame(0, b"456"), "MESSAGE_TOO_LARGE"),
         ({"max_frame_size": 5}, masked_frame(1, b"123456"), "FRAME_TOO_LARGE"),
-        ({"max_fragments": 2}, masked_frame(1, b"1", fin=False) + masked_frame(0, b"2", fin=False) * 2, "TOO_MANY_FRAGMENTS"),
+        ({"max_fragments": 2}, masked_frame(1, b"1", fin=False) + masked_frame(0, b"2", fin=False) * 2,
+         "TOO_MANY_FRAGMENTS"),
         ({"max_empty_fragments": 1}, masked_frame(1, b"", fin=False) * 1 + masked_frame(0, b"", fin=False),
          "TOO_MANY_EMPTY_FRAGMENTS"),
     ]:

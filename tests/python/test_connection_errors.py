@@ -38,12 +38,18 @@ def broken(request, masked_frame):
     return "FASTWS_ERR_" + name, code, b"".join(masked_frame(op, payload, **more) for op, payload, more in frames)
 
 
+def fed(connection, data, size):
+    """The events of data that comes in pieces of size bytes, until the connection has failed."""
+    pieces = (data[i : i + size] for i in range(0, len(data), size))
+    return [event for piece in pieces if connection.state == "OPEN" for event in connection.receive(piece)]
+
+
 def test_each_has_its_name_and_code_and_is_told_once(broken, masked_frame):
     name, code, data = broken
     for size in (len(data) + 100, 1):
         server = Connection("server")
         server.receive(masked_frame(1, b"before"))
-        events = [event for i in range(0, len(data), size) if server.state == "OPEN" for event in server.receive(data[i : i + size])]
+        events = fed(server, data, size)
         assert [type(event) for event in events] == [fastws.Failure]
         failure = events[0]
         assert failure.code == code
@@ -88,7 +94,7 @@ def test_malformed_lengths(vector, from_hex):
     _, text, decided, error = vector
     data = from_hex(text)
     server = Connection("server" if data[1] & 0x80 else "client")
-    (failure,) = [event for i in range(len(data)) if server.state == "OPEN" for event in server.receive(data[i : i + 1])]
+    (failure,) = fed(server, data, 1)
     assert failure.code == 1002 and failure.error.name == error
 
 

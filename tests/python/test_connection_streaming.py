@@ -196,7 +196,8 @@ def test_a_prepared_message_goes_to_everybody(data, text, opcode, value, Scripte
         server.send(prepared)
         server.send("after")
     for server in servers:
-        assert [event.data for event in Connection("client").receive(server.data_to_send())] == ["before", value, "after"]
+        events = Connection("client").receive(server.data_to_send())
+        assert [event.data for event in events] == ["before", value, "after"]
     client = Connection("client")
     client.send(prepared)
     client.send(prepared)

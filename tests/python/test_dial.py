@@ -17,7 +17,10 @@ def key_of(dial):
     return re.search(rb"Sec-WebSocket-Key: (\S+)\r\n", dial.request)[1]
 
 
-def answer_to(dial, *lines, status=b"HTTP/1.1 101 Switching Protocols", upgrade=UPGRADE, connection=CONNECTION, accept=None):
+SWITCHING = b"HTTP/1.1 101 Switching Protocols"
+
+
+def answer_to(dial, *lines, status=SWITCHING, upgrade=UPGRADE, connection=CONNECTION, accept=None):
     """A 101 with everything that it needs; each part can be replaced, b"" leaves it out."""
     if accept is None:
         accept = b"Sec-WebSocket-Accept: " + fastws.accept_key(key_of(dial)).encode() + b"\r\n"
@@ -339,7 +342,11 @@ def test_redirects_say_where_they_lead(location, meant):
 
 @pytest.mark.parametrize(
     ("line", "version", "reason"),
-    [(b"HTTP/1.0 %d Over  There ", (1, 0), "Over  There"), (b"HTTP/1.1 %d ", (1, 1), ""), (b"HTTP/1.1 %d \xe4", (1, 1), "\xe4")],
+    [
+        (b"HTTP/1.0 %d Over  There ", (1, 0), "Over  There"),
+        (b"HTTP/1.1 %d ", (1, 1), ""),
+        (b"HTTP/1.1 %d \xe4", (1, 1), "\xe4"),
+    ],
 )
 def test_version_and_reason_are_those_of_the_answer(line, version, reason):
     """Of redirects the reason used to be our own, and the version 1.1 of every answer."""

@@ -33,7 +33,8 @@ def opens():
     dial = owner.dial = Dial("ws://h/", on_header=owner)
     attempt(dial.feed, answer(dial, "B: c\r\n"))
 def refused():
-    for options in ({"header": {"Host": "x"}}, {"header": 1}, {"protocols": ["a", "a"]}, {"host": "a b"}, {"on_end": 1}):
+    wrong = {"header": {"Host": "x"}}, {"header": 1}, {"protocols": ["a", "a"]}, {"host": "a b"}, {"on_end": 1}
+    for options in wrong:
         attempt(Dial, "ws://h/", **options)
     attempt(Dial, "nonsense")
     dial = Dial("ws://h/", on_status_error=see)
@@ -60,7 +61,8 @@ def values():
 def test_no_references_are_lost():
     names = {}
     exec(WORK, names)
-    types = [fastws.Dial, fastws.Option, fastws.Request, fastws.Response, fastws.Url, fastws.InvalidStatus, fastws.Handshake]
+    types = [fastws.Dial, fastws.Option, fastws.Request, fastws.Response, fastws.Url, fastws.InvalidStatus,
+             fastws.Handshake]
 
     def run(count):
         for _ in range(count):

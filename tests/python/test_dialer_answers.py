@@ -69,9 +69,8 @@ def test_a_request_goes_on_behind_an_interim_answer(start):
             data += sock.recv(1 << 20)
         request = fastws.http.parse_request(data)
         key = fastws.accept_key(request.header("Sec-WebSocket-Key"))
-        sock.sendall(
-            f"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\r\n".encode()
-        )
+        head = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        sock.sendall(f"{head}Sec-WebSocket-Accept: {key}\r\n\r\n".encode())
         return len(request.headers)
 
     server = start(serve)

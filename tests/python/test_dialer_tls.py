@@ -32,12 +32,14 @@ def certificates(tmp_path_factory):
             "-addext", "keyUsage=critical,keyCertSign", cwd=folder)
 
     (folder / "ca.conf").write_text(
-        "[ca]\nnew_certs_dir=.\ndatabase=index\nrand_serial=yes\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n"
+        "[ca]\nnew_certs_dir=.\ndatabase=index\nrand_serial=yes\ndefault_md=sha256\npolicy=any\n"
+        "[any]\ncommonName=supplied\n"
     )
     (folder / "index").touch()
 
     def sign(name, names, *dates):
-        (folder / "names").write_text(f"subjectAltName={names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        identifiers = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+        (folder / "names").write_text(f"subjectAltName={names}\n{identifiers}")
         openssl("req", "-new", *key, "-keyout", f"{name}.key", "-out", "request", "-subj", f"/CN={name}", cwd=folder)
         openssl(
             "ca", "-batch", "-notext", "-config", "ca.conf", "-name", "ca", "-in", "request", "-cert", "ca.pem",
@@ -289,7 +291,8 @@ def test_goes_through_an_https_proxy(serve_tls, certificates, trusting, in_threa
     with socket.create_server(("127.0.0.1", 0)) as listener:
         def serve():
             plain, _ = listener.accept()
-            with context.wrap_socket(plain, server_side=True) as sock, socket.create_connection(("127.0.0.1", port)) as far:
+            sock = context.wrap_socket(plain, server_side=True)
+            with sock, socket.create_connection(("127.0.0.1", port)) as far:
                 head = sock.recv(4096)
                 sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
                 seen = b""
@@ -335,8 +338,9 @@ def serve_each(certificates):
             plain.settimeout(20)
             # What waits for an acknowledgement when a socket is reset is never sent.
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with contextlib.suppress(OSError), plain if is_plain else context.wrap_socket(plain, server_side=True) as sock:
-                serve(sock)
+            with contextlib.suppress(OSError):
+                with plain if is_plain else context.wrap_socket(plain, server_side=True) as sock:
+                    serve(sock)
 
         def run():
             with contextlib.suppress(OSError):

@@ -96,7 +96,8 @@ def failures(masked_frame, Scripted, request_bytes):
         server.write("x" * 5000)
         server.flush_fragment()
         server.receive(masked_frame(2, bytes(70000), fin=False) + masked_frame(0, b"x") + masked_frame(1, b"\xff"))
-    stream = Stream(Scripted(masked_frame(2, bytes(100000), fin=False) + masked_frame(0, bytes(200000)) * 3 + masked_frame(3)))
+    large = masked_frame(2, bytes(100000), fin=False) + masked_frame(0, bytes(200000)) * 3
+    stream = Stream(Scripted(large + masked_frame(3)))
     reader = Reader(stream, extensions=[lambda header: None], on_continuation=lambda header, reader: reader.read(5))
     reader.next_frame()
     reader.read()
@@ -202,7 +203,8 @@ def streams():
     server.begin(), server.write("x" * 5000), server.finish(), server.receive(data), server.data_to_send()
 def resets():
     server = Connection("server", write_limit=(9, 1), extensions=[ignore_one])
-    server.send("x" * 5000), server.send("y"), server.data_to_send(5), server.send("z" * 5000), server.data_to_send(5003)
+    server.send("x" * 5000), server.send("y"), server.data_to_send(5)
+    server.send("z" * 5000), server.data_to_send(5003)
     server.data_to_send(), server.reset(max_size=5, extensions=()), server.max_size, server.write_limit
     stream = Stream(Script(), extensions=[ignore_one])
     with stream.cork():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where an error lies: the offset in the bytes that the peer sent, of the frame that was refused or of the wrong byte."""
+"""Where an error lies: the offset in the bytes that the peer sent, of the refused frame or of the wrong byte."""
 
 import pytest
 
@@ -38,7 +38,8 @@ WRONG = [
     ("UTF8", frame(1, "Ё".encode()[:1], fin=False) + frame(0, b"x"), HEAD + 1 + HEAD),
 ]
 LIMITS = {"max_frame_size": 1000, "max_size": 1500, "max_fragments": 4}
-CLASSES = {"UTF8": fastws.InvalidUTF8, "FRAME": fastws.MessageTooBig, "MESSAGE": fastws.MessageTooBig, "TOO": fastws.MessageTooBig}
+TOO_BIG = dict.fromkeys(("FRAME", "MESSAGE", "TOO"), fastws.MessageTooBig)
+CLASSES = {"UTF8": fastws.InvalidUTF8, **TOO_BIG}
 
 
 @pytest.fixture(params=WRONG, ids=[f"{name}-{i}" for i, (name, _, _) in enumerate(WRONG)])
@@ -51,7 +52,8 @@ def wrong(request):
 def test_of_a_connection(wrong, size):
     name, data, offset = wrong
     server = Connection("server", **LIMITS)
-    events = [e for i in range(0, len(data), size) if server.state == "OPEN" for e in server.receive(data[i : i + size])]
+    pieces = (data[i : i + size] for i in range(0, len(data), size))
+    events = [event for piece in pieces if server.state == "OPEN" for event in server.receive(piece)]
     error = events[-1].error
     assert (error.name, error.offset, server.offset) == (name, offset, offset)
     kind = name.removeprefix("FASTWS_ERR_").split("_")[0]

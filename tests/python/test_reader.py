@@ -66,7 +66,8 @@ def test_readinto(reader):
 
 
 def test_text_is_checked_even_if_the_stream_does_not(Scripted, masked_frame):
-    stream = Stream(Scripted(masked_frame(1, b"\xff") + masked_frame(2, b"\xff") + masked_frame(1, b"a\xff")), check_utf8=False)
+    data = masked_frame(1, b"\xff") + masked_frame(2, b"\xff") + masked_frame(1, b"a\xff")
+    stream = Stream(Scripted(data), check_utf8=False)
     assert Reader(stream, check_utf8=False).read() == b"\xff"
     assert Reader(stream).read() == b"\xff"
     with pytest.raises(fastws.ConnectionClosedError) as info:
@@ -106,7 +107,8 @@ def test_after_next_frame_the_end_stays_the_end(reader, read):
         while part := read(messages):
             got += part
         assert got == expected
-        assert [messages.read(), messages.read(1), messages.readinto(bytearray(9)), read(messages)] == [b"", b"", 0, b""]
+        at_end = [messages.read(), messages.read(1), messages.readinto(bytearray(9)), read(messages)]
+        assert at_end == [b"", b"", 0, b""]
     with pytest.raises(fastws.ConnectionClosed):
         messages.next_frame()
 

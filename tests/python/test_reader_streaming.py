@@ -25,7 +25,13 @@ def read_all(reader, size):
     return b"".join(iter(lambda: reader.read(size), b""))
 
 
-FRAGMENTED = frame(1, b"foo", fin=False) + frame(9, b"ping") + frame(0, b"bar", fin=False) + frame(10, b"pong") + frame(0, b"baz")
+FRAGMENTED = (
+    frame(1, b"foo", fin=False)
+    + frame(9, b"ping")
+    + frame(0, b"bar", fin=False)
+    + frame(10, b"pong")
+    + frame(0, b"baz")
+)
 
 
 class Bytewise:
@@ -106,7 +112,8 @@ def test_on_continuation_is_told_of_each_further_frame_and_may_read_it():
         if header.fin:
             told.extend([reader.read(), reader.read(), reader.readinto(bytearray(5))])
 
-    data = frame(2, b"one", fin=False) + frame(0, b"two", fin=False) + frame(0, b"", fin=False) + frame(0, b"three") + frame(2, b"x")
+    one_two = frame(2, b"one", fin=False) + frame(0, b"two", fin=False)
+    data = one_two + frame(0, b"", fin=False) + frame(0, b"three") + frame(2, b"x")
     for most in (1, 1000):
         told.clear()
         reader = Reader(Stream(Bytewise(data, most)), on_continuation=on_continuation)
@@ -247,7 +254,8 @@ def test_limits_hold_for_this_reader_alone():
 
 
 def test_skip_header_check_takes_what_breaks_the_rules():
-    data = frame(2, b"unmasked", mask=None) + frame(3, b"reserved opcode") + frame(2, b"rsv", rsv=5) + frame(2, b"strict", mask=None)
+    wrong = frame(2, b"unmasked", mask=None) + frame(3, b"reserved opcode") + frame(2, b"rsv", rsv=5)
+    data = wrong + frame(2, b"strict", mask=None)
     reader = Reader(Stream(Bytewise(data)), skip_header_check=True)
     assert [(reader.next_frame(), reader.read()) for _ in range(3)] == [
         (Header(opcode=2, length=8), b"unmasked"),
@@ -337,7 +345,8 @@ def test_nobody_else_reads_inside_of_a_message():
     stream = Stream(Bytewise(FRAGMENTED + frame(2, b"next")))
     reader, other = Reader(stream), Reader(stream)
     reader.next_frame()
-    for read in (stream.recv, stream.read_message, stream.read_header, other.next_frame, other.read, lambda: next(stream)):
+    of_stream = stream.recv, stream.read_message, stream.read_header, lambda: next(stream)
+    for read in (*of_stream, other.next_frame, other.read):
         with pytest.raises(RuntimeError, match="inside of a message"):
             read()
     assert reader.read() == b"foobarbaz"
@@ -482,7 +491,8 @@ def test_a_callback_may_take_the_next_message():
 
 @pytest.mark.parametrize("is_begun", [True, False])
 def test_a_callback_before_a_message_may_close_the_reader(is_begun):
-    reader = Reader(Stream(Bytewise(frame(9) + frame(1, b"kept"))), on_intermediate=lambda header, payload: reader.close())
+    stream = Stream(Bytewise(frame(9) + frame(1, b"kept")))
+    reader = Reader(stream, on_intermediate=lambda header, payload: reader.close())
     with pytest.raises(ValueError, match="closed"):
         reader.next_frame() if is_begun else reader.read()
     assert reader.stream.recv() == "kept"

@@ -48,7 +48,8 @@ def test_reads_16_mib(streams, in_thread):
 def test_one_byte_at_a_time(sockets, masked_frame, in_thread):
     ours, theirs = sockets
     stream = Stream(ours)
-    data = masked_frame(1, b"Hel", fin=False) + masked_frame(9, b"p") + masked_frame(0, b"lo") + masked_frame(2, b"\xff")
+    hello = masked_frame(1, b"Hel", fin=False) + masked_frame(9, b"p") + masked_frame(0, b"lo")
+    data = hello + masked_frame(2, b"\xff")
     sent = in_thread(lambda: [theirs.send(data[i : i + 1]) for i in range(len(data))])
     assert [stream.recv(), stream.recv()] == ["Hello", b"\xff"]
     assert theirs.recv(100) == b"\x8a\x01p"
@@ -57,7 +58,8 @@ def test_one_byte_at_a_time(sockets, masked_frame, in_thread):
 
 def test_initial_bytes_come_first(sockets, masked_frame):
     ours, theirs = sockets
-    stream = Stream(ours, "server", masked_frame(1, b"one") + masked_frame(2, bytes(200000)) + masked_frame(1, b"th")[:3])
+    initial = masked_frame(1, b"one") + masked_frame(2, bytes(200000)) + masked_frame(1, b"th")[:3]
+    stream = Stream(ours, "server", initial)
     theirs.sendall(masked_frame(1, b"th")[3:])
     assert [stream.recv(), stream.recv(), stream.recv()] == ["one", bytes(200000), "th"]
 
@@ -92,7 +94,9 @@ def test_read_message_gives_the_close_frame_once(sockets, masked_frame):
     assert (info.value.rcvd, info.value.code, info.value.reason) == ((4000, "bye"), 4000, "bye")
 
 
-@pytest.mark.parametrize(("body", "is_ok"), [(b"", True), (b"\x03\xe8", True), (b"\x03\xe9", True), (b"\x03\xea", False)])
+@pytest.mark.parametrize(
+    ("body", "is_ok"), [(b"", True), (b"\x03\xe8", True), (b"\x03\xe9", True), (b"\x03\xea", False)]
+)
 def test_iteration_ends_or_raises(sockets, masked_frame, body, is_ok):
     ours, theirs = sockets
     theirs.sendall(masked_frame(1, b"one") + masked_frame(8, body))

@@ -41,8 +41,8 @@ def test_a_stream_claims_and_sets_bits(Scripted, masked_frame):
 
 
 def test_a_reader_uses_those_of_the_stream_unless_it_has_its_own(Scripted, masked_frame):
-    stream = Stream(Scripted(masked_frame(1, b"a", rsv=4) + masked_frame(1, b"b", rsv=2) + masked_frame(1, b"c", rsv=4)),
-                    extensions=[Mark(4)])
+    data = masked_frame(1, b"a", rsv=4) + masked_frame(1, b"b", rsv=2) + masked_frame(1, b"c", rsv=4)
+    stream = Stream(Scripted(data), extensions=[Mark(4)])
     reader = Reader(stream)
     assert reader.next_frame().rsv == 0 and reader.read() == b"a"
     own = Reader(stream, extensions=[Mark(2)])

@@ -20,7 +20,8 @@ def frame(opcode, payload=b"", *, fin=True):
 
 # What a client says, and what a server answers: all ways of reading and writing take part.
 CONVERSATION = (
-    frame(1, "Grüße".encode()) + frame(9, b"ping") + frame(2, b"one", fin=False) + frame(9, b"inside") + frame(0, b"two")
+    frame(1, "Grüße".encode()) + frame(9, b"ping")
+    + frame(2, b"one", fin=False) + frame(9, b"inside") + frame(0, b"two")
     + frame(2, b"dropped" * 20) + frame(1, b"[1]") + frame(8, b"\x03\xe8bye")
 )
 ANSWER = [("text", "Grüße"), ("file", b"onetwo"), ("json", b"[1]")]
@@ -191,7 +192,10 @@ def test_a_broken_pipe_is_reported_by_sends_and_reading_goes_on(sockets):
     stream = Stream(ours)
     theirs.sendall(frame(1, b"sent before") + frame(9, b"p") + frame(1, b"and this"))
     theirs.close()
-    for send in (lambda: stream.send("x"), lambda: stream.ping(), lambda: Writer(stream).write(b"x" * 9000), lambda: stream.write(b"x")):
+    def write_message():
+        Writer(stream).write(b"x" * 9000)
+
+    for send in (lambda: stream.send("x"), stream.ping, write_message, lambda: stream.write(b"x")):
         with pytest.raises(fastws.ConnectionClosedError):
             send()
     assert (stream.recv(), stream.recv()) == ("sent before", "and this")

@@ -89,7 +89,10 @@ def test_reads_that_return_nonsense(result, error):
             stream.recv()
 
 
-@pytest.mark.parametrize(("result", "error"), [(-1, ValueError), (1000, ValueError), ("1", TypeError), (None, fastws.ConnectionClosedError)])
+@pytest.mark.parametrize(
+    ("result", "error"),
+    [(-1, ValueError), (1000, ValueError), ("1", TypeError), (None, fastws.ConnectionClosedError)],
+)
 def test_writes_that_return_nonsense(result, error):
     class Liar:
         def recv_into(self, buffer):

@@ -68,7 +68,9 @@ def test_refuses_what_is_no_frame(Scripted, frame, error):
         Stream(Scripted()).write_frame(frame)
 
 
-@pytest.mark.parametrize(("number", "error"), [(-1, ValueError), (2**64, ValueError), ("1", TypeError), (None, TypeError)])
+@pytest.mark.parametrize(
+    ("number", "error"), [(-1, ValueError), (2**64, ValueError), ("1", TypeError), (None, TypeError)]
+)
 def test_refuses_a_wrong_number(Scripted, number, error):
     with pytest.raises(error):
         Stream(Scripted()).read_exactly(number)

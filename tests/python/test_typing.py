@@ -106,7 +106,8 @@ def test_everything_public_is_documented():
         assert item.__doc__, name
         if isinstance(item, type) and item.__module__ == "fastws":
             for attribute, value in vars(item).items():
-                assert attribute.startswith("_") or callable(item) and getattr(value, "__doc__", None), (name, attribute)
+                is_private = attribute.startswith("_")
+                assert is_private or callable(item) and getattr(value, "__doc__", None), (name, attribute)
 
 
 def test_is_marked_as_typed():

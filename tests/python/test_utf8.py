@@ -39,10 +39,12 @@ def check_every_way(data):
 
 
 EDGES = [
-    "00", "7f", "80", "bf", "c0", "c080", "c1bf", "c280", "c2", "c27f", "c2c0", "dfbf", "e0", "e080", "e09fbf", "e0a080",
-    "e0a0", "e0a07f", "e1bfbf", "ec8080", "ed", "ed9fbf", "eda080", "edbfbf", "ee8080", "efbfbd", "efbfbe", "efbfbf",
+    "00", "7f", "80", "bf", "c0", "c080", "c1bf", "c280", "c2", "c27f", "c2c0", "dfbf",
+    "e0", "e080", "e09fbf", "e0a080", "e0a0", "e0a07f", "e1bfbf",
+    "ec8080", "ed", "ed9fbf", "eda080", "edbfbf", "ee8080", "efbfbd", "efbfbe", "efbfbf",
     "efbbbf", "f0", "f08080", "f08fbfbf", "f0908080", "f09080", "f0908041", "f3bfbfbf", "f4", "f48fbfbf", "f4908080",
-    "f5", "f5808080", "f8", "f888808080", "fc", "fe", "ff", "c3a9c3", "e282ace282", "f09f9880f09f98", "ceba80", "cebac0",
+    "f5", "f5808080", "f8", "f888808080", "fc", "fe", "ff",
+    "c3a9c3", "e282ace282", "f09f9880f09f98", "ceba80", "cebac0",
 ]  # fmt: skip
 
 

@@ -129,7 +129,8 @@ def test_accept_key_of_the_rfc():
 
 
 @pytest.mark.parametrize(
-    "key", ["", "x", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZR==", " dGhlIHNhbXBsZSBub25jZQ==", "é" * 12, "A" * 24]
+    "key",
+    ["", "x", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZR==", " dGhlIHNhbXBsZSBub25jZQ==", "é" * 12, "A" * 24],
 )
 def test_accept_key_refuses_what_is_not_base64_of_16_bytes(key):
     with pytest.raises(ValueError):
@@ -182,7 +183,8 @@ def test_messages_name_the_argument(call, error, message):
 @pytest.mark.parametrize("name", ["accept_key", "is_utf8", "parse_close", "select_isa"])
 def test_functions_of_one_argument(name):
     function = getattr(fastws, name)
-    good = {"accept_key": "dGhlIHNhbXBsZSBub25jZQ==", "is_utf8": b"", "parse_close": b"", "select_isa": fastws.isa()}[name]
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    good = {"accept_key": key, "is_utf8": b"", "parse_close": b"", "select_isa": fastws.isa()}[name]
     parameter = {"accept_key": "key", "is_utf8": "data", "parse_close": "body", "select_isa": "name"}[name]
     assert function(**{parameter: good}) == function(good)
     for args, kwargs in (((), {}), ((good, good), {}), ((good,), {parameter: good}), ((), {"other": good})):

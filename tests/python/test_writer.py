@@ -150,7 +150,13 @@ def test_characters_may_be_written_in_pieces(writer):
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [((OpCode.PING,), ValueError), (("text",), TypeError), ((1, -1), ValueError), ((1, 0), ValueError), ((1, "4096"), TypeError)],
+    [
+        ((OpCode.PING,), ValueError),
+        (("text",), TypeError),
+        ((1, -1), ValueError),
+        ((1, 0), ValueError),
+        ((1, "4096"), TypeError),
+    ],
 )
 def test_writer_refuses_wrong_arguments(Scripted, arguments, error):
     with pytest.raises(error):
@@ -248,7 +254,11 @@ def test_a_client_masks_each_fragment_with_its_own_key(Scripted):
     assert len(set(keys)) == len(keys) == 7
 
 
-@given(st.lists(st.one_of(st.binary(max_size=40), st.just(None))), st.one_of(st.none(), st.integers(1, 20)), st.sampled_from(["server", "client"]))
+@given(
+    st.lists(st.one_of(st.binary(max_size=40), st.just(None))),
+    st.one_of(st.none(), st.integers(1, 20)),
+    st.sampled_from(["server", "client"]),
+)
 def test_what_is_written_is_what_is_read(pieces, buffer_size, role):
     class Sink:
         data = b""

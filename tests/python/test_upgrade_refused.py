@@ -119,7 +119,8 @@ def test_a_refusal_leaves_the_timeout_of_the_socket(sockets, timeout, before):
      ({"reason": "\udcff"}, ValueError), ({"reason": b"x"}, TypeError), ({"reason": None}, TypeError),
      ({"headers": {"X": "\u4e2d"}}, ValueError), ({"headers": [("X",)]}, TypeError), ({"headers": ["ab"]}, TypeError),
      ({"headers": {"X": 5}}, TypeError), ({"headers": 5}, TypeError),
-     ({"status": "403"}, TypeError), ({"status": True}, TypeError), ({"status": 199}, ValueError), ({"status": 600}, ValueError)],
+     ({"status": "403"}, TypeError), ({"status": True}, TypeError), ({"status": 199}, ValueError),
+     ({"status": 600}, ValueError)],
 )
 def test_what_no_response_can_hold_is_known_at_once(request_bytes, arguments, error):
     with pytest.raises(error):

@@ -63,6 +63,10 @@ static const struct row rows[] = {
     ROW(IO, 1006, 0, "RFC 6455 7.1.5", "byte stream failed"),
     ROW(READER_BUSY, 0, 0, "", "another thread is reading from this stream"),
     ROW(EXTENSION, 1002, 0, "RFC 6455 9.1", "frame was refused by an extension"),
+    ROW(QUEUE_FULL, 0, 0, "", "send queue is over its limit"),
+    ROW(DROPPED, 0, 0, "", "message was dropped, the peer reads too slowly"),
+    ROW(SLOW_CONSUMER, 1008, 0, "RFC 6455 7.4.1", "peer reads too slowly"),
+    ROW(SHUTDOWN, 1001, 503, "RFC 6455 7.4.1", "server is shutting down"),
 
     ROW(HTTP_REQUEST_LINE, 0, 400, "RFC 9112 3", "request line is malformed"),
     ROW(HTTP_METHOD, 0, 405, "RFC 6455 4.2.1", "HTTP method is not GET"),
@@ -90,6 +94,14 @@ static const struct row rows[] = {
     /* The header comes from this end's own program, so the answer blames the server. */
     ROW(HANDSHAKE_HEADER, 0, 500, "RFC 9110 5.5", "header to write holds CR, LF or another forbidden byte"),
     ROW(HANDSHAKE_TIMEOUT, 0, 408, "RFC 9110 15.5.9", "handshake did not finish in time"),
+
+    ROW(BACKEND, 0, 0, "", "event back end is not available"),
+    ROW(ADDRESS, 0, 0, "", "address does not resolve"),
+    ROW(ADDRESS_IN_USE, 0, 0, "", "address is in use"),
+    ROW(ADDRESS_DENIED, 0, 0, "", "address may not be used by this process"),
+    ROW(LISTEN, 0, 0, "", "system refused to listen"),
+    ROW(DESCRIPTORS, 0, 0, "", "process is out of descriptors"),
+    ROW(FORKED, 0, 0, "", "object belongs to the parent process"),
 };
 
 static const struct row unknown = {"FASTWS_ERR_UNKNOWN", "unknown error", "", 0, 0};

@@ -17,6 +17,7 @@
 #include <fastws/http.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>
+#include <fastws/loop.h>
 #include <fastws/mask.h>
 #include <fastws/pool.h>
 #include <fastws/prepared.h>

@@ -61,7 +61,7 @@ static int check_config(const struct fastws_loop_config *config) {
     return choose(config->backend)->open == NULL ? FASTWS_ERR_BACKEND : 0;
 }
 
-static void tick(struct fastws_loop *loop) {
+void fws_loop_tick(struct fastws_loop *loop) {
     uint64_t now_us = fws_clock_us();
     loop->now_ms = now_us / 1000u;
     fastws_pool_set_now(loop->pool, now_us);
@@ -111,7 +111,7 @@ int fastws_loop_new(const struct fastws_loop_config *config, struct fastws_loop 
     loop->pool = pool;
     loop->fork_count = atomic_load(&fork_count);
     atomic_init(&loop->posts, NULL);
-    tick(loop);
+    fws_loop_tick(loop);
     int error = build(loop, config);
     if (error < 0) {
         release(loop);
@@ -255,7 +255,7 @@ static int gather(struct fastws_loop *loop, int timeout_ms) {
 
 static int turn(struct fastws_loop *loop, int timeout_ms) {
     TRY(gather(loop, timeout_ms));
-    tick(loop);
+    fws_loop_tick(loop);
     serve_ready(loop);
     serve_timers(loop);
     serve_dirty(loop);

@@ -189,6 +189,9 @@ FWS_PRIVATE void fws_watch_serve(struct fastws_loop *loop, struct fws_watch *wat
 /* Returns 0, or FASTWS_ERR_FORKED in a child. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_loop_check_process(const struct fastws_loop *loop);
 
+/* Takes note of the time. Each turn does; outside of turns, whoever needs it. */
+FWS_PRIVATE void fws_loop_tick(struct fastws_loop *loop);
+
 /* Makes wanted what the back end watches for. Returns 0 or an error. */
 static inline int fws_watch_want(struct fastws_loop *loop, struct fws_watch *watch, unsigned wanted) {
     return watch->wanted == wanted ? 0 : loop->backend->want(loop, watch, wanted);

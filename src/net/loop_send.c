@@ -9,6 +9,8 @@ static const struct fastws_socket_config *config_of(const struct fastws_socket *
 }
 
 static int check_may_send(const struct fastws_socket *socket) {
+    struct fastws_loop *loop = fws_socket_loop(socket);
+    if (!loop->is_running) fws_loop_tick(loop); /* deadlines count from what is sent now */
     if (FWS_UNLIKELY(!fws_socket_has(socket, FWS_SOCKET_HAS_CONN))) return FASTWS_ERR_STATE;
     if (fws_socket_has(socket, FWS_SOCKET_BROKEN)) return FASTWS_ERR_IO;
     return socket->watch.kind == FWS_WATCH_DEAD ? FASTWS_ERR_CLOSED : 0;

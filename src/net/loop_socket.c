@@ -250,6 +250,7 @@ int fastws_loop_accept(struct fastws_loop *loop, const struct fastws_socket_conf
 int fastws_loop_adopt(struct fastws_loop *loop, const struct fastws_socket_config *config, int fd, const void *initial,
                       size_t len, struct fastws_socket **out) {
     TRY(fws_socket_check_config(loop, config, 0));
+    if (!loop->is_running) fws_loop_tick(loop);
     struct initial *copy = NULL;
     if (len > 0) {
         if (len > SIZE_MAX - sizeof *copy) return FASTWS_ERR_NOMEM;

@@ -123,8 +123,9 @@ enum fastws_backend {
 struct fastws_loop_config {
     size_t size;                           /* sizeof(struct fastws_loop_config) of the caller's header */
     int backend;                           /* enum fastws_backend; FASTWS_BACKEND_BEST */
-    const struct fastws_pool_config *pool; /* of the pool that all connections of the loop share; NULL: the defaults.
-                                              Its allocator serves the loop, too */
+    const struct fastws_pool_config *pool; /* of the pool that all connections of the loop share. Its allocator serves
+                                              the loop, too. NULL: the defaults, but slabs of 68 KiB, which hold a
+                                              message of 64 KiB with its header */
     unsigned turn_sockets;                 /* what one fastws_loop_run_once() does at most, so that the code around it
                                               has its turn: sockets served, 1 to 1024; 64 */
     size_t turn_len;                       /* bytes received; 1 MiB. 0: no limit. Looked at between sockets */

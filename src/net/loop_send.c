@@ -8,12 +8,23 @@ static const struct fastws_socket_config *config_of(const struct fastws_socket *
     return socket->group->config;
 }
 
+static int why_not(const struct fastws_socket *socket) {
+    if (socket->watch.kind == FWS_WATCH_DEAD) return FASTWS_ERR_CLOSED;
+    return fws_socket_has(socket, FWS_SOCKET_BROKEN) ? FASTWS_ERR_IO : FASTWS_ERR_STATE;
+}
+
 static int check_may_send(const struct fastws_socket *socket) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     if (!loop->is_running) fws_loop_tick(loop); /* deadlines count from what is sent now */
-    if (FWS_UNLIKELY(!fws_socket_has(socket, FWS_SOCKET_HAS_CONN))) return FASTWS_ERR_STATE;
-    if (fws_socket_has(socket, FWS_SOCKET_BROKEN)) return FASTWS_ERR_IO;
-    return socket->watch.kind == FWS_WATCH_DEAD ? FASTWS_ERR_CLOSED : 0;
+    unsigned flags = socket->watch.flags & (FWS_SOCKET_HAS_CONN | FWS_SOCKET_BROKEN);
+    int is_fine = flags == FWS_SOCKET_HAS_CONN && socket->watch.kind != FWS_WATCH_DEAD;
+    return FWS_LIKELY(is_fine) ? 0 : why_not(socket);
+}
+
+/* fastws_socket_is_writable(), of a socket that has a connection: asked twice for each message. */
+static inline int is_writable(const struct fastws_socket *socket) {
+    const struct fastws_conn *conn = (const struct fastws_conn *)(const void *)socket->conn;
+    return !conn->is_full && (socket->side == NULL || socket->watch.kind != FWS_WATCH_OPEN);
 }
 
 /* ---- When it is written ---- */
@@ -70,7 +81,7 @@ static int admit_slow(struct fastws_socket *socket) {
     /* Much may be queued only because it is written later: that is not the peer's fault. */
     TRY(fws_open_flush(socket));
     if (fws_socket_has(socket, FWS_SOCKET_BROKEN)) return FASTWS_ERR_IO;
-    if (fastws_socket_is_writable(socket)) return QUEUE;
+    if (is_writable(socket)) return QUEUE;
     fws_socket_set(socket, FWS_SOCKET_TIGHT);
     switch ((enum fastws_slow_policy)config_of(socket)->slow_policy) {
     case FASTWS_SLOW_DROP_NEWEST: loop->stats.messages_dropped++; return FASTWS_ERR_DROPPED;
@@ -85,7 +96,7 @@ static int admit(struct fastws_socket *socket) {
     struct fastws_conn *conn = fws_socket_conn(socket);
     TRY(check_may_send(socket));
     TRY(fws_conn_check_open(conn));
-    if (FWS_LIKELY(fastws_socket_is_writable(socket))) return QUEUE;
+    if (FWS_LIKELY(is_writable(socket))) return QUEUE;
     uint64_t queue_max = config_of(socket)->queue_max;
     int action = admit_slow(socket);
     if (action == QUEUE && queue_max > 0 && fastws_socket_queued_len(socket) > queue_max) return FASTWS_ERR_QUEUE_FULL;
@@ -93,7 +104,7 @@ static int admit(struct fastws_socket *socket) {
 }
 
 static void note_tight(struct fastws_socket *socket) {
-    if (FWS_UNLIKELY(!fastws_socket_is_writable(socket))) fws_socket_set(socket, FWS_SOCKET_TIGHT);
+    if (FWS_UNLIKELY(!is_writable(socket))) fws_socket_set(socket, FWS_SOCKET_TIGHT);
 }
 
 /* ---- Messages ---- */
@@ -176,9 +187,7 @@ void fastws_socket_resume(struct fastws_socket *socket) {
 /* ---- Asking ---- */
 
 int fastws_socket_is_writable(const struct fastws_socket *socket) {
-    if (!fws_socket_has(socket, FWS_SOCKET_HAS_CONN)) return 0;
-    const struct fastws_conn *conn = (const struct fastws_conn *)(const void *)socket->conn;
-    return fastws_conn_is_writable(conn) && (socket->side == NULL || socket->watch.kind != FWS_WATCH_OPEN);
+    return fws_socket_has(socket, FWS_SOCKET_HAS_CONN) && is_writable(socket);
 }
 
 uint64_t fastws_socket_queued_len(const struct fastws_socket *socket) {

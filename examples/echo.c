@@ -1,26 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A WebSocket server that echoes text and binary messages, one thread per connection: echo [--host H] [--port P] */
+/* A WebSocket server that echoes text and binary messages: echo [--host H] [--port P] */
 #define _POSIX_C_SOURCE 200809L
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <fastws/fastws.h>
-
-enum { HANDSHAKE_TIMEOUT_MS = 10000, MAX_CONNECTIONS = 1000 };
-
-static struct fastws_conn_config config; /* of every connection; not changed once threads run */
-static sem_t free_connections;           /* over MAX_CONNECTIONS, clients wait in the listener's queue */
+#include "server.h"
 
 /* Echoes until the client closes, the connection fails, or a message cannot be written. */
 static void echo(struct fastws_stream *stream) {
@@ -32,140 +13,9 @@ static void echo(struct fastws_stream *stream) {
     fastws_stream_close(stream, FASTWS_CLOSE_NORMAL_CLOSURE, NULL, 0);
 }
 
-/* The thread of one connection: whatever its client does, no other one waits for it. */
-static void *serve(void *argument) {
-    int fd = (int)(intptr_t)argument;
-    struct fastws_io io;
-    struct fastws_stream *stream;
-    fastws_io_from_fd(&io, fd);
-    if (fastws_stream_accept(&io, NULL, &config, HANDSHAKE_TIMEOUT_MS, &stream) == 0) {
-        echo(stream);
-        fastws_stream_free(stream);
-    } else {
-        close(fd);
-    }
-    sem_post(&free_connections);
-    return NULL;
-}
-
-/* Gives fd to a thread that nobody joins. */
-static void start(int fd) {
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0) {
-        pthread_detach(thread);
-    } else {
-        close(fd);
-        sem_post(&free_connections);
-    }
-}
-
-static void *accept_clients(void *argument) {
-    int listener = (int)(intptr_t)argument;
-    for (;;) {
-        while (sem_wait(&free_connections) != 0) {}
-        int fd = accept(listener, NULL, NULL);
-        if (fd >= 0) {
-            start(fd);
-            continue;
-        }
-        sem_post(&free_connections); /* the client has left again, or we are short of descriptors for a while */
-        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
-    }
-    return NULL;
-}
-
-/* Returns a listening socket, or -1. */
-static int listen_at(const char *host, const char *port) {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *address;
-    if (getaddrinfo(host, port, &hints, &address) != 0) return -1;
-    int fd = socket(address->ai_family, address->ai_socktype, address->ai_protocol);
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-        if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    freeaddrinfo(address);
-    return fd;
-}
-
-/* Says where clients find us: with port 0, only the system knows. */
-static void announce(const char *host, int listener) {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    char port[8] = "?";
-    if (getsockname(listener, (struct sockaddr *)&address, &len) == 0) {
-        getnameinfo((struct sockaddr *)&address, len, NULL, 0, port, sizeof port, NI_NUMERICSERV);
-    }
-    int is_ipv6 = strchr(host, ':') != NULL;
-    printf("listening on ws://%s%s%s:%s/\n", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
-    fflush(stdout);
-}
-
-static int is_port(const char *text) {
-    size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) <= 65535;
-}
-
-/* Takes the options. Anything else ends the program. */
-static void parse(int argc, char **argv, const char **host, const char **port) {
-    static const char usage[] = "usage: echo [--help] [--host HOST] [--port PORT]\n";
-    for (int i = 1; i < argc; i += 2) {
-        const char *value = argv[i + 1]; /* NULL behind the last argument */
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            exit(0);
-        } else if (strcmp(argv[i], "--host") == 0 && value != NULL) {
-            *host = value;
-        } else if (strcmp(argv[i], "--port") == 0 && value != NULL && is_port(value)) {
-            *port = value;
-        } else {
-            fputs(usage, stderr);
-            exit(2);
-        }
-    }
-}
-
-/* Says which values the environment variable FASTWS_ISA may have on this machine. */
-static void list_isas(void) {
-    const char *names[8];
-    int count = fastws_cpu_isas(names, 8);
-    fprintf(stderr, "echo: FASTWS_ISA must be one of:");
-    for (int i = 0; i < count && i < 8; i++) fprintf(stderr, " %s", names[i]);
-    fprintf(stderr, "\n");
-}
-
 int main(int argc, char **argv) {
-    const char *host = "127.0.0.1";
-    const char *port = "9001";
-    parse(argc, argv, &host, &port);
-    if (fastws_cpu_status() != 0) {
-        list_isas();
-        return 1;
-    }
-    int listener = listen_at(host, port);
-    if (listener < 0) {
-        fprintf(stderr, "echo: cannot listen on %s port %s\n", host, port);
-        return 1;
-    }
-    fastws_conn_config_init(&config, FASTWS_ROLE_SERVER);
-    sem_init(&free_connections, 0, MAX_CONNECTIONS);
-
-    sigset_t stops; /* blocked in every thread, so that main() alone is told */
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &stops, NULL);
-    pthread_t acceptor;
-    if (pthread_create(&acceptor, NULL, accept_clients, (void *)(intptr_t)listener) != 0) {
-        fprintf(stderr, "echo: cannot start a thread\n");
-        return 1;
-    }
-    announce(host, listener);
-    int stop;
-    sigwait(&stops, &stop);
-    return 0;
+    server.name = "echo";
+    server.serve = echo;
+    fastws_conn_config_init(&server.config, FASTWS_ROLE_SERVER);
+    return run_server(argc, argv);
 }

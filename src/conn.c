@@ -53,8 +53,11 @@ int fastws_conn_init(void *memory, const struct fastws_conn_config *config, stru
                                  .rtt_us = UINT32_MAX,
                                  .fragment_len = config->fragment_len,
                                  .state = FASTWS_CONN_OPEN,
-                                 .delivery = config->delivery};
+                                 .delivery = config->delivery,
+                                 .is_client = config->role == FASTWS_ROLE_CLIENT,
+                                 .is_extended = config->extension_count > 0};
     fws_writer_init(&conn->writer, pool);
+    fws_conn_choose_way(conn);
     return 0;
 }
 
@@ -76,7 +79,23 @@ static void return_reader(struct fastws_conn *conn) {
     conn->reader = NULL;
 }
 
+static struct fws_tray *tray_of(const struct fastws_conn *conn) {
+    return &conn->writer.pool->tray;
+}
+
+static int holds_tray(const struct fastws_conn *conn) {
+    return tray_of(conn)->holder == conn;
+}
+
+static void drop_tray(struct fastws_conn *conn) {
+    struct fws_tray *tray = tray_of(conn);
+    if (tray->slab) fws_pool_return(conn->writer.pool, tray->slab);
+    *tray = (struct fws_tray){0};
+}
+
+/* Whatever was received and not handed out. */
 static void drop_reader(struct fastws_conn *conn) {
+    if (holds_tray(conn)) drop_tray(conn);
     if (!conn->reader) return;
     fws_reader_stop(conn->reader, 0);
     return_reader(conn);
@@ -107,19 +126,52 @@ void fastws_conn_free(struct fastws_conn *conn) {
 
 /* ---- In ---- */
 
+static struct fws_reader_rules rules_of(const struct fastws_conn_config *config) {
+    return (struct fws_reader_rules){.limits = &config->limits,
+                                     .extensions = config->extensions,
+                                     .extension_count = config->extension_count,
+                                     .role = config->role,
+                                     .is_utf8_checked = config->is_utf8_checked,
+                                     .is_header_checked = config->is_header_checked};
+}
+
+int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_config *config) {
+    TRY(check_config(config));
+    if (config->role != conn->config->role) return FASTWS_ERR_ARGUMENT;
+    conn->config = config;
+    if (conn->reader) conn->reader->rules = rules_of(config);
+    return 0;
+}
+
 static int borrow_reader(struct fastws_conn *conn) {
     if (conn->reader) return 0;
     struct fws_reader *reader = fws_pool_lend_desk(conn->writer.pool);
     if (!reader) return FASTWS_ERR_NOMEM;
-    const struct fastws_conn_config *config = conn->config;
-    const struct fws_reader_rules rules = {.limits = &config->limits,
-                                           .extensions = config->extensions,
-                                           .extension_count = config->extension_count,
-                                           .role = config->role,
-                                           .is_utf8_checked = config->is_utf8_checked,
-                                           .is_header_checked = config->is_header_checked};
+    const struct fws_reader_rules rules = rules_of(conn->config);
     fws_reader_init(reader, conn->writer.pool, &rules, conn->delivery);
     conn->reader = reader;
+    return 0;
+}
+
+/* Whether messages that are whole may be handed out without a reader. */
+static int may_take_tray(const struct fastws_conn *conn) {
+    return !conn->reader && !tray_of(conn)->holder && conn->delivery == FASTWS_DELIVER_MESSAGES && !conn->is_extended;
+}
+
+/* Has a reader go on with what is on the tray. */
+static int leave_tray(struct fastws_conn *conn) {
+    if (!holds_tray(conn)) return 0;
+    TRY(borrow_reader(conn));
+    struct fws_tray *tray = tray_of(conn);
+    fws_reader_adopt(conn->reader, tray->slab, tray->head, tray->tail);
+    *tray = (struct fws_tray){0};
+    return 0;
+}
+
+static int take_tray_with_slab(struct fastws_conn *conn) {
+    struct fastws_slab *slab = fws_pool_lend(conn->writer.pool);
+    if (!slab) return FASTWS_ERR_NOMEM;
+    *tray_of(conn) = (struct fws_tray){.holder = conn, .slab = slab, .head = slab->bytes, .tail = slab->bytes};
     return 0;
 }
 
@@ -128,15 +180,33 @@ int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
     *ptr = NULL;
     *cap = 0;
     if (conn->is_flooded) return 0;
+    if (may_take_tray(conn)) {
+        TRY(take_tray_with_slab(conn));
+        *ptr = tray_of(conn)->tail;
+        *cap = conn->writer.pool->slab_len;
+        return 0;
+    }
+    TRY(leave_tray(conn));
     TRY(borrow_reader(conn));
     return fws_reader_space(conn->reader, ptr, cap);
+}
+
+static int fill_tray(struct fws_tray *tray, size_t slab_len, size_t len) {
+    if (!tray->slab || len > (size_t)(tray->slab->bytes + slab_len - tray->tail)) return FASTWS_ERR_ARGUMENT;
+    tray->tail += len;
+    return 0;
 }
 
 int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
     if (conn->is_stopped) return conn->error;
     if (len == 0) return 0;
-    if (conn->is_flooded || !conn->reader) return FASTWS_ERR_ARGUMENT; /* there was no space */
-    TRY(fws_reader_filled(conn->reader, len));
+    if (conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
+    if (holds_tray(conn)) {
+        TRY(fill_tray(tray_of(conn), conn->writer.pool->slab_len, len));
+    } else {
+        if (!conn->reader) return FASTWS_ERR_ARGUMENT;
+        TRY(fws_reader_filled(conn->reader, len));
+    }
     fws_conn_note_life(conn, len);
     return 0;
 }
@@ -144,14 +214,21 @@ int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
 int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len) {
     if (conn->is_stopped) return conn->error;
     if (conn->is_flooded) return FASTWS_ERR_STATE;
-    TRY(borrow_reader(conn));
-    TRY(fws_reader_feed(conn->reader, buf, len));
+    if (may_take_tray(conn)) {
+        uint8_t *bytes = buf;
+        *tray_of(conn) = (struct fws_tray){.holder = conn, .head = bytes, .tail = len ? bytes + len : bytes};
+    } else {
+        TRY(leave_tray(conn));
+        TRY(borrow_reader(conn));
+        TRY(fws_reader_feed(conn->reader, buf, len));
+    }
     fws_conn_note_life(conn, len);
     return 0;
 }
 
 ptrdiff_t fastws_conn_read_raw(struct fastws_conn *conn, void *dst, size_t len) {
     if (conn->is_stopped) return conn->error;
+    TRY(leave_tray(conn));
     return conn->reader ? fws_reader_raw(conn->reader, dst, len) : 0;
 }
 
@@ -191,6 +268,8 @@ void fastws_conn_eof(struct fastws_conn *conn) {
 }
 
 uint64_t fastws_conn_offset(const struct fastws_conn *conn) {
+    const struct fws_tray *tray = tray_of(conn);
+    if (holds_tray(conn)) return conn->received - (uint64_t)(tray->tail - tray->head);
     return conn->received - (conn->reader ? fws_reader_unparsed(conn->reader) : 0);
 }
 
@@ -203,6 +282,7 @@ static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int err
     conn->is_stopped = 1;
     conn->since_ms = fws_conn_now_ms(conn);
     fws_conn_drop_draft(conn);
+    fws_conn_choose_way(conn);
 }
 
 /* Tells the peer why, once, and stops. RFC 6455 7.1.7. */
@@ -277,17 +357,51 @@ static int rest(struct fastws_conn *conn, struct fastws_event *event) {
     return 0;
 }
 
-int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+/* Takes whole small messages off the tray. Returns their number; 0 with an empty tray, or none: then a reader goes on. A
+ * text that is refused is masked again: it is the reader's to say so. */
+static int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+    struct fws_tray *tray = tray_of(conn);
+    const struct fastws_conn_config *config = conn->config;
+    uint64_t max_frame = config->limits.max_frame, max_message = config->limits.max_message;
+    uint64_t max = max_frame - 1 < max_message - 1 ? max_frame : max_message; /* 0, none, is the largest */
+    struct fws_run run = {.head = tray->head,
+                          .tail = tray->tail,
+                          .payload_max = max ? max : UINT64_MAX,
+                          .mask_bit = conn->is_client ? 0 : 0x80,
+                          .is_text_checked = config->is_utf8_checked};
+    int n = conn->writer.pool->kernels->frames(&run, events, cap);
+    tray->head = run.head;
+    if (FWS_UNLIKELY(run.error)) fws_run_undo(&run, conn->writer.pool->kernels);
+    return n;
+}
+
+static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event *events, int cap) {
     if (conn->is_stopped) {
         conn->received = fastws_conn_offset(conn);
         drop_reader(conn);
         return conn->error;
     }
+    if (leave_tray(conn) < 0) return fail(conn, events, FASTWS_ERR_NOMEM);
     int n = conn->reader ? fws_reader_next(conn->reader, events, cap) : 0;
     if (n == 0) return rest(conn, events);
     /* A control frame ends its batch. */
     if (events[n - 1].kind > FASTWS_EVENT_CHUNK) note_control(conn, &events[n - 1]);
     return n;
+}
+
+int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
+    const struct fws_tray *tray = tray_of(conn);
+    if (FWS_LIKELY(tray->holder == conn && conn->delivery == FASTWS_DELIVER_MESSAGES)) {
+        if (tray->head < tray->tail) {
+            int n = take_from_tray(conn, events, cap);
+            if (FWS_LIKELY(n > 0)) return n;
+        }
+        if (tray->head == tray->tail) {
+            drop_tray(conn);
+            return conn->due || conn->is_eof ? rest(conn, events) : 0;
+        }
+    }
+    return next_long(conn, events, cap);
 }
 
 /* ---- State ---- */

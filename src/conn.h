@@ -11,6 +11,13 @@
 
 struct fws_draft;
 
+/* How fastws_conn_send() goes about a small message. */
+enum fws_send_way {
+    FWS_SEND_LONG,  /* every question is asked */
+    FWS_SEND_SHORT, /* all that could be in the way is known not to be */
+    FWS_SEND_SHORT_MASKED
+};
+
 struct fastws_conn {
     const struct fastws_conn_config *config;
     struct fws_reader *reader; /* NULL: nothing is incomplete */
@@ -35,6 +42,9 @@ struct fastws_conn {
     uint8_t is_flooded;   /* control replies have passed their limit: reading has stopped */
     uint8_t is_full;      /* more than queue_high was queued, and more than queue_low still is */
     uint8_t is_allocated; /* by fastws_conn_new() */
+    uint8_t is_client;
+    uint8_t is_extended; /* extensions judge and mark headers */
+    uint8_t send_way;    /* enum fws_send_way */
 };
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
@@ -49,6 +59,15 @@ static inline uint64_t fws_conn_now_ms(const struct fastws_conn *conn) {
 static inline int fws_conn_check_open(const struct fastws_conn *conn) {
     if (FWS_LIKELY(conn->state == FASTWS_CONN_OPEN)) return 0;
     return conn->state == FASTWS_CONN_FAILED ? conn->error : FASTWS_ERR_CLOSED;
+}
+
+/* Call it when one of the things changes that it asks about. */
+static inline void fws_conn_choose_way(struct fastws_conn *conn) {
+    size_t high = conn->config->queue_high;
+    /* What goes the short way is in the cork: too little for a mark that is not below its length. */
+    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended &&
+                   (high == 0 || high >= FWS_CORK_CAP);
+    conn->send_way = !is_short ? FWS_SEND_LONG : conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
 }
 
 /* Call it after something was queued. */

@@ -27,6 +27,7 @@ void fws_conn_drop_draft(struct fastws_conn *conn) {
     drop_gathered(conn->writer.pool, conn->draft);
     fws_pool_return_desk(conn->writer.pool, conn->draft);
     conn->draft = NULL;
+    fws_conn_choose_way(conn);
 }
 
 int fastws_conn_begin(struct fastws_conn *conn, int opcode) {
@@ -37,6 +38,7 @@ int fastws_conn_begin(struct fastws_conn *conn, int opcode) {
     if (!draft) return FASTWS_ERR_NOMEM;
     *draft = (struct fws_draft){.opcode = (uint8_t)opcode};
     conn->draft = draft;
+    fws_conn_choose_way(conn);
     return 0;
 }
 

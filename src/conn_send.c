@@ -60,17 +60,99 @@ static int check_may_begin(const struct fastws_conn *conn) {
     return conn->draft ? FASTWS_ERR_STATE : 0;
 }
 
-int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
+/* FIN, no RSV bit, opcode | MASK, a length of 7 or 16 bits. RFC 6455 5.2. */
+static FWS_ALWAYS_INLINE uint8_t *write_short_header(uint8_t *dst, unsigned opcode, unsigned mask_bit, size_t len) {
+    dst[0] = (uint8_t)(0x80u | opcode);
+    if (FWS_LIKELY(len < 126)) {
+        dst[1] = (uint8_t)(mask_bit | len);
+        return dst + 2;
+    }
+    dst[1] = (uint8_t)(mask_bit | 126u);
+    fws_store_be16(dst + 2, (uint16_t)len);
+    return dst + 4;
+}
+
+/* Two copies of count bytes, count a constant: the first and the last ones of len, at most twice count. */
+#define COPY_ENDS(dst, src, len, count)                                                                                \
+    do {                                                                                                               \
+        uint8_t first_[count], last_[count];                                                                           \
+        memcpy(first_, (src), (count));                                                                                \
+        memcpy(last_, (src) + (len) - (count), (count));                                                               \
+        memcpy((dst), first_, (count));                                                                                \
+        memcpy((dst) + (len) - (count), last_, (count));                                                               \
+    } while (0)
+
+/* memcpy() for payloads that are mostly short: for those the call takes as long as all the rest of a send. */
+static FWS_ALWAYS_INLINE void copy_payload(uint8_t *dst, const uint8_t *src, size_t len) {
+    if (FWS_LIKELY(len - 32 <= 32)) {
+        COPY_ENDS(dst, src, len, 32);
+    } else if (len - 16 < 16) {
+        COPY_ENDS(dst, src, len, 16);
+    } else if (len > 0) {
+        memcpy(dst, src, len);
+    }
+}
+
+/* Queues a message of less than FWS_BORROW_MIN bytes the short way. Returns 1, or 0 if it has to go the long way. */
+static FWS_ALWAYS_INLINE int queue_short(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
+    uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 2u : 4u) + len);
+    if (FWS_UNLIKELY(!dst)) return 0;
+    copy_payload(write_short_header(dst, opcode, 0, len), payload, len);
+    return 1;
+}
+
+/* Like queue_short(), but masks with a key. Returns FASTWS_ERR_RANDOM, too. */
+static FWS_ALWAYS_INLINE int queue_short_masked(struct fastws_conn *conn, unsigned opcode, const void *payload,
+                                                size_t len) {
+    struct fastws_pool *pool = conn->writer.pool;
+    uint32_t key;
+    TRY(fws_random_fill(&pool->random, &key, sizeof key));
+    uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 6u : 8u) + len);
+    if (FWS_UNLIKELY(!dst)) return 0;
+    dst = write_short_header(dst, opcode, 0x80, len);
+    fws_store_u32(dst, key);
+    pool->kernels->mask(dst + 4, payload, len, key);
+    return 1;
+}
+
+/* The same for a server's payload that is borrowed. */
+static int queue_borrowed(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
+    int is_long = len > UINT16_MAX;
+    uint8_t *dst = fws_writer_borrow(&conn->writer, is_long ? 10 : 4, payload, len);
+    if (FWS_UNLIKELY(!dst)) return 0;
+    dst[0] = (uint8_t)(0x80u | opcode);
+    dst[1] = is_long ? 127 : 126;
+    if (is_long) fws_store_be64(dst + 2, len);
+    if (!is_long) fws_store_be16(dst + 2, (uint16_t)len);
+    fws_conn_note_queued(conn);
+    return 1;
+}
+
+static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     TRY(check_may_begin(conn));
+    int is_borrowed = conn->send_way == FWS_SEND_SHORT && len >= FWS_BORROW_MIN && len <= (uint64_t)INT64_MAX;
+    if (is_borrowed && queue_borrowed(conn, (unsigned)opcode, payload, len)) return 0;
     return queue_frame(conn, (unsigned)opcode, payload, len);
+}
+
+static FWS_NOINLINE int send_short_masked(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
+    int is_queued = queue_short_masked(conn, (unsigned)opcode, payload, len);
+    return is_queued > 0 ? 0 : is_queued < 0 ? is_queued : send_long(conn, opcode, payload, len);
+}
+
+int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
+    int is_data = (unsigned)opcode - FASTWS_OPCODE_TEXT <= FASTWS_OPCODE_BINARY - FASTWS_OPCODE_TEXT;
+    if (FWS_LIKELY(is_data && len < FWS_BORROW_MIN && conn->send_way != FWS_SEND_LONG)) {
+        if (conn->send_way == FWS_SEND_SHORT_MASKED) return send_short_masked(conn, opcode, payload, len);
+        if (FWS_LIKELY(queue_short(conn, (unsigned)opcode, payload, len))) return 0;
+    }
+    return send_long(conn, opcode, payload, len);
 }
 
 static int queue_prepared(struct fastws_conn *conn, struct fastws_prepared *prepared) {
     struct fastws_header header;
-    if (conn->config->role == FASTWS_ROLE_SERVER && conn->config->extension_count == 0) {
-        return fws_writer_prepared(&conn->writer, prepared);
-    }
+    if (!conn->is_client && !conn->is_extended) return fws_writer_prepared(&conn->writer, prepared);
     TRY(fws_conn_make_header(conn, &header, prepared->opcode, 1, prepared->payload_len));
     if (!header.masked && header.rsv == 0) return fws_writer_prepared(&conn->writer, prepared);
     return fws_writer_frame(&conn->writer, &header, prepared->payload, prepared);
@@ -99,12 +181,14 @@ int fastws_conn_close(struct fastws_conn *conn, uint16_t code, const char *reaso
     if (conn->close_sent) return FASTWS_ERR_CLOSED;
     TRY(fws_conn_queue_close(conn, code, reason, len));
     if (conn->state == FASTWS_CONN_OPEN) conn->state = FASTWS_CONN_CLOSING;
+    fws_conn_choose_way(conn);
     return 0;
 }
 
 /* ---- What is pending ---- */
 
 int fastws_conn_pending(struct fastws_conn *conn, struct fastws_iovec *iov, int cap) {
+    if (FWS_LIKELY(fws_writer_list_plain(&conn->writer, iov))) return 1;
     return fws_writer_list(&conn->writer, iov, cap);
 }
 
@@ -117,6 +201,8 @@ static void end_flood(struct fastws_conn *conn) {
 
 int fastws_conn_sent(struct fastws_conn *conn, size_t len) {
     if (len > conn->writer.listed) return FASTWS_ERR_ARGUMENT;
+    /* Neither full nor flooded was what went the short way. */
+    if (FWS_LIKELY(fws_writer_sent_plain(&conn->writer, len))) return 0;
     fws_writer_sent(&conn->writer, len);
     if (conn->is_full && conn->writer.queued <= conn->config->queue_low) conn->is_full = 0;
     if (!conn->is_flooded) return 0;

@@ -63,6 +63,7 @@ static const struct row rows[] = {
     ROW(IO, 1006, 0, "RFC 6455 7.1.5", "byte stream failed"),
     ROW(READER_BUSY, 0, 0, "", "another thread is reading from this stream"),
     ROW(EXTENSION, 1002, 0, "RFC 6455 9.1", "frame was refused by an extension"),
+    ROW(MESSAGE_KIND, 1003, 0, "RFC 6455 7.4.1", "message is not of the kind that was to be read"),
     ROW(QUEUE_FULL, 0, 0, "", "send queue is over its limit"),
     ROW(DROPPED, 0, 0, "", "message was dropped, the peer reads too slowly"),
     ROW(SLOW_CONSUMER, 1008, 0, "RFC 6455 7.4.1", "peer reads too slowly"),

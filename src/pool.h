@@ -31,7 +31,7 @@ enum fws_chunk_kind {
 struct fws_chunk {
     const uint8_t *ptr;
     size_t len;
-    void *owner;  /* the slab; the prepared message that is held until it is sent; else NULL: the payload is the caller's */
+    void *owner;  /* the slab, or the prepared message that is held until it is sent; NULL: the payload is the caller's */
     uint32_t key; /* unmasked: turned so that it meets *ptr */
     uint32_t kind;
 };
@@ -44,6 +44,8 @@ enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
  * another writer that wants the cork has the holder's bytes copied to the holder's own block first. */
 struct fws_cork {
     struct fws_writer *holder; /* NULL: nobody, and everything below is empty */
+    struct fws_writer *plain;  /* the holder, if all that it has queued is bytes [off, len), with no chunk; else NULL */
+    size_t off;                /* plain: bytes of it that were sent */
     size_t len;                /* bytes written, sent ones included */
     unsigned first;            /* chunks[first..count) are queued */
     unsigned count;
@@ -52,6 +54,15 @@ struct fws_cork {
     size_t piece_len;
     struct fws_chunk chunks[FWS_CORK_CHUNKS];
     uint8_t bytes[FWS_CORK_CAP];
+};
+
+/* What one connection has received while nothing of it is incomplete: whole small messages need no reader. Another that
+ * receives meanwhile has a reader. */
+struct fws_tray {
+    const void *holder;       /* the connection; NULL: nobody */
+    struct fastws_slab *slab; /* that the bytes are in; NULL: they are the caller's */
+    uint8_t *head;            /* first byte that is not parsed */
+    uint8_t *tail;            /* one past the last byte received */
 };
 
 struct fastws_pool {
@@ -65,6 +76,7 @@ struct fastws_pool {
     unsigned desk_count;        /* of them */
     struct fastws_pool_stats stats;
     uint64_t now_us;
+    struct fws_tray tray;
     struct fws_random random;
     struct fws_cork cork;
 };

@@ -38,7 +38,7 @@ void fws_reader_set_delivery(struct fws_reader *reader, unsigned delivery) {
 }
 
 int fws_reader_discard(struct fws_reader *reader) {
-    if (!reader->is_open) return FASTWS_ERR_STATE;
+    if (!reader->is_open || reader->is_discarding) return FASTWS_ERR_STATE;
     fws_reader_drop_gathered(reader);
     reader->is_discarding = 1;
     return 0;
@@ -284,7 +284,7 @@ static int end_frame(struct fws_reader *reader, struct fastws_event *event) {
 static int take_payload(struct fws_reader *reader, struct fastws_event *event) {
     size_t len = input_len(reader);
     if (len > reader->frame_remaining) len = (size_t)reader->frame_remaining;
-    if (reader->is_discarding) {
+    if (len > 0 && reader->is_discarding) {
         drop_part(reader, len);
     } else if (len > 0) {
         int error = take_part(reader, len);
@@ -304,19 +304,11 @@ static uint64_t smaller_limit(uint64_t a, uint64_t b) {
     return b == 0 || a < b ? a : b;
 }
 
-/* The kernel refused the text at head. Streamed, it has to be handed out up to the bad byte: it is masked again, and
- * taken once more, step by step. */
-static void refuse_run(struct fws_reader *reader, const struct fws_run *run) {
+void fws_run_undo(const struct fws_run *run, const struct fws_kernels *kernels) {
     struct fastws_header header;
     int header_len = fastws_header_parse(&header, run->head, (size_t)(run->tail - run->head));
     uint8_t *payload = run->head + header_len;
-    if (reader->delivery == FASTWS_DELIVER_STREAM) {
-        reader->pool->kernels->mask(payload, payload, (size_t)header.length, fws_load_u32(header.key));
-        return;
-    }
-    reader->error = run->error;
-    reader->error_offset = run->error_offset;
-    reader->head = payload + run->error_offset;
+    kernels->mask(payload, payload, (size_t)header.length, fws_load_u32(header.key));
 }
 
 /* What the kernel writes are messages; each of them is one chunk. */
@@ -338,7 +330,8 @@ static int take_run(struct fws_reader *reader, struct fastws_event *events, int 
                           .is_text_checked = reader->rules.is_utf8_checked};
     int n = reader->pool->kernels->frames(&run, events, cap);
     reader->head = run.head;
-    if (run.error) refuse_run(reader, &run);
+    /* Taken once more step by step, it is refused at the byte; streamed, it is handed out up to there. */
+    if (run.error) fws_run_undo(&run, reader->pool->kernels);
     if (reader->delivery != FASTWS_DELIVER_MESSAGES) turn_into_chunks(events, n);
     return n;
 }
@@ -367,11 +360,11 @@ static int take_batch(struct fws_reader *reader, struct fastws_event *events, in
     int n = 0;
     while (n < cap && !reader->is_batch_over) {
         if (has_run(reader)) n += take_run(reader, events + n, cap - n);
-        if (reader->error || n == cap) return n;
+        if (n == cap) return n;
         int step = take_step(reader, events + n, n == 0);
         if (step < 0) reader->error = step;
         if (step == STEP_EVENT) n++;
-        if (step != STEP_EVENT && step != STEP_ON) return n;
+        if (reader->error || (step != STEP_EVENT && step != STEP_ON)) return n;
     }
     return n;
 }

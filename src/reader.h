@@ -84,6 +84,13 @@ _Static_assert(sizeof(struct fws_reader) <= FWS_DESK_LEN, "a reader lives on a d
 FWS_PRIVATE void fws_reader_init(struct fws_reader *reader, struct fastws_pool *pool,
                                  const struct fws_reader_rules *rules, unsigned delivery);
 
+/* Goes on with bytes that were received elsewhere: in a slab, which belongs to the reader from then on, or in a buffer of
+ * the caller (slab is NULL). */
+FWS_PRIVATE void fws_reader_adopt(struct fws_reader *reader, struct fastws_slab *slab, uint8_t *head, uint8_t *tail);
+
+/* Masks the text again that the kernel has refused, at the head of the run. */
+FWS_PRIVATE void fws_run_undo(const struct fws_run *run, const struct fws_kernels *kernels);
+
 /* Gives all memory back and stops: nothing is received or handed out any more. error may be 0. */
 FWS_PRIVATE void fws_reader_stop(struct fws_reader *reader, int error);
 

@@ -43,6 +43,11 @@ static void set_input(struct fws_reader *reader, enum fws_input input, uint8_t *
     reader->tail = tail;
 }
 
+void fws_reader_adopt(struct fws_reader *reader, struct fastws_slab *slab, uint8_t *head, uint8_t *tail) {
+    reader->slab = slab;
+    set_input(reader, slab ? FWS_INPUT_SLAB : FWS_INPUT_FED, head, tail);
+}
+
 void fws_reader_stop(struct fws_reader *reader, int error) {
     return_slab(reader);
     release_block(reader);

@@ -26,8 +26,8 @@ void fws_writer_clear(struct fws_writer *writer) {
 }
 
 int fws_writer_own(struct fws_writer *writer) {
-    if (!fws_writer_holds_cork(writer)) return 0;
     const struct fws_cork *cork = &writer->pool->cork;
+    if (cork->holder != writer) return 0;
     for (unsigned i = cork->first; i < cork->count; i++) {
         if (cork->chunks[i].kind >= FWS_CHUNK_BORROWED) return fws_cork_empty(writer->pool);
     }
@@ -45,7 +45,9 @@ static uint8_t *reserve(struct fws_writer *writer, size_t len) {
 
 /* Where blocks are queued behind everything. */
 static struct fws_buf *last_buf(struct fws_writer *writer) {
-    return fws_writer_holds_cork(writer) ? &writer->back : &writer->front;
+    if (!fws_writer_holds_cork(writer)) return &writer->front;
+    fws_cork_leave_plain(&writer->pool->cork);
+    return &writer->back;
 }
 
 static uint32_t key_of(const struct fastws_header *header) {
@@ -109,7 +111,8 @@ static int queue_prepared(struct fws_writer *writer, struct fastws_prepared *pre
         fws_prepared_retain(prepared);
         return 0;
     }
-    uint8_t *dst = fws_writer_holds_cork(writer) ? reserve(writer, len) : fws_buf_append(&writer->front, allocator, len);
+    uint8_t *dst =
+        fws_writer_holds_cork(writer) ? reserve(writer, len) : fws_buf_append(&writer->front, allocator, len);
     if (!dst) return FASTWS_ERR_NOMEM;
     memcpy(dst, prepared->frame, len);
     return 0;
@@ -192,7 +195,7 @@ size_t fws_writer_replies(const struct fws_writer *writer) {
 
 static void forget_replies(struct fws_writer *writer) {
     struct fws_replies *replies = &writer->replies;
-    if (replies->old_len == 0 || writer->sent < replies->old_end) return;
+    if (writer->sent < replies->old_end) return;
     replies->old_len = replies->new_len;
     replies->old_end = replies->new_end;
     replies->new_len = 0;
@@ -200,14 +203,6 @@ static void forget_replies(struct fws_writer *writer) {
 }
 
 /* ---- Listing and sending ---- */
-
-/* Small messages that go out with one write: all that is queued is one chunk of the cork. */
-static int is_one_corked_chunk(const struct fws_writer *writer) {
-    const struct fws_cork *cork = &writer->pool->cork;
-    return cork->holder == writer && cork->count - cork->first == 1 &&
-           cork->chunks[cork->first].kind == FWS_CHUNK_CORKED && !writer->prepared && !writer->front.last &&
-           !writer->back.last;
-}
 
 static int list_buf(const struct fws_buf *buf, struct fastws_iovec *pieces, int cap) {
     int n = 0;
@@ -225,23 +220,18 @@ static int list_all(struct fws_writer *writer, struct fastws_iovec *pieces, int 
         size_t off = writer->prepared_off;
         pieces[n++] = (struct fastws_iovec){prepared->frame + off, prepared->frame_len - off};
     }
-    n += list_buf(&writer->front, pieces + n, cap - n);
+    if (writer->front.last) n += list_buf(&writer->front, pieces + n, cap - n);
     if (fws_writer_holds_cork(writer)) {
         int listed = fws_cork_list(writer->pool, pieces + n, cap - n, &is_whole);
         if (listed < 0) return listed;
         n += listed;
     }
-    if (is_whole) n += list_buf(&writer->back, pieces + n, cap - n);
+    if (writer->back.last && is_whole) n += list_buf(&writer->back, pieces + n, cap - n);
     return n;
 }
 
 int fws_writer_list(struct fws_writer *writer, struct fastws_iovec *pieces, int cap) {
-    if (FWS_LIKELY(is_one_corked_chunk(writer))) {
-        const struct fws_cork *cork = &writer->pool->cork;
-        pieces[0] = (struct fastws_iovec){cork->chunks[cork->first].ptr, cork->chunks[cork->first].len};
-        writer->listed = pieces[0].len;
-        return 1;
-    }
+    if (fws_writer_list_plain(writer, pieces)) return 1;
     int n = list_all(writer, pieces, cap);
     writer->listed = 0;
     for (int i = 0; i < n; i++) writer->listed += pieces[i].len;
@@ -258,7 +248,7 @@ static uint64_t send_prepared(struct fws_writer *writer, uint64_t len) {
     return len - left;
 }
 
-static void send_all(struct fws_writer *writer, uint64_t len) {
+static void send_in_order(struct fws_writer *writer, uint64_t len) {
     struct fastws_pool *pool = writer->pool;
     if (writer->prepared) len = send_prepared(writer, len);
     if (writer->front.last) len -= fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
@@ -267,23 +257,26 @@ static void send_all(struct fws_writer *writer, uint64_t len) {
         if (pool->cork.first < pool->cork.count) return;
         fws_cork_release(pool);
     }
+    if (!writer->back.last) return;
     fws_buf_join(&writer->front, &writer->back);
     fws_buf_consume(&writer->front, pool->allocator, (size_t)len);
 }
 
+static int is_all_in_cork(const struct fws_writer *writer) {
+    return fws_writer_holds_cork(writer) && !writer->prepared && !writer->front.last && !writer->back.last;
+}
+
 void fws_writer_sent(struct fws_writer *writer, uint64_t len) {
-    int is_all = len == writer->queued;
+    struct fws_cork *cork = &writer->pool->cork;
     writer->queued -= len;
     writer->listed -= len;
     writer->sent += len;
-    forget_replies(writer);
-    if (FWS_LIKELY(is_all && is_one_corked_chunk(writer))) {
-        struct fws_cork *cork = &writer->pool->cork;
-        cork->holder = NULL;
-        cork->len = 0;
-        cork->first = 0;
-        cork->count = 0;
-        return;
+    if (writer->replies.old_len > 0) forget_replies(writer);
+    if (writer->queued == 0 && is_all_in_cork(writer)) {
+        fws_cork_release(writer->pool);
+    } else if (cork->plain == writer) {
+        cork->off += (size_t)len;
+    } else {
+        send_in_order(writer, len);
     }
-    send_all(writer, len);
 }

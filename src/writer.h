@@ -96,7 +96,7 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_cork_take(struct fws_writer *writer);
 /* Returns room for len bytes at the end of the cork, which the writer holds; NULL if they have to go behind it. */
 FWS_PRIVATE uint8_t *fws_cork_reserve(struct fws_writer *writer, size_t len);
 
-/* Adds a chunk that is not FWS_CHUNK_CORKED. There must be room: fws_cork_has_room(). */
+/* Adds a chunk that is not FWS_CHUNK_CORKED. There must be room: fws_cork_has_room(). Never to a plain cork. */
 FWS_PRIVATE void fws_cork_add(struct fastws_pool *pool, const struct fws_chunk *chunk);
 
 /* Says whether count more chunks, behind bytes of the cork, can be added by its holder. */
@@ -116,5 +116,80 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_cork_list(struct fastws_pool *pool, struct 
 
 /* Takes len bytes off the front, or all there are. Returns what is left of len. */
 FWS_PRIVATE uint64_t fws_cork_sent(struct fastws_pool *pool, uint64_t len);
+
+/* ---- The short way of small frames: nothing is queued, or nothing but them ---- */
+
+/* Frees the cork, in which nothing is queued any more. */
+static inline void fws_cork_leave(struct fws_cork *cork) {
+    cork->holder = NULL;
+    cork->plain = NULL;
+    cork->off = 0;
+    cork->len = 0;
+    cork->first = 0;
+    cork->count = 0;
+}
+
+/* Gives a chunk to what went the short way. */
+static inline void fws_cork_leave_plain(struct fws_cork *cork) {
+    if (!cork->plain) return;
+    cork->chunks[0] =
+        (struct fws_chunk){.ptr = cork->bytes + cork->off, .len = cork->len - cork->off, .kind = FWS_CHUNK_CORKED};
+    cork->count = 1;
+    cork->off = 0;
+    cork->plain = NULL;
+}
+
+/* Queues a frame whose payload is borrowed where nothing is queued and nobody has the cork. Returns room for the header,
+ * or NULL: go the long way. */
+static inline uint8_t *fws_writer_borrow(struct fws_writer *writer, size_t header_len, const void *payload, size_t len) {
+    struct fws_cork *cork = &writer->pool->cork;
+    if (cork->holder || writer->queued > 0) return NULL;
+    cork->holder = writer;
+    cork->chunks[0] = (struct fws_chunk){.ptr = cork->bytes, .len = header_len, .kind = FWS_CHUNK_CORKED};
+    cork->chunks[1] = (struct fws_chunk){.ptr = payload, .len = len, .kind = FWS_CHUNK_BORROWED};
+    cork->count = 2;
+    cork->len = header_len;
+    writer->queued = header_len + len;
+    return cork->bytes;
+}
+
+/* Returns room for len bytes behind what is queued, which all went this way. NULL: go the long way. */
+static FWS_ALWAYS_INLINE uint8_t *fws_writer_lengthen(struct fws_writer *writer, size_t len) {
+    struct fws_cork *cork = &writer->pool->cork;
+    if (cork->plain != writer) {
+        if (cork->holder || writer->queued > 0) return NULL;
+        cork->holder = writer;
+        cork->plain = writer;
+    }
+    size_t off = cork->len;
+    if (FWS_UNLIKELY(FWS_CORK_CAP - off < len)) return NULL;
+    cork->len = off + len;
+    writer->queued += len;
+    return cork->bytes + off;
+}
+
+/* Lists what is queued if it all went this way. Returns 1, or 0. */
+static FWS_ALWAYS_INLINE int fws_writer_list_plain(struct fws_writer *writer, struct fastws_iovec *piece) {
+    const struct fws_cork *cork = &writer->pool->cork;
+    if (FWS_UNLIKELY(cork->plain != writer)) return 0;
+    piece->base = cork->bytes + cork->off;
+    piece->len = cork->len - cork->off;
+    writer->listed = piece->len;
+    return 1;
+}
+
+/* Takes all that is queued, len bytes, if it went this way. Returns 1, or 0. */
+static FWS_ALWAYS_INLINE int fws_writer_sent_plain(struct fws_writer *writer, uint64_t len) {
+    struct fws_cork *cork = &writer->pool->cork;
+    if (FWS_UNLIKELY(cork->plain != writer || len != writer->queued || writer->replies.old_len > 0)) return 0;
+    writer->queued = 0;
+    writer->listed = 0;
+    writer->sent += len;
+    cork->holder = NULL; /* fws_cork_leave(), less what no plain cork has */
+    cork->plain = NULL;
+    cork->off = 0;
+    cork->len = 0;
+    return 1;
+}
 
 #endif

@@ -22,12 +22,9 @@ static void release_owner(struct fastws_pool *pool, struct fws_chunk *chunk) {
 
 void fws_cork_release(struct fastws_pool *pool) {
     struct fws_cork *cork = &pool->cork;
-    drop_piece(pool);
+    if (cork->piece) drop_piece(pool);
     for (unsigned i = cork->first; i < cork->count; i++) release_owner(pool, &cork->chunks[i]);
-    cork->holder = NULL;
-    cork->len = 0;
-    cork->first = 0;
-    cork->count = 0;
+    fws_cork_leave(cork);
 }
 
 /* ---- Moving out ---- */
@@ -67,6 +64,7 @@ static uint8_t *move_chunk(struct fastws_pool *pool, uint8_t *dst, struct fws_ch
 int fws_cork_empty(struct fastws_pool *pool) {
     struct fws_cork *cork = &pool->cork;
     struct fws_writer *writer = cork->holder;
+    fws_cork_leave_plain(cork);
     size_t left = cork_left(cork);
     if (left > 0) {
         uint8_t *dst = fws_buf_append(&writer->front, pool->allocator, left);
@@ -82,6 +80,7 @@ int fws_cork_empty(struct fastws_pool *pool) {
 
 int fws_cork_take(struct fws_writer *writer) {
     struct fws_cork *cork = &writer->pool->cork;
+    fws_cork_leave_plain(cork);
     if (cork->holder == writer) return 0;
     if (cork->holder) TRY(fws_cork_empty(writer->pool));
     cork->holder = writer;

@@ -95,7 +95,7 @@ static inline struct fastws_io script_io(struct script *script) {
 
 /* Appends a frame to dst: first is FIN, RSV and opcode as on the wire; masked, as a client sends it, unless key is
  * NULL. Returns its length. */
-static inline size_t put_frame(uint8_t *dst, unsigned first, const void *payload, size_t len, const uint8_t *key) {
+static inline size_t script_frame(uint8_t *dst, unsigned first, const void *payload, size_t len, const uint8_t *key) {
     struct fastws_header header = {
         .length = len, .opcode = first & 15u, .rsv = first >> 4 & 7u, .fin = first >> 7 & 1u};
     if (key != NULL) {

@@ -357,6 +357,35 @@ static void a_declared_length_is_judged_at_once(void **state) {
     end_close(&end);
 }
 
+/* Another configuration holds for what was received and not handed out yet, too. */
+static void a_new_configuration_holds_from_the_next_frame_on(void **state) {
+    (void)state;
+    struct end end;
+    struct fastws_conn_config strict, wrong;
+    struct fastws_event event;
+    uint8_t bytes[] = "\x81\x83" M "abc"   /* text, 3 bytes */
+                      "\x81\x81" M "\xff"   /* text that is not UTF-8 */
+                      "\x81\x83" M "abc";
+    end_prepare(&end, SERVER);
+    end.config.is_utf8_checked = 0;
+    end_open(&end);
+    strict = wrong = end.config;
+    strict.limits.max_message = 2;
+    wrong.role = CLIENT;
+    assert_int_equal(fastws_conn_feed(end.conn, bytes, sizeof bytes - 1), 0);
+    assert_int_equal(fastws_conn_next(end.conn, &event, 1), 1);
+    assert_int_equal(fastws_conn_set_config(end.conn, &wrong), FASTWS_ERR_ARGUMENT);
+    wrong.size = 0;
+    assert_int_equal(fastws_conn_set_config(end.conn, &wrong), FASTWS_ERR_ARGUMENT);
+    assert_memory_equal(event.ptr, "abc", 3); /* the view lives on */
+    assert_int_equal(fastws_conn_set_config(end.conn, &strict), 0);
+    assert_int_equal(fastws_conn_next(end.conn, &event, 1), 1);
+    assert_int_equal(event.kind, FASTWS_EVENT_MESSAGE);
+    assert_int_equal(fastws_conn_next(end.conn, &event, 1), 1);
+    assert_int_equal(event.error, FASTWS_ERR_MESSAGE_TOO_LARGE);
+    end_close(&end);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_refuses_what_breaks_a_rule),
@@ -366,6 +395,7 @@ int main(void) {
         cmocka_unit_test(text_is_taken_unseen_when_it_is_not_to_be_checked),
         cmocka_unit_test(limits_are_inclusive_and_zero_is_none),
         cmocka_unit_test(a_declared_length_is_judged_at_once),
+        cmocka_unit_test(a_new_configuration_holds_from_the_next_frame_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                               \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
-static pid_t server;
+static pid_t server_pid;
 static int server_port;
 static struct fastws_conn_config client_config;
 
@@ -55,7 +55,7 @@ static int start_server(void **state) {
     fastws_conn_config_init(&client_config, FASTWS_ROLE_CLIENT);
     char *arguments[] = {"echo", "--port", "0", NULL};
     FILE *output;
-    server = spawn(arguments, &output);
+    server_pid = spawn(arguments, &output);
     int found = fscanf(output, "listening on ws://127.0.0.1:%d/", &server_port);
     fclose(output);
     return found == 1 ? 0 : -1;
@@ -63,8 +63,8 @@ static int start_server(void **state) {
 
 static int stop_server(void **state) {
     (void)state;
-    kill(server, SIGTERM);
-    return wait_for(server);
+    kill(server_pid, SIGTERM);
+    return wait_for(server_pid);
 }
 
 static int dial(void) {

@@ -136,7 +136,7 @@ static void initial_bytes_may_be_more_than_a_slab_holds(void **state) {
     size_t count = 3, payload_len = 100000, len = 0;
     uint8_t *payload = calloc(1, payload_len);
     uint8_t *initial = malloc(count * (payload_len + FASTWS_HEADER_MAX));
-    for (size_t i = 0; i < count; i++) len += put_frame(initial + len, 0x82, payload, payload_len, key);
+    for (size_t i = 0; i < count; i++) len += script_frame(initial + len, 0x82, payload, payload_len, key);
     struct script script = {0};
     struct fastws_io io = script_io(&script);
     struct fastws_stream *stream;
@@ -265,7 +265,7 @@ static void writes_once_per_send(void **state) {
             int len = fastws_header_parse(&header, out, script.out_len);
             assert_true(len > 0);
             assert_int_equal(header.masked, role == FASTWS_ROLE_CLIENT);
-            size_t expected_len = put_frame(expected, 0x82, payload, sizes[i], header.masked ? header.key : NULL);
+            size_t expected_len = script_frame(expected, 0x82, payload, sizes[i], header.masked ? header.key : NULL);
             assert_int_equal(script.out_len, expected_len);
             assert_memory_equal(out, expected, expected_len);
         }
@@ -286,7 +286,7 @@ static void goes_on_after_short_writes(void **state) {
     (void)state;
     uint8_t payload[5000], expected[sizeof payload + FASTWS_HEADER_MAX];
     memset(payload, 'p', sizeof payload);
-    size_t expected_len = put_frame(expected, 0x82, payload, sizeof payload, NULL);
+    size_t expected_len = script_frame(expected, 0x82, payload, sizeof payload, NULL);
     struct fastws_conn_config config = config_of(FASTWS_ROLE_SERVER);
     for (size_t piece = 1; piece < 5010; piece += piece < 20 ? 1 : 499) {
         for (int is_again_due = 0; is_again_due <= 1; is_again_due++) {

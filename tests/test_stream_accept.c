@@ -18,13 +18,22 @@
 #include <fastws/error.h>
 
 #include "scripted_io.h"
+#include "src/buf.h"
 
 /* The stream's own allocation comes from this file; the rest of the library is linked. */
 static int is_memory_short;
-static void *malloc_or_fail(size_t len) { return is_memory_short ? NULL : malloc(len); }
-#define malloc malloc_or_fail
+static void *allocate_nothing(void *context, size_t size) {
+    (void)context;
+    (void)size;
+    return NULL;
+}
+static const struct fastws_allocator nothing = {.allocate = allocate_nothing};
+static const struct fastws_allocator *choose_allocator(const struct fastws_allocator *allocator) {
+    return is_memory_short ? &nothing : fws_allocator_or_default(allocator);
+}
+#define fws_allocator_or_default choose_allocator
 #include "src/net/stream.c"
-#undef malloc
+#undef fws_allocator_or_default
 
 #define REQUEST                                                                                                        \
     "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                         \

@@ -150,7 +150,7 @@ static void a_waiting_reader_gets_rid_of_its_replies_in_slices(void **state) {
     size_t len = 0;
     for (int i = 0; i < PINGS; i++) {
         payload[0] = (uint8_t)i;
-        len += put_frame(frames + len, 0x89, payload, sizeof payload, key);
+        len += script_frame(frames + len, 0x89, payload, sizeof payload, key);
     }
     assert_int_equal(write(peer.fd, frames, len), len);
     assert_int_equal(write(peer.fd, "\x81\x83\0\0\0\0now", 9), 9);

@@ -179,7 +179,7 @@ static void send_pings(int fd, int count) {
     uint8_t frames[300 * 131], payload[125] = {0};
     const uint8_t key[4] = {1, 2, 3, 4};
     size_t len = 0;
-    for (int i = 0; i < count; i++) len += put_frame(frames + len, 0x89, payload, sizeof payload, key);
+    for (int i = 0; i < count; i++) len += script_frame(frames + len, 0x89, payload, sizeof payload, key);
     assert_int_equal(write(fd, frames, len), len);
 }
 

@@ -108,6 +108,14 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_conn_new(const st
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_reset(struct fastws_conn *conn,
                                                                     const struct fastws_conn_config *config);
 
+/* Gives a connection another configuration while it runs: limits, checks and extensions hold from the next frame header
+ * on, the rest at once. How messages are handed out and cut into fragments stays: fastws_conn_set_delivery() and
+ * fastws_conn_set_fragment_len() change that. A message that is open should not change over to a check of text.
+ *   config   as for fastws_conn_init(), with the same role; the one before may go
+ * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Invalidates no view. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_set_config(struct fastws_conn *conn,
+                                                                            const struct fastws_conn_config *config);
+
 /* Ends the connection: its buffers go back, what was not sent is dropped. NULL is allowed. */
 FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
 
@@ -154,8 +162,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_set_delivery(struc
 /* Drops the rest of the message that is open behind the last event handed out, as it arrives: it gives no event any
  * more, not even a last chunk, and is neither gathered nor checked for UTF-8. Limits and header rules hold; control
  * frames are handed out; an end of the stream inside it is FASTWS_ERR_UNEXPECTED_EOF.
- * Returns 0, or FASTWS_ERR_STATE (no message is open: all that came of it has been handed out), or the error that
- * stopped the connection. Invalidates views. */
+ * Returns 0, or FASTWS_ERR_STATE (no message is open, as far as has been received and parsed, or it is being discarded
+ * already), or the error that stopped the connection. Invalidates views. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_discard(struct fastws_conn *conn);
 
 /* A payload that its user keeps: memory of the pool's payload allocator, which begins with the payload. */

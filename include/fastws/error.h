@@ -61,6 +61,7 @@ enum fastws_error {
     FASTWS_ERR_IO = -76,            /* the byte stream failed */
     FASTWS_ERR_READER_BUSY = -77,   /* another thread is reading from this stream */
     FASTWS_ERR_EXTENSION = -78,     /* an extension of this end refused a frame */
+    FASTWS_ERR_MESSAGE_KIND = -82,  /* text where binary was to be read, or binary where text was */
     FASTWS_ERR_QUEUE_FULL = -86,    /* more is queued for the peer than may be */
     FASTWS_ERR_DROPPED = -87,       /* the message was dropped, since the peer reads too slowly */
     FASTWS_ERR_SLOW_CONSUMER = -88, /* the peer reads too slowly, or not at all */

@@ -218,11 +218,35 @@ static int arg_role(PyObject *object, enum fastws_role *role) {
     return -1;
 }
 
+int arg_delivery(PyObject *object, uint8_t *delivery) {
+    static const char *const names[] = {"messages", "fragments", "stream", NULL}; /* in the order of the enum */
+    int i = PyUnicode_Check(object) ? find_name(object, names) : -1;
+    if (i >= 0) {
+        *delivery = (uint8_t)i;
+        return 0;
+    }
+    PyErr_Format(PyUnicode_Check(object) ? PyExc_ValueError : PyExc_TypeError,
+                 "delivery must be 'messages', 'fragments' or 'stream', not %R", object);
+    return -1;
+}
+
+static int set_size(PyObject *object, const char *what, size_t *out) {
+    uint64_t value;
+    if (!object) return 0;
+    if (arg_limit(object, what, PY_SSIZE_T_MAX, &value) < 0) return -1;
+    *out = (size_t)value;
+    return 0;
+}
+
 int arg_config(PyObject *role, const struct options *options, struct fastws_conn_config *config) {
     enum fastws_role as = FASTWS_ROLE_SERVER;
     if (role && arg_role(role, &as) < 0) return -1;
     fastws_conn_config_init(config, as);
     config->is_utf8_checked = options->check_utf8 != 0;
+    config->is_header_checked = !options->skip_header_check;
+    if (set_size(options->fragment_size, "fragment_size", &config->fragment_len) < 0) return -1;
+    if (set_size(options->write_limit, "write_limit", &config->queue_high) < 0) return -1;
+    config->queue_low = config->queue_high / 4;
     if (set_limit64(options->max_size, "max_size", &config->limits.max_message) < 0) return -1;
     if (set_limit64(options->max_frame_size, "max_frame_size", &config->limits.max_frame) < 0) return -1;
     if (set_limit32(options->max_fragments, "max_fragments", &config->limits.max_fragments) < 0) return -1;

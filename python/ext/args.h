@@ -15,6 +15,9 @@ int arg_key(PyObject *object, const char *what, uint8_t key[4]);
 /* An integer from 0 to max. */
 int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out);
 
+/* How messages are handed out: "messages", "fragments" or "stream". */
+int arg_delivery(PyObject *object, uint8_t *delivery);
+
 /* A limit: an integer from 1 to max, or None for none, which is 0 in C. */
 int arg_limit(PyObject *object, const char *what, uint64_t max, uint64_t *out);
 
@@ -55,7 +58,10 @@ struct options {
     PyObject *ping_interval;
     PyObject *ping_timeout;
     PyObject *close_timeout;
+    PyObject *fragment_size;
+    PyObject *write_limit;
     int check_utf8;
+    int skip_header_check;
 };
 
 /* A role, "server" or "client", and the options, as a configuration. */

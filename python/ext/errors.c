@@ -20,7 +20,8 @@ static enum exception class_of(int error) {
     default: break;
     }
     switch (fastws_error_close_code(error)) {
-    case 1002: return EXC_PROTOCOL_ERROR;
+    case 1002:
+    case 1003: return EXC_PROTOCOL_ERROR;
     case 1009: return EXC_MESSAGE_TOO_BIG;
     default: return EXC_CONNECTION_LOST;
     }

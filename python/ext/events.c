@@ -9,10 +9,19 @@
 
 #include "errors.h"
 #include "header.h"
+#include "payload.h"
 
 static PyStructSequence_Field message_fields[] = {
     {"opcode", "OpCode.TEXT or OpCode.BINARY."},
     {"data", "The message: str for text, bytes for binary."},
+    {NULL, NULL},
+};
+static PyStructSequence_Field chunk_fields[] = {
+    {"opcode", "OpCode.TEXT or OpCode.BINARY: that of the message, for all of its chunks."},
+    {"data", "The payload, bytes. That of a text may end inside a character."},
+    {"first", "True for the first chunk of a message."},
+    {"last", "True for the last chunk of a message."},
+    {"remaining", "Bytes of the frame that have not come yet."},
     {NULL, NULL},
 };
 static PyStructSequence_Field ping_fields[] = {{"data", "The payload, bytes: at most 125."}, {NULL, NULL}};
@@ -40,6 +49,7 @@ static PyStructSequence_Field handshake_fields[] = {
 };
 
 static PyStructSequence_Desc message_desc = {"fastws.Message", "A whole message.", message_fields, 2};
+static PyStructSequence_Desc chunk_desc = {"fastws.Chunk", "A part of a message.", chunk_fields, 5};
 static PyStructSequence_Desc ping_desc = {"fastws.Ping", "A ping, answered already. RFC 6455 5.5.2.", ping_fields, 1};
 static PyStructSequence_Desc pong_desc = {"fastws.Pong", "A pong. RFC 6455 5.5.3.", ping_fields, 1};
 static PyStructSequence_Desc close_desc = {"fastws.Close", "A close frame. RFC 6455 5.5.1.", close_fields, 2};
@@ -54,10 +64,10 @@ int events_make_types(struct state *state) {
         PyTypeObject **type;
         PyStructSequence_Desc *desc;
     } wanted[] = {
-        {&state->message_type, &message_desc}, {&state->ping_type, &ping_desc},
-        {&state->pong_type, &pong_desc},       {&state->close_type, &close_desc},
-        {&state->failure_type, &failure_desc}, {&state->frame_type, &frame_desc},
-        {&state->handshake_type, &handshake_desc},
+        {&state->message_type, &message_desc}, {&state->chunk_type, &chunk_desc},
+        {&state->ping_type, &ping_desc},       {&state->pong_type, &pong_desc},
+        {&state->close_type, &close_desc},     {&state->failure_type, &failure_desc},
+        {&state->frame_type, &frame_desc},     {&state->handshake_type, &handshake_desc},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = PyStructSequence_NewType(wanted[i].desc);
@@ -76,12 +86,8 @@ PyObject *event_text(const struct fastws_event *event) {
     return text;
 }
 
-PyObject *event_bytes(const struct fastws_event *event) {
-    return PyBytes_FromStringAndSize((const char *)event->ptr, (Py_ssize_t)event->len);
-}
-
-PyObject *event_data(const struct fastws_event *event) {
-    return event->opcode == FASTWS_OPCODE_TEXT ? event_text(event) : event_bytes(event);
+PyObject *event_data(struct fastws_conn *conn, const struct fastws_event *event) {
+    return event->opcode == FASTWS_OPCODE_TEXT ? event_text(event) : payload_bytes(conn, event);
 }
 
 PyObject *event_close_body(const struct fastws_event *event) {
@@ -103,7 +109,7 @@ PyObject *pair_new(PyTypeObject *type, PyObject *first, PyObject *second) {
 }
 
 static PyObject *control_new(PyTypeObject *type, const struct fastws_event *event) {
-    PyObject *data = event_bytes(event);
+    PyObject *data = PyBytes_FromStringAndSize((const char *)event->ptr, (Py_ssize_t)event->len);
     PyObject *control = data ? PyStructSequence_New(type) : NULL;
     if (!control) {
         Py_XDECREF(data);
@@ -113,20 +119,40 @@ static PyObject *control_new(PyTypeObject *type, const struct fastws_event *even
     return control;
 }
 
+static PyObject *chunk_new(struct state *state, struct fastws_conn *conn, const struct fastws_event *event) {
+    PyObject *items[] = {
+        opcode_new(state, event->opcode),
+        payload_bytes(conn, event),
+        PyBool_FromLong(event->flags & FASTWS_EVENT_FIRST),
+        PyBool_FromLong(event->flags & FASTWS_EVENT_LAST),
+        PyLong_FromUnsignedLongLong(event->remaining),
+    };
+    PyObject *chunk = items[0] && items[1] && items[4] ? PyStructSequence_New(state->chunk_type) : NULL;
+    for (int i = 0; i < 5; i++) {
+        if (chunk) {
+            PyStructSequence_SetItem(chunk, i, items[i]);
+        } else {
+            Py_XDECREF(items[i]);
+        }
+    }
+    return chunk;
+}
+
 static PyObject *failure_new(struct state *state, const struct fastws_event *event) {
     int64_t offset = event->error == FASTWS_ERR_UTF8 ? (int64_t)event->error_offset : -1;
     PyObject *error = error_new(state, event->error, offset);
     return pair_new(state->failure_type, error, PyLong_FromLong(event->close_code));
 }
 
-PyObject *event_object(struct state *state, const struct fastws_event *event) {
+PyObject *event_object(struct state *state, struct fastws_conn *conn, const struct fastws_event *event) {
     switch (event->kind) {
+    case FASTWS_EVENT_CHUNK: return chunk_new(state, conn, event);
     case FASTWS_EVENT_PING: return control_new(state->ping_type, event);
     case FASTWS_EVENT_PONG: return control_new(state->pong_type, event);
     case FASTWS_EVENT_CLOSE:
         return pair_new(state->close_type, PyLong_FromLong(event->close_code),
                         PyUnicode_DecodeUTF8((const char *)event->ptr, (Py_ssize_t)event->len, NULL));
     case FASTWS_EVENT_ERROR: return failure_new(state, event);
-    default: return pair_new(state->message_type, opcode_new(state, event->opcode), event_data(event));
+    default: return pair_new(state->message_type, opcode_new(state, event->opcode), event_data(conn, event));
     }
 }

@@ -19,7 +19,7 @@ static const char *const exception_names[EXC_COUNT] = {
 /* In the order of enum name. */
 static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
-    "read", "recv",
+    "read", "recv", "send", "settimeout", "unset_bits", "set_bits",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */
@@ -95,15 +95,15 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->utf8_validator_type, &utf8_validator_spec},
         {&state->cipher_reader_type, &cipher_reader_spec},
         {&state->cipher_writer_type, &cipher_writer_spec},
-        {&state->utf8_reader_type, &utf8_reader_spec},
+        {&state->utf8_reader_type, &utf8_reader_spec}, {&state->prepared_type, &prepared_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
         if (!*wanted[i].type || PyModule_AddType(module, *wanted[i].type) < 0) return -1;
     }
     if (events_make_types(state) < 0) return -1;
-    PyTypeObject *made[] = {state->message_type, state->ping_type,  state->pong_type,     state->close_type,
-                            state->failure_type, state->frame_type, state->handshake_type};
+    PyTypeObject *made[] = {state->message_type, state->chunk_type,   state->ping_type,  state->pong_type,
+                            state->close_type,   state->failure_type, state->frame_type, state->handshake_type};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         if (PyModule_AddType(module, made[i]) < 0) return -1;
     }

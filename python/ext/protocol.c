@@ -11,6 +11,7 @@
 #include "args.h"
 #include "errors.h"
 #include "events.h"
+#include "payload.h"
 
 #define POOL_NAME "fastws.pool"
 
@@ -19,8 +20,11 @@ static void pool_destroy(PyObject *capsule) {
 }
 
 PyObject *pool_new(void) {
+    struct fastws_pool_config config;
     struct fastws_pool *pool;
-    int error = fastws_pool_new(NULL, &pool);
+    fastws_pool_config_init(&config);
+    config.payload_allocator = &payload_allocator;
+    int error = fastws_pool_new(&config, &pool);
     if (error == FASTWS_ERR_NOMEM) return PyErr_NoMemory();
     if (error < 0) return error_raise_value(error);
     PyObject *capsule = PyCapsule_New(pool, POOL_NAME, pool_destroy);
@@ -65,10 +69,23 @@ int protocol_open(struct protocol *protocol, struct state *state) {
     return 0;
 }
 
+int protocol_use_hooks(struct protocol *protocol, struct state *state) {
+    if (hooks_prepare(&protocol->hooks, state) < 0) return -1;
+    if (protocol->config.extension_count) return 0;
+    protocol->config.extensions = &protocol->hooks.entry;
+    protocol->config.extension_count = 1;
+    if (!protocol->conn) return 0;
+    int error = fastws_conn_set_config(protocol->conn, &protocol->config);
+    if (error < 0) error_raise(state, error);
+    return error;
+}
+
 void protocol_close(struct protocol *protocol) {
     fastws_conn_free(protocol->conn);
     PyMem_Free(protocol->conn);
     protocol->conn = NULL;
+    hooks_clear(&protocol->hooks);
+    if (protocol->hooks.lock) PyThread_free_lock(protocol->hooks.lock);
     Py_CLEAR(protocol->sent_reason);
     Py_CLEAR(protocol->rcvd_reason);
     Py_CLEAR(protocol->pool_owner);
@@ -132,7 +149,7 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
     uint16_t number;
     const char *text;
     Py_ssize_t len;
-    if (arg_close(code, reason, &number, &text, &len) < 0) return -1;
+    if (arg_close(code, reason, &number, &text, &len) < 0 || hooks_wait(&protocol->hooks) < 0) return -1;
     protocol_touch(protocol);
     if (protocol->error || fastws_conn_close_sent(protocol->conn)) return 0;
     int error = fastws_conn_close(protocol->conn, number, text, (size_t)len);
@@ -150,7 +167,7 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
 
 int protocol_send_control(struct protocol *protocol, struct state *state, int is_pong, PyObject *data) {
     Py_buffer view = {0};
-    if (data && arg_payload(data, "data", &view) < 0) return -1;
+    if (hooks_wait(&protocol->hooks) < 0 || (data && arg_payload(data, "data", &view) < 0)) return -1;
     protocol_touch(protocol);
     int error = (is_pong ? fastws_conn_pong : fastws_conn_ping)(protocol->conn, view.buf, (size_t)view.len);
     PyBuffer_Release(&view);
@@ -180,6 +197,14 @@ static PyObject *close_new(struct state *state, uint16_t code, PyObject *reason)
 /* As websockets judges: 1000, 1001 and no code are a good end; so is no frame yet. */
 static int is_ok_code(uint16_t code) { return code == 0 || code == 1000 || code == 1001 || code == 1005; }
 
+PyObject *protocol_error_new(const struct protocol *protocol, struct state *state, int error) {
+    PyObject *exception = error_new(state, error, protocol->error_offset);
+    if (exception && error == FASTWS_ERR_EXTENSION && protocol->hooks.error) {
+        PyException_SetCause(exception, Py_NewRef(protocol->hooks.error));
+    }
+    return exception;
+}
+
 PyObject *protocol_closed_new(const struct protocol *protocol, struct state *state) {
     uint16_t rcvd_code = fastws_conn_close_received(protocol->conn);
     uint16_t sent_code = fastws_conn_close_sent(protocol->conn);
@@ -196,7 +221,7 @@ PyObject *protocol_closed_new(const struct protocol *protocol, struct state *sta
     Py_XDECREF(rcvd);
     Py_XDECREF(sent);
     if (!exception || !is_failed) return exception;
-    PyObject *cause = error_new(state, protocol->error, protocol->error_offset);
+    PyObject *cause = protocol_error_new(protocol, state, protocol->error);
     if (!cause) Py_CLEAR(exception);
     if (cause) PyException_SetCause(exception, cause);
     return exception;
@@ -210,7 +235,18 @@ PyObject *protocol_closed_raise(const struct protocol *protocol, struct state *s
     return NULL;
 }
 
-PyObject *protocol_error_raise(const struct protocol *protocol, struct state *state, int error) {
+PyObject *protocol_error_raise(struct protocol *protocol, struct state *state, int error) {
+    if (error == FASTWS_ERR_EXTENSION && !protocol->error && protocol->hooks.error) {
+        PyObject *raised = protocol->hooks.error;
+        protocol->hooks.error = NULL;
+        PyErr_SetObject((PyObject *)Py_TYPE(raised), raised);
+        Py_DECREF(raised);
+        return NULL;
+    }
+    if (error == FASTWS_ERR_STATE) {
+        PyErr_SetString(PyExc_RuntimeError, "another message was begun and is not finished");
+        return NULL;
+    }
     if (error == FASTWS_ERR_CLOSED || (protocol->error && error == protocol->error)) {
         return protocol_closed_raise(protocol, state);
     }
@@ -235,4 +271,9 @@ PyObject *protocol_state(const struct protocol *protocol) {
     case FASTWS_CONN_CLOSING: return PyUnicode_InternFromString(protocol->error ? "CLOSED" : "CLOSING");
     default: return PyUnicode_InternFromString("CLOSED");
     }
+}
+
+PyObject *protocol_latency(const struct protocol *protocol) {
+    uint64_t rtt_us = fastws_conn_rtt_us(protocol->conn);
+    return PyFloat_FromDouble(rtt_us == UINT64_MAX ? 0.0 : (double)rtt_us / 1e6);
 }

@@ -6,13 +6,14 @@
 #ifndef FASTWS_PY_PROTOCOL_H
 #define FASTWS_PY_PROTOCOL_H
 
-#include "state.h"
+#include "hooks.h"
 
 #include <fastws/conn.h>
 
 struct protocol {
     struct fastws_conn_config config;
     struct fastws_conn *conn;
+    struct hooks hooks; /* extensions; none unless config lists them */
     struct fastws_pool *pool;
     PyObject *pool_owner; /* the capsule of pool, so that it outlives the connection */
     PyObject *sent_reason; /* of our close frame: a str, or NULL */
@@ -27,6 +28,9 @@ PyObject *pool_new(void);
 
 /* Opens a connection by protocol->config. Returns 0, or -1 with an exception. */
 int protocol_open(struct protocol *protocol, struct state *state);
+
+/* Lists the hooks in the configuration from now on. Returns 0, or -1 with an exception. */
+int protocol_use_hooks(struct protocol *protocol, struct state *state);
 void protocol_close(struct protocol *protocol);
 
 /* The clock of every pool: milliseconds of time.monotonic(). */
@@ -56,12 +60,15 @@ int protocol_send_control(struct protocol *protocol, struct state *state, int is
  * is UTF-8, and takes the payload. Returns 0, or -1 with an exception. */
 int protocol_take_message(PyObject *data, PyObject *opcode, Py_buffer *view, int *opcode_out);
 
+/* Makes the exception of an error that stopped the connection. What an extension raised is its cause. */
+PyObject *protocol_error_new(const struct protocol *protocol, struct state *state, int error);
+
 /* Makes the ConnectionClosed that says how the connection ended; its cause is the error that did it. */
 PyObject *protocol_closed_new(const struct protocol *protocol, struct state *state);
 PyObject *protocol_closed_raise(const struct protocol *protocol, struct state *state);
 
 /* Raises for an error that a function of the connection returned. Returns NULL. */
-PyObject *protocol_error_raise(const struct protocol *protocol, struct state *state, int error);
+PyObject *protocol_error_raise(struct protocol *protocol, struct state *state, int error);
 
 /* close_code and close_reason as websockets has them: None while the connection is open, 1006 if it was lost. */
 PyObject *protocol_close_code(const struct protocol *protocol);
@@ -69,5 +76,8 @@ PyObject *protocol_close_reason(const struct protocol *protocol);
 
 /* "OPEN", "CLOSING" or "CLOSED". */
 PyObject *protocol_state(const struct protocol *protocol);
+
+/* The round trip of the last ping that was answered, in seconds; 0.0 before there is one, as websockets has it. */
+PyObject *protocol_latency(const struct protocol *protocol);
 
 #endif

@@ -1,66 +1,93 @@
 /* SPDX-License-Identifier: MIT */
-/* The Reader type: messages of a Stream as a file. In this first form a message is read whole before it is handed out. */
+/* The Reader type: messages of a Stream as files, read as they arrive. */
 #include "args.h"
 #include "errors.h"
 #include "events.h"
+#include "file.h"
 #include "header.h"
-#include "stream.h"
+#include "payload.h"
+#include "reader.h"
 
 #include <structmember.h>
 
 #include <string.h>
 
 #include <fastws/error.h>
-#include <fastws/utf8.h>
 
-struct reader {
-    PyObject_HEAD
-    struct stream *stream;
-    PyObject *message; /* bytes of the current message; NULL between messages */
-    Py_ssize_t offset; /* how many of them have been read */
-    int check_utf8;
-    int is_framed; /* next_frame() was called: reads stay inside its message, and fetch no other */
-    int is_closed;
-};
+#define FIRST_BLOCK 65536 /* bytes of memory for what is read to its end, before more has arrived */
+
+/* ---- Life ---- */
+
+static int set_callback(PyObject **slot, PyObject *value, const char *what) {
+    if (!value || value == Py_None) return 0;
+    if (!PyCallable_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s must be callable or None, not %.200s", what, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    *slot = Py_NewRef(value);
+    return 0;
+}
+
+/* Reads a limit of this reader: NULL leaves that of the stream. */
+static int set_limit(PyObject *value, const char *what, uint64_t *limit, int *has_limit) {
+    if (!value) return 0;
+    *has_limit = 1;
+    return arg_limit(value, what, INT64_MAX, limit);
+}
 
 static PyObject *reader_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "check_utf8", NULL};
+    static char *names[] = {"stream", "check_utf8", "on_intermediate", "on_continuation", "extensions",
+                            "skip_header_check", "max_frame_size", "max_message_size", NULL};
     struct state *state = state_of_type(type);
-    PyObject *stream;
-    int check_utf8 = 1;
-    if (!state || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|$p:Reader", names, state->stream_type, &stream,
-                                               &check_utf8)) {
+    PyObject *stream, *intermediate = NULL, *continuation = NULL, *extensions = NULL, *frame = NULL, *message = NULL;
+    int check_utf8 = 1, skip_header_check = 0;
+    if (!state ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|$pOOOpOO:Reader", names, state->stream_type, &stream,
+                                     &check_utf8, &intermediate, &continuation, &extensions, &skip_header_check,
+                                     &frame, &message)) {
         return NULL;
     }
     struct reader *self = (struct reader *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->stream = (struct stream *)Py_NewRef(stream);
     self->check_utf8 = check_utf8;
+    self->skip_header_check = skip_header_check;
+    if (set_callback(&self->on_intermediate, intermediate, "on_intermediate") < 0 ||
+        set_callback(&self->on_continuation, continuation, "on_continuation") < 0 ||
+        set_limit(frame, "max_frame_size", &self->max_frame, &self->has_max_frame) < 0 ||
+        set_limit(message, "max_message_size", &self->max_message, &self->has_max_message) < 0 ||
+        (extensions && !(self->unset_bits = hooks_resolve(state, extensions, NAME_UNSET_BITS)))) {
+        Py_CLEAR(self);
+    }
     return (PyObject *)self;
 }
 
 static int reader_traverse(PyObject *object, visitproc visit, void *arg) {
+    struct reader *self = (struct reader *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(((struct reader *)object)->stream);
+    Py_VISIT(self->stream);
+    Py_VISIT(self->on_intermediate);
+    Py_VISIT(self->on_continuation);
+    Py_VISIT(self->unset_bits);
+    return 0;
+}
+
+static int reader_clear(PyObject *object) {
+    struct reader *self = (struct reader *)object;
+    reader_leave(self);
+    Py_CLEAR(self->stream);
+    Py_CLEAR(self->on_intermediate);
+    Py_CLEAR(self->on_continuation);
+    Py_CLEAR(self->unset_bits);
     return 0;
 }
 
 static void reader_dealloc(PyObject *object) {
-    struct reader *self = (struct reader *)object;
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
-    Py_CLEAR(self->stream);
-    Py_CLEAR(self->message);
+    reader_clear(object);
     type->tp_free(object);
     Py_DECREF(type);
-}
-
-/* A stream that does not check text may still have a reader that does. */
-static int check_text(const struct reader *self, const struct fastws_event *event) {
-    if (!self->check_utf8 || self->stream->protocol.config.is_utf8_checked) return 0;
-    if (event->opcode != FASTWS_OPCODE_TEXT || fastws_utf8_is_valid(event->ptr, (size_t)event->len)) return 0;
-    error_raise(self->stream->state, FASTWS_ERR_UTF8);
-    return -1;
 }
 
 static int check_open(const struct reader *self) {
@@ -69,72 +96,92 @@ static int check_open(const struct reader *self) {
     return -1;
 }
 
-/* Waits for the next message; what is left of the current one is dropped. */
-static int fetch(struct reader *self, unsigned *opcode) {
+/* Finds the message to read. Returns 1, 0 if the one of next_frame() has been read to its end, or -1 with an
+ * exception. */
+static int need_message(struct reader *self) {
     struct fastws_event event;
-    if (stream_begin_read(self->stream) < 0) return -1;
-    PyObject *message = NULL;
-    if (stream_next_message(self->stream, &event, UINT64_MAX) == 0 && check_text(self, &event) == 0) {
-        message = event_bytes(&event);
-        *opcode = event.opcode;
-    }
-    stream_end_read(self->stream);
-    Py_XSETREF(self->message, message);
-    self->offset = 0;
-    return message ? 0 : -1;
+    if (check_open(self) < 0) return -1;
+    if (self->is_open) return 1;
+    if (self->is_framed && !self->is_lost) return 0;
+    return reader_begin(self, &event) < 0 ? -1 : 1;
 }
 
 static PyObject *reader_next_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
-    unsigned opcode;
-    if (check_open(self) < 0 || fetch(self, &opcode) < 0 || !self->message) return NULL;
+    struct fastws_event event;
+    if (check_open(self) < 0 || reader_begin(self, &event) < 0) return NULL;
     self->is_framed = 1;
-    struct fastws_header header = {.fin = 1, .opcode = (uint8_t)opcode,
-                                   .length = (uint64_t)PyBytes_GET_SIZE(self->message)};
-    return header_new(self->stream->state, &header);
+    return reader_frame_header(self, &event);
 }
 
-static Py_ssize_t left(const struct reader *self) { return PyBytes_GET_SIZE(self->message) - self->offset; }
-
-/* Finds the current message. Returns 1, 0 if the one of next_frame() has been read to its end, or -1 with an
- * exception. */
-static int need_message(struct reader *self) {
-    unsigned opcode;
-    if (check_open(self) < 0) return -1;
-    if (self->message) return 1;
-    if (self->is_framed) return 0;
-    return fetch(self, &opcode) < 0 ? -1 : 1;
+/* Ends where the iteration over a Stream does. */
+static PyObject *reader_iternext(PyObject *object) {
+    PyObject *header = reader_next_frame(object, NULL);
+    struct state *state = ((struct reader *)object)->stream->state;
+    if (!header && PyErr_ExceptionMatches(state->exceptions[EXC_CONNECTION_CLOSED_OK])) PyErr_Clear();
+    return header;
 }
 
-/* Reads to the end, which is thereby reported. */
+/* ---- Reading ---- */
+
+/* Takes a whole message that nothing was read of, without a copy if it is large. */
+static PyObject *read_message(struct reader *self) {
+    struct fastws_event event;
+    do {
+        if (reader_next_event(self, FASTWS_DELIVER_MESSAGES, &event) < 0) return NULL;
+        if (event.kind != FASTWS_EVENT_MESSAGE && reader_tell_control(self, &event) < 0) return NULL;
+        if (event.kind == FASTWS_EVENT_CLOSE) {
+            return protocol_closed_raise(&self->stream->protocol, self->stream->state);
+        }
+    } while (event.kind != FASTWS_EVENT_MESSAGE);
+    self->opcode = event.opcode;
+    return payload_bytes(self->stream->protocol.conn, &event);
+}
+
+/* Reads to the end of the message. Memory grows with what arrives. */
 static PyObject *read_rest(struct reader *self) {
-    PyObject *message = self->message;
-    PyObject *rest = self->offset == 0 ? Py_NewRef(message)
-                                       : PyBytes_FromStringAndSize(PyBytes_AS_STRING(message) + self->offset, left(self));
-    if (rest) Py_CLEAR(self->message);
-    return rest;
+    PyObject *bytes = NULL;
+    Py_ssize_t filled = 0;
+    int found;
+    while ((found = reader_need_bytes(self)) > 0) {
+        Py_ssize_t len = (Py_ssize_t)self->len;
+        Py_ssize_t cap = bytes ? PyBytes_GET_SIZE(bytes) : 0;
+        if (!bytes) {
+            bytes = PyBytes_FromStringAndSize(NULL, self->is_complete || len > FIRST_BLOCK ? len : FIRST_BLOCK);
+            if (!bytes) return NULL;
+        } else if (len > cap - filled && _PyBytes_Resize(&bytes, len > cap ? cap + len : 2 * cap) < 0) {
+            return NULL;
+        }
+        memcpy(PyBytes_AS_STRING(bytes) + filled, self->ptr, (size_t)len);
+        filled += len;
+        reader_step(self, (size_t)len);
+    }
+    if (found < 0) {
+        Py_XDECREF(bytes);
+        return NULL;
+    }
+    if (!self->is_in_callback) reader_leave(self);
+    if (!bytes) return PyBytes_FromStringAndSize(NULL, 0);
+    if (filled != PyBytes_GET_SIZE(bytes) && _PyBytes_Resize(&bytes, filled) < 0) return NULL;
+    return bytes;
 }
 
 static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     struct reader *self = (struct reader *)object;
-    PyObject *number;
-    Py_ssize_t len = -1;
-    if (arg_one("read", args, count, kwnames, "n", 0, &number) < 0) return NULL;
-    if (number && number != Py_None) {
-        if (!PyIndex_Check(number)) {
-            return PyErr_Format(PyExc_TypeError, "n must be an integer or None, not %.200s", Py_TYPE(number)->tp_name);
-        }
-        len = PyNumber_AsSsize_t(number, PyExc_OverflowError);
-        if (len == -1 && PyErr_Occurred()) return NULL;
-    }
-    int found = len == 0 ? check_open(self) : need_message(self);
+    Py_ssize_t len;
+    if (file_arg_read(args, count, kwnames, &len) < 0 || check_open(self) < 0) return NULL;
+    if (len == 0) return PyBytes_FromStringAndSize(NULL, 0);
+    if (len < 0 && !self->is_open && !self->is_framed && !self->on_continuation) return read_message(self);
+    int found = need_message(self);
     if (found <= 0) return found < 0 ? NULL : PyBytes_FromStringAndSize(NULL, 0);
     if (len < 0) return read_rest(self);
-    if (len > left(self)) len = left(self);
-    PyObject *bytes = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self->message) + self->offset, len);
+    found = reader_need_bytes(self);
+    if (found < 0) return NULL;
+    if ((size_t)len > self->len) len = (Py_ssize_t)self->len;
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)self->ptr, len);
     if (!bytes) return NULL;
-    self->offset += len;
-    if (len == 0) Py_CLEAR(self->message);
+    reader_step(self, (size_t)len);
+    if (len == 0 && !self->is_in_callback) reader_leave(self);
     return bytes;
 }
 
@@ -142,30 +189,45 @@ static PyObject *reader_readinto(PyObject *object, PyObject *const *args, Py_ssi
     struct reader *self = (struct reader *)object;
     PyObject *buffer;
     Py_buffer view;
-    if (arg_one("readinto", args, count, kwnames, "buffer", 1, &buffer) < 0) return NULL;
-    if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) < 0) {
-        PyErr_Clear();
-        return PyErr_Format(PyExc_TypeError, "buffer must be a writable, C-contiguous bytes-like object, not %.200s",
-                            Py_TYPE(buffer)->tp_name);
+    if (file_arg_readinto(args, count, kwnames, &buffer, &view) < 0) return NULL;
+    int found = view.len == 0 ? check_open(self) : need_message(self);
+    if (found > 0) found = reader_need_bytes(self);
+    size_t len = 0;
+    if (found > 0) {
+        len = (size_t)view.len < self->len ? (size_t)view.len : self->len;
+        memcpy(view.buf, self->ptr, len);
+        reader_step(self, len);
+    } else if (found == 0 && view.len && !self->is_in_callback) {
+        reader_leave(self);
     }
-    /* Last: the buffer may be an object whose Python code has used this reader. */
-    int found = need_message(self);
-    if (found <= 0) {
-        PyBuffer_Release(&view);
-        return found < 0 ? NULL : PyLong_FromLong(0);
-    }
-    Py_ssize_t len = view.len < left(self) ? view.len : left(self);
-    if (len) memcpy(view.buf, PyBytes_AS_STRING(self->message) + self->offset, (size_t)len);
-    self->offset += len;
-    if (len == 0 && view.len != 0) Py_CLEAR(self->message);
     PyBuffer_Release(&view);
-    return PyLong_FromSsize_t(len);
+    return found < 0 ? NULL : PyLong_FromSize_t(len);
+}
+
+static PyObject *reader_discard(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    struct reader *self = (struct reader *)object;
+    if (check_open(self) < 0) return NULL;
+    reader_leave(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_reset(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    struct reader *self = (struct reader *)object;
+    PyObject *stream;
+    if (arg_one("reset", args, count, kwnames, "stream", 0, &stream) < 0) return NULL;
+    if (stream && stream != Py_None && !PyObject_TypeCheck(stream, self->stream->state->stream_type)) {
+        return PyErr_Format(PyExc_TypeError, "stream must be a Stream, not %.200s", Py_TYPE(stream)->tp_name);
+    }
+    reader_leave(self);
+    self->is_closed = self->is_framed = self->is_lost = 0;
+    if (stream && stream != Py_None) Py_SETREF(self->stream, (struct stream *)Py_NewRef(stream));
+    Py_RETURN_NONE;
 }
 
 static PyObject *reader_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct reader *self = (struct reader *)object;
     self->is_closed = 1;
-    Py_CLEAR(self->message);
+    reader_leave(self);
     Py_RETURN_NONE;
 }
 
@@ -175,9 +237,10 @@ static PyObject *get_closed(PyObject *object, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(((struct reader *)object)->is_closed);
 }
 
-static PyObject *reader_readable(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) { Py_RETURN_TRUE; }
-
-static PyObject *reader_no(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored)) { Py_RETURN_FALSE; }
+static PyObject *get_opcode(PyObject *object, void *Py_UNUSED(closure)) {
+    struct reader *self = (struct reader *)object;
+    return self->opcode ? opcode_new(self->stream->state, self->opcode) : Py_NewRef(Py_None);
+}
 
 static PyMemberDef reader_members[] = {
     {"stream", T_OBJECT, offsetof(struct reader, stream), READONLY, "The Stream that messages are read from."},
@@ -186,57 +249,84 @@ static PyMemberDef reader_members[] = {
 
 static PyGetSetDef reader_getset[] = {
     {"closed", get_closed, NULL, "True once close() was called.", NULL},
+    {"opcode", get_opcode, NULL, "The OpCode of the message that was begun last; None before there is one.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef reader_methods[] = {
     {"next_frame", reader_next_frame, METH_NOARGS,
      "next_frame($self, /)\n--\n\n"
-     "Waits for the next message, and drops what was not read of the one before. Control frames are answered.\n\n"
-     "From then on the reader is a file of that message alone: at its end reads return b'' until the next call.\n\n"
+     "Waits for the beginning of the next message, and drops what was not read of the one before.\n\n"
+     "From then on the reader is a file of that message alone: at its end reads return b'' until the next call.\n"
+     "Iterating over a reader calls this, and ends when the connection was closed well.\n\n"
      "Returns:\n"
-     "    The Header of the message as if it came in one frame, not masked.\n\n"
+     "    The Header of the first frame, not masked and with the reserved bits that the extensions left. Its payload\n"
+     "    need not have come yet.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
+     "    RuntimeError: another Reader is inside of a message.\n"
      "    ValueError: the reader is closed."},
     {"read", (PyCFunction)(void (*)(void))reader_read, METH_FASTCALL | METH_KEYWORDS,
      "read($self, /, n=-1)\n--\n\n"
-     "Reads from the message of next_frame(). At its end, and from then on, it returns b''.\n\n"
-     "Where next_frame() was never called, a read takes the next message by itself once the one before has ended:\n"
-     "by read() without a number, or by b'' from read(n). So json.load() may be called again and again.\n\n"
+     "Reads from the message of next_frame(), unmasked, across its frames. At its end, and from then on, it returns b''.\n\n"
+     "Like an unbuffered file, read(n) returns what has arrived, at least one byte: io.BufferedReader(reader) waits\n"
+     "for n of them. Where next_frame() was never called, a read takes the next message by itself once the one before\n"
+     "has ended: by read() without a number, or by b'' from read(n). So json.load() may be called again and again.\n\n"
      "Args:\n"
      "    n: bytes to read at most; negative or None for all that is left of the message.\n\n"
      "Returns:\n"
      "    bytes, also of a text message; b'' at its end.\n\n"
      "Raises:\n"
-     "    ConnectionClosed: the connection has ended.\n"
-     "    ValueError: the reader is closed.\n"
-     "    InvalidUTF8: the stream does not check text, check_utf8 is set, and the message is not UTF-8."},
+     "    ConnectionClosed: the connection has ended, also inside of the message; its cause says what was wrong.\n"
+     "    RuntimeError: another Reader is inside of a message.\n"
+     "    ValueError: the reader is closed."},
     {"readinto", (PyCFunction)(void (*)(void))reader_readinto, METH_FASTCALL | METH_KEYWORDS,
      "readinto($self, /, buffer)\n--\n\n"
      "Like read(), but into a writable buffer. Returns the number of bytes; 0 at the end of the message."},
+    {"discard", reader_discard, METH_NOARGS,
+     "discard($self, /)\n--\n\n"
+     "Drops what is left of the message, now and as it arrives. The limits and the rules of headers hold for it."},
+    {"reset", (PyCFunction)(void (*)(void))reader_reset, METH_FASTCALL | METH_KEYWORDS,
+     "reset($self, /, stream=None)\n--\n\n"
+     "Drops what is left of the message and begins anew, as if next_frame() had never been called; also after close().\n\n"
+     "Args:\n"
+     "    stream: a Stream to go on with, or None for the same. Callbacks, limits and extensions stay."},
     {"close", reader_close, METH_NOARGS,
      "close($self, /)\n--\n\n"
-     "Drops what was not read: the reader cannot be used any more. The stream stays open.\n\n"
-     "What wraps a reader, such as io.BufferedReader, closes it when it goes: take a new Reader for each message, or\n"
-     "detach() it."},
+     "Drops what was not read: reads raise ValueError until reset(). The stream stays open.\n\n"
+     "What wraps a reader, such as io.BufferedReader, closes it when it goes: take a new Reader for each message,\n"
+     "reset() it, or detach() the wrapper."},
     {"flush", reader_flush, METH_NOARGS, "flush($self, /)\n--\n\nDoes nothing: for what wraps a reader."},
-    {"readable", reader_readable, METH_NOARGS, "readable($self, /)\n--\n\nReturns True."},
-    {"writable", reader_no, METH_NOARGS, "writable($self, /)\n--\n\nReturns False."},
-    {"seekable", reader_no, METH_NOARGS, "seekable($self, /)\n--\n\nReturns False."},
+    FILE_READABLE,
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot reader_slots[] = {
-    {Py_tp_doc, "Reader(stream, *, check_utf8=True)\n--\n\n"
+    {Py_tp_doc, "Reader(stream, *, check_utf8=True, on_intermediate=None, on_continuation=None, extensions=(), "
+                "skip_header_check=False, max_frame_size=..., max_message_size=...)\n--\n\n"
                 "The messages of a Stream, one after another, as a file to read: for json.load(), shutil.copyfileobj().\n\n"
+                "A message is handed out as it arrives, so it may be larger than memory, if the limits allow it. Until\n"
+                "it has been read to its end, the stream is not to be read by anybody else. Pings are answered.\n"
                 "After next_frame() it may be wrapped by io.BufferedReader or io.TextIOWrapper.\n\n"
                 "Args:\n"
                 "    stream: a Stream.\n"
-                "    check_utf8: refuse text that is not UTF-8 even if the stream lets it through."},
+                "    check_utf8: fail on text that is not UTF-8 even if the stream lets it through.\n"
+                "    on_intermediate: called with the Header and the payload of each control frame that comes while\n"
+                "        this reads, between messages or inside of one; it has been answered.\n"
+                "    on_continuation: called with the Header of each further frame of a message, and this reader; what\n"
+                "        it reads, of that frame alone, is not read again.\n"
+                "    extensions: functions, or objects with unset_bits(header), that are called with the Header of\n"
+                "        each data frame. They return a Header whose rsv lacks the bits that they claim, or None, or\n"
+                "        raise: then the connection fails. They must not use the stream. RFC 6455 9.\n"
+                "    skip_header_check: ask no rule of Header.check(), for peers that break them.\n"
+                "    max_frame_size, max_message_size: limits in bytes while this reads, None for none; those of the\n"
+                "        stream if not given."},
     SLOT(Py_tp_new, reader_tp_new),
     SLOT(Py_tp_dealloc, reader_dealloc),
     SLOT(Py_tp_traverse, reader_traverse),
+    SLOT(Py_tp_clear, reader_clear),
+    SLOT(Py_tp_iter, PyObject_SelfIter),
+    SLOT(Py_tp_iternext, reader_iternext),
     {Py_tp_methods, reader_methods},
     {Py_tp_getset, reader_getset},
     {Py_tp_members, reader_members},

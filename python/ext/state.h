@@ -39,6 +39,10 @@ enum name {
     NAME_PENDING,
     NAME_READ,
     NAME_RECV,
+    NAME_SEND,
+    NAME_SETTIMEOUT,
+    NAME_UNSET_BITS,
+    NAME_SET_BITS,
     NAME_COUNT
 };
 
@@ -48,8 +52,8 @@ enum name {
 /* Types of the module; the ones behind message_type are struct sequences, see events.c. */
 #define STATE_TYPES(X)                                                                                                 \
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type)                     \
-    X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type)                             \
-    X(message_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
+    X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type) X(prepared_type)           \
+    X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
 struct state {
     PyObject *exceptions[EXC_COUNT];
@@ -91,6 +95,7 @@ extern PyType_Spec utf8_validator_spec;
 extern PyType_Spec cipher_reader_spec;
 extern PyType_Spec cipher_writer_spec;
 extern PyType_Spec utf8_reader_spec;
+extern PyType_Spec prepared_spec;
 
 /* Gets an attribute that may be missing. Returns 1 with *value, 0 if there is none, -1 with an exception. */
 static inline int get_optional(PyObject *object, PyObject *name, PyObject **value) {

@@ -8,6 +8,7 @@
 #include "errors.h"
 #include "events.h"
 #include "header.h"
+#include "payload.h"
 
 /* ---- Life ---- */
 
@@ -51,13 +52,14 @@ static int stream_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->transport.io);
     Py_VISIT(self->handshake);
-    return 0;
+    return hooks_traverse(&self->protocol.hooks, visit, arg);
 }
 
 static int stream_clear(PyObject *object) {
     struct stream *self = (struct stream *)object;
     Py_CLEAR(self->transport.io);
     Py_CLEAR(self->handshake);
+    hooks_clear(&self->protocol.hooks);
     return 0;
 }
 
@@ -67,7 +69,7 @@ static void stream_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     if (self->weakrefs) PyObject_ClearWeakRefs(object);
     stream_clear(object);
-    Py_CLEAR(self->transport.scratch);
+    transport_free(&self->transport);
     Py_CLEAR(self->initial);
     protocol_close(&self->protocol);
     if (self->send_lock) PyThread_free_lock(self->send_lock);
@@ -81,18 +83,18 @@ static void stream_dealloc(PyObject *object) {
 static PyObject *read_message(struct stream *self, uint64_t until_ms,
                               PyObject *(*convert)(struct stream *, const struct fastws_event *)) {
     struct fastws_event event;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     PyObject *result = stream_next_message(self, &event, until_ms) < 0 ? NULL : convert(self, &event);
     stream_end_read(self);
     return result;
 }
 
-static PyObject *to_data(struct stream *Py_UNUSED(self), const struct fastws_event *event) {
-    return event_data(event);
+static PyObject *to_data(struct stream *self, const struct fastws_event *event) {
+    return event_data(self->protocol.conn, event);
 }
 
 static PyObject *to_pair(struct stream *self, const struct fastws_event *event) {
-    PyObject *data = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event) : event_bytes(event);
+    PyObject *data = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event) : payload_bytes(self->protocol.conn, event);
     PyObject *pair = data ? PyTuple_New(2) : NULL;
     if (!pair) {
         Py_XDECREF(data);
@@ -127,10 +129,27 @@ static PyObject *stream_read_data(PyObject *object, PyObject *Py_UNUSED(ignored)
     return read_message((struct stream *)object, UINT64_MAX, to_pair);
 }
 
+static PyObject *read_kind(PyObject *object, unsigned opcode) {
+    struct stream *self = (struct stream *)object;
+    struct fastws_event event;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
+    PyObject *data = stream_next_of_kind(self, &event, opcode) < 0 ? NULL : event_data(self->protocol.conn, &event);
+    stream_end_read(self);
+    return data;
+}
+
+static PyObject *stream_read_text(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return read_kind(object, FASTWS_OPCODE_TEXT);
+}
+
+static PyObject *stream_read_binary(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return read_kind(object, FASTWS_OPCODE_BINARY);
+}
+
 static PyObject *stream_read_message(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct stream *self = (struct stream *)object;
     struct fastws_event event;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     PyObject *pair = stream_next_event(self, &event, UINT64_MAX) < 0 ? NULL : to_pair(self, &event);
     stream_end_read(self);
     return pair;
@@ -201,6 +220,7 @@ static PyObject *get_protocol(PyObject *object, void *getter) {
 static PyObject *(*const state_getter)(const struct protocol *) = protocol_state;
 static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_code;
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
+static PyObject *(*const latency_getter)(const struct protocol *) = protocol_latency;
 
 static PyObject *get_role(PyObject *object, void *Py_UNUSED(closure)) {
     struct stream *self = (struct stream *)object;
@@ -219,6 +239,8 @@ static PyGetSetDef stream_getset[] = {
     {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
      (void *)&code_getter},
     {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
+    {"latency", get_protocol, NULL, "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.",
+     (void *)&latency_getter},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -240,21 +262,28 @@ static PyMethodDef stream_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended; its cause says what was wrong.\n"
      "    TimeoutError: no message came in time. recv() may be called again.\n"
-     "    ConcurrencyError: another thread is reading."},
+     "    ConcurrencyError: another thread is reading.\n"
+     "    RuntimeError: a Reader is inside of a message."},
     {"read_data", stream_read_data, METH_NOARGS,
      "read_data($self, /)\n--\n\n"
      "Like recv(), but returns (opcode, payload), with the payload of text as bytes of UTF-8 too."},
     {"read_message", stream_read_message, METH_NOARGS,
      "read_message($self, /)\n--\n\n"
      "Like read_data(), but returns pings, pongs and the close frame as well; they have been answered."},
+    {"read_text", stream_read_text, METH_NOARGS,
+     "read_text($self, /)\n--\n\n"
+     "Like recv(), but for text alone: returns a str. A binary message fails the connection with 1003. RFC 6455 7.4.1."},
+    {"read_binary", stream_read_binary, METH_NOARGS,
+     "read_binary($self, /)\n--\n\nLike read_text(), but for binary messages: returns bytes."},
     {"send", (PyCFunction)(void (*)(void))stream_send, METH_FASTCALL | METH_KEYWORDS,
      "send($self, data, opcode=None)\n--\n\n"
      "Sends one message with one write, and waits until it is written.\n\n"
      "Args:\n"
-     "    data: str for a text message, bytes-like for a binary one.\n"
+     "    data: str for a text message, bytes-like for a binary one, or a PreparedMessage.\n"
      "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
+     "    RuntimeError: a Writer has begun a message and not finished it.\n"
      "    ValueError: opcode is neither, or text is not UTF-8."},
     {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
      "write_message($self, opcode, data)\n--\n\nLike send(), with the opcode first."},
@@ -305,8 +334,9 @@ static PyType_Slot stream_slots[] = {
      "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, "
      "handshake=None)\n--\n\n"
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
-     "A stream owns its read-ahead: use io through it alone. One thread may read while another sends; pings are\n"
-     "answered, and the deadlines below kept, while a thread reads. Over an ssl.SSLSocket one thread does both.\n\n"
+     "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are answered,\n"
+     "and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so that two\n"
+     "threads may share it; its timeout is kept as if it were not.\n\n"
      "Args:\n"
      "    io: a socket, or any object with recv_into() or readinto(), and sendall() or write(), that block. Deadlines\n"
      "        are kept over sockets only.\n"

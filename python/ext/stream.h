@@ -17,7 +17,9 @@ struct stream {
     PyObject *weakrefs;
     PyThread_type_lock send_lock; /* held from the first byte of a send to its last */
     unsigned long sender;         /* the thread that holds it; 0: nobody */
+    const void *inside;           /* the Reader whose message has begun and not ended, or NULL */
     int is_reading;               /* a thread is reading */
+    int has_received;             /* this read has received something, or waited for it */
     int is_dry;                   /* the last read found nothing: the next one waits first */
     int is_eof;                   /* the byte stream has ended */
     int is_broken;                /* a write failed: nothing can be sent any more */
@@ -40,8 +42,11 @@ int stream_flush_replies(struct stream *self);
 /* Sends one message. opcode may be NULL. */
 int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode);
 
-/* Sends bytes that are a message already: what Writer has gathered. */
-int stream_send_bytes(struct stream *self, int opcode, const void *payload, size_t len);
+/* A send of another kind: between the two the connection may queue.
+ *   error     what it answered
+ *   payload   what may be borrowed by it, or NULL */
+int stream_begin_send(struct stream *self);
+int stream_end_send(struct stream *self, int error, const Py_buffer *payload);
 
 /* Sends a ping or pong. data may be NULL. */
 int stream_send_control(struct stream *self, int is_pong, PyObject *data);
@@ -51,9 +56,13 @@ int stream_send_raw(struct stream *self, const void *head, size_t head_len, cons
 
 /* ---- Receiving: stream_receive.c ---- */
 
-/* Starts a read: ConcurrencyError if another is under way. */
-int stream_begin_read(struct stream *self);
+/* Starts a read: ConcurrencyError if another is under way, RuntimeError if a Reader other than reader, which may be NULL,
+ * is inside of a message. */
+int stream_begin_read(struct stream *self, const void *reader);
 void stream_end_read(struct stream *self);
+
+/* Drops what is left of the message that a Reader is inside of. */
+void stream_drop_message(struct stream *self);
 
 /* Waits for bytes and hands them to the connection. Returns 0, also when only time has passed or the stream has ended.
  *   until_ms   TimeoutError when that time has passed; UINT64_MAX: never
@@ -66,6 +75,9 @@ int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t 
 
 /* Waits for the next message. ConnectionClosed when the peer closes. Returns 0. */
 int stream_next_message(struct stream *self, struct fastws_event *event, uint64_t until_ms);
+
+/* Waits for the next message, and refuses it with 1003 if it is of another kind. RFC 6455 7.4.1. Returns 0. */
+int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode);
 
 /* Makes the current exception, if it is an OSError of the byte stream, the cause of a ConnectionClosedError. -1. */
 int stream_wrap_error(struct stream *self);

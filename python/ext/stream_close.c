@@ -49,6 +49,9 @@ PyObject *stream_close(struct stream *self, PyObject *code, PyObject *reason) {
     self->is_close_wanted = 1;
     if (self->is_reading) Py_RETURN_NONE;
     self->is_reading = 1;
+    self->has_received = 0;
+    /* What a Reader has not read is dropped, as messages are. */
+    if (self->inside) stream_drop_message(self);
     int result = self->is_broken ? 0 : await_close(self);
     /* Whatever interrupted the handshake, nothing more can be expected of it. */
     if (!self->protocol.error) {

@@ -32,7 +32,11 @@ static int read_bytes(struct stream *self, void *dst, size_t len, int is_start) 
         }
         ptrdiff_t count = fastws_conn_read_raw(self->protocol.conn, (char *)dst + filled, len - filled);
         if (count < 0) {
-            protocol_error_raise(&self->protocol, self->state, (int)count);
+            if (count == FASTWS_ERR_STATE) {
+                error_raise(self->state, FASTWS_ERR_STATE);
+            } else {
+                protocol_error_raise(&self->protocol, self->state, (int)count);
+            }
             return -1;
         }
         filled += (size_t)count;
@@ -82,7 +86,7 @@ static PyObject *read_exactly(struct stream *self, uint64_t len) {
 PyObject *stream_read_header(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct stream *self = (struct stream *)object;
     struct fastws_header header;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     int result = read_header(self, &header);
     stream_end_read(self);
     return result < 0 ? NULL : header_new(self->state, &header);
@@ -94,7 +98,7 @@ PyObject *stream_read_exactly(PyObject *object, PyObject *const *args, Py_ssize_
     uint64_t len;
     if (arg_one("read_exactly", args, count, kwnames, "n", 1, &number) < 0) return NULL;
     if (arg_unsigned(number, "n", PY_SSIZE_T_MAX, &len) < 0) return NULL;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     PyObject *bytes = read_exactly(self, len);
     stream_end_read(self);
     return bytes;
@@ -114,7 +118,7 @@ static PyObject *read_frame(struct stream *self) {
 
 PyObject *stream_read_frame(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct stream *self = (struct stream *)object;
-    if (stream_begin_read(self) < 0) return NULL;
+    if (stream_begin_read(self, NULL) < 0) return NULL;
     PyObject *frame = read_frame(self);
     stream_end_read(self);
     return frame;

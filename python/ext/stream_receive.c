@@ -4,17 +4,30 @@
 
 #include <string.h>
 
+#include <fastws/close.h>
 #include <fastws/error.h>
 
 #include "errors.h"
 
-int stream_begin_read(struct stream *self) {
+int stream_begin_read(struct stream *self, const void *reader) {
     if (self->is_reading) {
         error_raise(self->state, FASTWS_ERR_READER_BUSY);
         return -1;
     }
+    if (self->inside && self->inside != reader) {
+        PyErr_SetString(PyExc_RuntimeError, "a Reader is inside of a message: read it to its end, or discard() it");
+        return -1;
+    }
     self->is_reading = 1;
+    self->has_received = 0;
     return 0;
+}
+
+void stream_drop_message(struct stream *self) {
+    /* It fails where all of the message has been handed out, or the connection has ended: then nothing is left. */
+    int error = fastws_conn_discard(self->protocol.conn);
+    (void)error;
+    self->inside = NULL;
 }
 
 void stream_end_read(struct stream *self) {
@@ -106,10 +119,11 @@ static size_t read_initial(struct stream *self, void *dst, size_t cap) {
 }
 
 int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
-    /* A read of a plain socket is tried at once; only then, with no slab in its hands, the stream waits. */
-    if (!self->initial && (self->is_dry || self->transport.kind != TRANSPORT_SOCKET)) {
+    /* A read that does not block is tried at once; only then, with no slab in its hands, the stream waits. */
+    if (!self->initial && (self->is_dry || !transport_can_try(&self->transport))) {
         int result = wait_for_bytes(self, until_ms, is_raw);
         if (result <= 0) return result;
+        if (hooks_wait(&self->protocol.hooks) < 0) return -1;
     }
     void *ptr;
     size_t cap;
@@ -136,19 +150,36 @@ int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
     return -1;
 }
 
+/* Keeps the deadlines while bytes come without a pause and make no event. Returns 0, or -1 with an exception. */
+static int check_time(struct stream *self, uint64_t until_ms) {
+    uint64_t now = protocol_now_ms();
+    if (now >= until_ms) {
+        PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
+        return -1;
+    }
+    if (!transport_has_clock(&self->transport) || now < fastws_conn_deadline_ms(self->protocol.conn)) return 0;
+    int result = fastws_conn_on_time(self->protocol.conn, now);
+    if (result >= 0) return 0;
+    error_raise(self->state, result);
+    return -1;
+}
+
 int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms) {
     for (;;) {
         if (self->protocol.error) {
             protocol_closed_raise(&self->protocol, self->state);
             return -1;
         }
+        if (hooks_wait(&self->protocol.hooks) < 0) return -1;
         int count = fastws_conn_next(self->protocol.conn, event, 1);
         if (count < 0) {
             error_raise(self->state, count);
             return -1;
         }
         if (count == 0) {
+            if (self->has_received && !self->is_dry && check_time(self, until_ms) < 0) return -1;
             if (stream_flush_replies(self) < 0 || stream_receive(self, until_ms, 0) < 0) return -1;
+            self->has_received = 1;
             continue;
         }
         protocol_note_event(&self->protocol, event);
@@ -167,4 +198,17 @@ int stream_next_message(struct stream *self, struct fastws_event *event, uint64_
         }
     } while (event->kind != FASTWS_EVENT_MESSAGE);
     return 0;
+}
+
+int stream_next_of_kind(struct stream *self, struct fastws_event *event, unsigned opcode) {
+    if (stream_next_message(self, event, UINT64_MAX) < 0) return -1;
+    if (event->opcode == opcode) return 0;
+    int error = fastws_conn_close(self->protocol.conn, FASTWS_CLOSE_UNSUPPORTED_DATA, NULL, 0);
+    /* Where a close frame was sent before, the peer is told nothing more. */
+    if (error == 0 && stream_flush_replies(self) < 0) return -1;
+    self->protocol.error = FASTWS_ERR_MESSAGE_KIND;
+    self->protocol.error_code = FASTWS_CLOSE_UNSUPPORTED_DATA;
+    self->protocol.error_offset = -1;
+    protocol_closed_raise(&self->protocol, self->state);
+    return -1;
 }

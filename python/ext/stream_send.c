@@ -8,10 +8,16 @@
 
 #include "args.h"
 #include "errors.h"
+#include "prepared.h"
 
 /* A server's payload from here on is written while other threads run. */
 #define BORROW_MIN 65536
 #define PIECES 16
+
+static void unlock(struct stream *self) {
+    self->sender = 0;
+    PyThread_release_lock(self->send_lock);
+}
 
 int stream_lock(struct stream *self) {
     unsigned long thread = PyThread_get_thread_ident();
@@ -27,12 +33,9 @@ int stream_lock(struct stream *self) {
         if (status == PY_LOCK_INTR && PyErr_CheckSignals() < 0) return -1;
     }
     self->sender = thread;
-    return 0;
-}
-
-static void unlock(struct stream *self) {
-    self->sender = 0;
-    PyThread_release_lock(self->send_lock);
+    if (hooks_wait(&self->protocol.hooks) == 0) return 0;
+    unlock(self);
+    return -1;
 }
 
 static uint64_t idle_limit_ms(const struct stream *self) {
@@ -95,7 +98,10 @@ static int write_queued(struct stream *self) {
     }
     for (int i = 0; i < count; i++) pieces[i] = (struct iovec){(void *)(uintptr_t)listed[i].base, listed[i].len};
     Py_ssize_t written = transport_write_some(&self->transport, self->state, pieces, count);
-    if (written == -2) return transport_wait_writable(&self->transport, self->state, idle_limit_ms(self));
+    if (written == -2) {
+        int waited = transport_wait_writable(&self->transport, self->state, idle_limit_ms(self));
+        return waited < 0 ? -1 : hooks_wait(&self->protocol.hooks);
+    }
     if (written < 0) return -1;
     int result = fastws_conn_sent(self->protocol.conn, (size_t)written);
     if (result < 0) error_raise(self->state, result);
@@ -148,8 +154,7 @@ int stream_flush_replies(struct stream *self) {
     return 0;
 }
 
-/* Takes the lock for a send that may happen. */
-static int lock_for_send(struct stream *self) {
+int stream_begin_send(struct stream *self) {
     if (stream_lock(self) < 0) return -1;
     protocol_touch(&self->protocol);
     if (!self->is_broken) return 0;
@@ -164,8 +169,8 @@ static int lock_for_send(struct stream *self) {
     return -1;
 }
 
-/* Ends a send: what could not be queued is reported before what could not be written. */
-static int finish_send(struct stream *self, int error, const Py_buffer *payload) {
+int stream_end_send(struct stream *self, int error, const Py_buffer *payload) {
+    /* What could not be queued is reported before what could not be written. */
     int result = stream_flush_and_unlock(self, payload);
     if (error < 0) {
         if (result < 0) PyErr_Clear();
@@ -175,39 +180,47 @@ static int finish_send(struct stream *self, int error, const Py_buffer *payload)
     return result < 0 ? stream_wrap_error(self) : 0;
 }
 
+static int send_prepared(struct stream *self, struct fastws_prepared *prepared, PyObject *opcode) {
+    if (opcode && opcode != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "a PreparedMessage has its opcode");
+        return -1;
+    }
+    fastws_prepared_retain(prepared);
+    int result = stream_begin_send(self);
+    if (result == 0) result = stream_end_send(self, fastws_conn_send_prepared(self->protocol.conn, prepared), NULL);
+    fastws_prepared_release(prepared);
+    return result;
+}
+
 int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode) {
+    struct fastws_prepared *prepared = prepared_get(self->state, data);
+    if (prepared) return send_prepared(self, prepared, opcode);
     Py_buffer view;
     int number;
     if (protocol_take_message(data, opcode, &view, &number) < 0) return -1;
-    int result = lock_for_send(self);
+    int result = stream_begin_send(self);
     if (result == 0) {
         int error = fastws_conn_send(self->protocol.conn, number, view.buf, (size_t)view.len);
-        result = finish_send(self, error, &view);
+        result = stream_end_send(self, error, &view);
     }
     PyBuffer_Release(&view);
     return result;
 }
 
-int stream_send_bytes(struct stream *self, int opcode, const void *payload, size_t len) {
-    Py_buffer view = {.buf = (void *)(uintptr_t)payload, .len = (Py_ssize_t)len};
-    if (lock_for_send(self) < 0) return -1;
-    return finish_send(self, fastws_conn_send(self->protocol.conn, opcode, payload, len), &view);
-}
-
 int stream_send_control(struct stream *self, int is_pong, PyObject *data) {
     Py_buffer view = {0};
     if (data && arg_payload(data, "data", &view) < 0) return -1;
-    int result = lock_for_send(self);
+    int result = stream_begin_send(self);
     if (result == 0) {
         int (*queue)(struct fastws_conn *, const void *, size_t) = is_pong ? fastws_conn_pong : fastws_conn_ping;
-        result = finish_send(self, queue(self->protocol.conn, view.buf, (size_t)view.len), NULL);
+        result = stream_end_send(self, queue(self->protocol.conn, view.buf, (size_t)view.len), NULL);
     }
     PyBuffer_Release(&view);
     return result;
 }
 
 int stream_send_raw(struct stream *self, const void *head, size_t head_len, const void *payload, size_t len) {
-    if (lock_for_send(self) < 0) return -1;
+    if (stream_begin_send(self) < 0) return -1;
     if (self->protocol.error || fastws_conn_close_sent(self->protocol.conn)) {
         unlock(self);
         protocol_closed_raise(&self->protocol, self->state);

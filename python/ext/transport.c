@@ -7,6 +7,7 @@
 
 #include "protocol.h"
 #include "transport_fd.h"
+#include "transport_tls.h"
 
 #define SCRATCH_LEN 65536
 
@@ -39,11 +40,19 @@ int transport_open(struct transport *transport, struct state *state, PyObject *i
     if (choose(state, io, writes, 2, &transport->write_name) < 0) return -1;
     int is_socket = PyObject_IsInstance(io, state->socket_type);
     if (is_socket < 0) return -1;
+    int is_tls = is_socket ? transport_tls_open(transport, io) : 0;
+    if (is_tls < 0) return -1;
     transport->kind = Py_IS_TYPE(io, (PyTypeObject *)state->socket_type) ? TRANSPORT_SOCKET
+                      : is_tls                                           ? TRANSPORT_TLS
                       : is_socket                                        ? TRANSPORT_WRAPPED
                                                                          : TRANSPORT_OBJECT;
     transport->io = Py_NewRef(io);
     return 0;
+}
+
+void transport_free(struct transport *transport) {
+    Py_CLEAR(transport->scratch);
+    transport_tls_free(transport);
 }
 
 static int check_open(const struct transport *transport) {
@@ -52,7 +61,7 @@ static int check_open(const struct transport *transport) {
     return -1;
 }
 
-/* TLS keeps decrypted bytes that poll() knows nothing of. */
+/* What wraps a socket may keep bytes that poll() knows nothing of. */
 static int has_pending(struct transport *transport, struct state *state) {
     if (transport->kind != TRANSPORT_WRAPPED) return 0;
     PyObject *method;
@@ -71,6 +80,7 @@ static int has_pending(struct transport *transport, struct state *state) {
 int transport_wait_readable(struct transport *transport, struct state *state, uint64_t until_ms) {
     if (check_open(transport) < 0) return -1;
     if (transport->kind == TRANSPORT_OBJECT) return 1;
+    if (transport->is_read_by_writing) return transport_fd_wait(transport, state, 1, until_ms);
     int is_pending = has_pending(transport, state);
     return is_pending ? is_pending : transport_fd_wait(transport, state, 0, until_ms);
 }
@@ -96,7 +106,7 @@ static Py_ssize_t check_count(PyObject *result, PyObject *name, Py_ssize_t max) 
 }
 
 /* Code of the user sees a bytearray, never memory of the library: it may keep, change or resize it as it likes. */
-static Py_ssize_t read_method(struct transport *transport, struct state *state, void *dst, size_t len) {
+Py_ssize_t transport_read_method(struct transport *transport, struct state *state, void *dst, size_t len) {
     if (!transport->scratch) transport->scratch = PyByteArray_FromStringAndSize(NULL, SCRATCH_LEN);
     if (!transport->scratch) return -1;
     PyObject *scratch = Py_NewRef(transport->scratch);
@@ -132,7 +142,8 @@ static Py_ssize_t read_method(struct transport *transport, struct state *state, 
 Py_ssize_t transport_read(struct transport *transport, struct state *state, void *dst, size_t len) {
     if (check_open(transport) < 0) return -1;
     if (transport->kind == TRANSPORT_SOCKET) return transport_fd_read(transport, state, dst, len);
-    return read_method(transport, state, dst, len);
+    if (transport->kind == TRANSPORT_TLS) return transport_tls_read(transport, state, dst, len);
+    return transport_read_method(transport, state, dst, len);
 }
 
 /* write() of a raw file may take a part; sendall() takes all and returns None. */
@@ -169,6 +180,7 @@ static int write_method(struct transport *transport, struct state *state, PyObje
 
 int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
     if (check_open(transport) < 0) return -1;
+    if (transport->kind == TRANSPORT_TLS) return transport_tls_write(transport, state, bytes, until_idle_ms);
     if (transport->kind != TRANSPORT_SOCKET) return write_method(transport, state, bytes);
     struct iovec piece = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
     return transport_fd_write(transport, state, &piece, 1, until_idle_ms);
@@ -193,7 +205,7 @@ int transport_write(struct transport *transport, struct state *state, struct iov
         if (pieces[i].iov_len) memcpy(dst, pieces[i].iov_base, pieces[i].iov_len);
         dst += pieces[i].iov_len;
     }
-    int result = write_method(transport, state, bytes);
+    int result = transport_write_bytes(transport, state, bytes, until_idle_ms);
     Py_DECREF(bytes);
     return result;
 }

@@ -9,7 +9,8 @@
 
 enum transport_kind {
     TRANSPORT_SOCKET = 1, /* a socket.socket itself: system calls on its descriptor */
-    TRANSPORT_WRAPPED,    /* a subclass, such as ssl.SSLSocket: its methods, with poll() on its descriptor before reads */
+    TRANSPORT_TLS,        /* an ssl.SSLSocket: its methods, in non-blocking mode, with poll() on its descriptor */
+    TRANSPORT_WRAPPED,    /* another subclass: its methods, which block, with poll() on its descriptor before reads */
     TRANSPORT_OBJECT      /* anything else: its methods. They block as they like, and no deadline is kept */
 };
 
@@ -19,6 +20,12 @@ struct transport {
     enum transport_kind kind;
     enum name read_name;  /* recv_into, readinto1 or readinto */
     enum name write_name; /* sendall or write */
+    PyThread_type_lock tls_lock;  /* TLS: held for each call, never while waiting. NULL for any other kind */
+    unsigned long tls_caller;     /* the thread that holds it; 0: nobody */
+    uint64_t tls_timeout_ms;      /* what the timeout of the socket was; 0: none */
+    PyObject *want_read;          /* ssl.SSLWantReadError */
+    PyObject *want_write;         /* ssl.SSLWantWriteError */
+    int is_read_by_writing;       /* the last read could not go on before something is written */
 };
 
 /* Every function below returns -1 with an exception when it fails, and lets go of the interpreter lock while it waits. */
@@ -26,8 +33,16 @@ struct transport {
 /* Looks at what io can do. TypeError if it cannot read or write. */
 int transport_open(struct transport *transport, struct state *state, PyObject *io);
 
+/* Frees all but io. */
+void transport_free(struct transport *transport);
+
 static inline int transport_has_clock(const struct transport *transport) {
     return transport->kind != TRANSPORT_OBJECT;
+}
+
+/* Says whether a read answers at once if there is nothing: then it is worth a try before waiting. */
+static inline int transport_can_try(const struct transport *transport) {
+    return transport->kind == TRANSPORT_SOCKET || transport->kind == TRANSPORT_TLS;
 }
 
 /* Waits until bytes can be read, or the clock of protocol.h passes until_ms. Returns 1 if they can, 0 if time is over.
@@ -36,6 +51,9 @@ int transport_wait_readable(struct transport *transport, struct state *state, ui
 
 /* Reads at most len bytes. Returns their number, 0 at the end of the stream, -2 if there was nothing after all. */
 Py_ssize_t transport_read(struct transport *transport, struct state *state, void *dst, size_t len);
+
+/* Reads through the method of io, whatever its kind. */
+Py_ssize_t transport_read_method(struct transport *transport, struct state *state, void *dst, size_t len);
 
 /* Writes all pieces, in one system call or method call where it takes them at once. The array is changed.
  *   until_idle_ms   gives up with TimeoutError when nothing could be written for so long; 0: never

@@ -12,6 +12,7 @@
 
 #include "args.h"
 #include "protocol.h"
+#include "transport_tls.h"
 
 /* Python ignores SIGPIPE; where the flag exists, the call does not depend on that. */
 #ifndef MSG_NOSIGNAL
@@ -49,6 +50,11 @@ static int get_fd(struct transport *transport, struct state *state) {
  * as a blocking one. */
 static int get_socket_until(struct transport *transport, struct state *state, uint64_t *until_ms) {
     *until_ms = UINT64_MAX;
+    if (transport->kind == TRANSPORT_TLS) {
+        if (transport_tls_stop_blocking(transport, state) < 0) return -1;
+        if (transport->tls_timeout_ms) *until_ms = protocol_now_ms() + transport->tls_timeout_ms;
+        return 0;
+    }
     PyObject *timeout = call(transport, state->names[NAME_GETTIMEOUT]);
     if (!timeout) return -1;
     uint64_t ms;

@@ -4,6 +4,7 @@
 import os as _os
 
 from ._core import (
+    Chunk,
     CipherReader,
     CipherWriter,
     Close,
@@ -15,6 +16,7 @@ from ._core import (
     Message,
     Ping,
     Pong,
+    PreparedMessage,
     Reader,
     Stream,
     Upgrade,
@@ -56,6 +58,7 @@ from .upgrader import Upgrader
 
 __all__ = [
     "CONTROL_MAX",
+    "Chunk",
     "CipherReader",
     "CipherWriter",
     "Close",
@@ -84,6 +87,7 @@ __all__ = [
     "OpCode",
     "Ping",
     "Pong",
+    "PreparedMessage",
     "ProtocolError",
     "Reader",
     "Reject",

@@ -2,7 +2,7 @@
 """Every exception of the package. They form one tree:
 
     Error                         root of them all
-    ├── ProtocolError             the peer broke a rule of the wire: close code 1002
+    ├── ProtocolError             the peer broke a rule of the wire: close code 1002; or sent the wrong kind of message: 1003
     ├── InvalidUTF8               text or close reason that is not UTF-8: 1007
     ├── MessageTooBig             a frame or message over a limit: 1009
     ├── ControlFlood              control frames, and nobody reads the replies: 1008

@@ -21,7 +21,17 @@ SHARE_GOALS = {
     **{("mask_unaligned", size): 0.95 for size in (32768, 262144, 1048576, 16777216)},
 }
 MASK_CYCLE_GOALS = {7: 8, 64: 11, 125: 16}
-CYCLE_GOALS = {"header_parse": 11, "header_write": 10, "frames_masked/64": 22}
+CYCLE_GOALS = {
+    "header_parse": 11,
+    "header_write": 10,
+    "frames_masked/64": 22,
+    "message_write/server/64": 30,
+    "message_write/client/64": 44,
+    "message_write/server/65536": 100,
+    "message_write/server/16777216": 100,
+    "message_echo/64": 160,
+    "broadcast/1000": 60,
+}
 ACCEPT_CYCLE_GOAL = 220  # With SHA instructions.
 SLOWER_THAN_ROW_BELOW = 1.05
 ROWS_COMPARED_UP_TO = 1048576

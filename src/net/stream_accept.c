@@ -44,7 +44,7 @@ static int open_server(const struct fastws_io *io, const struct fastws_conn_conf
     struct fastws_stream *stream;
     TRY(fastws_stream_open(io, config, received->bytes + received->used, received->len - received->used, &stream));
     if (config->role != FASTWS_ROLE_SERVER) {
-        fws_stream_discard(stream);
+        fws_stream_dispose(stream);
         return FASTWS_ERR_ARGUMENT;
     }
     *out = stream;
@@ -77,7 +77,7 @@ int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade
         return result;
     }
     if (error < 0) {
-        fws_stream_discard(stream);
+        fws_stream_dispose(stream);
         return error;
     }
     *out = stream;

@@ -20,6 +20,7 @@ static int check_failed(struct fastws_stream *stream) {
 
 /* Reads exactly len bytes. end_error: the error of a stream that ends before the first of them. */
 static int take(struct fastws_stream *stream, void *dst, size_t len, int end_error) {
+    if (stream->unread_len > 0) return FASTWS_ERR_STATE; /* the connection has handed all of that message out */
     size_t off = 0;
     while (off < len) {
         ptrdiff_t n = fastws_conn_read_raw(stream->conn, (uint8_t *)dst + off, len - off);
@@ -48,25 +49,13 @@ static int take_header(struct fastws_stream *stream, struct fastws_header *heade
 }
 
 int fastws_stream_read_header(struct fastws_stream *stream, struct fastws_header *header) {
-    fws_stream_enter(stream);
-    int result = fws_stream_claim_reader(stream);
-    if (result == 0) {
-        result = take_header(stream, header);
-        stream->is_reading = 0;
-    }
-    fws_stream_leave(stream);
-    return result;
+    TRY(fws_stream_begin_read(stream));
+    return fws_stream_end_read(stream, take_header(stream, header));
 }
 
 int fastws_stream_read_exactly(struct fastws_stream *stream, void *dst, size_t len) {
-    fws_stream_enter(stream);
-    int error = fws_stream_claim_reader(stream);
-    if (error == 0) {
-        error = take(stream, dst, len, FASTWS_ERR_EOF);
-        stream->is_reading = 0;
-    }
-    fws_stream_leave(stream);
-    return error;
+    TRY(fws_stream_begin_read(stream));
+    return fws_stream_end_read(stream, take(stream, dst, len, FASTWS_ERR_EOF));
 }
 
 /* ---- Out ---- */
@@ -98,6 +87,7 @@ static int put(struct fastws_stream *stream, struct fastws_iovec iov[2]) {
  * never inside a frame. */
 static int put_raw(struct fastws_stream *stream, struct fastws_iovec iov[2], uint64_t raw_left) {
     if (fastws_conn_close_sent(stream->conn) != 0) return FASTWS_ERR_CLOSED;
+    if (fastws_conn_is_message_open(stream->conn)) return FASTWS_ERR_STATE;
     if (stream->raw_left == 0) TRY(fws_stream_drain(stream, UINT64_MAX));
     stream->raw_left = raw_left;
     TRY(put(stream, iov));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whatever a peer sends, however it is cut, by whichever input, on whichever row: the same events, the same answers.
+/* Whatever a peer sends, however it is cut, by whichever input, on whichever row: the same events, the same answers;
+ * handed out in chunks, the same messages; and what another library makes of it, too.
  *
  * The first bytes of an input say how the connection is set up and how the rest, the stream, is cut:
  *
@@ -19,6 +20,7 @@
 #include <fastws/utf8.h>
 
 #include "../../simd/kernels.h"
+#include "second_opinion.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -119,7 +121,7 @@ static void check_event(const struct run *run, const struct fastws_event *event,
         REQUIRE(event->opcode == 1 || event->opcode == 2);
         REQUIRE(limits->max_message == 0 || event->len <= limits->max_message);
         int is_text = event->opcode == 1 && run->options->config.is_utf8_checked;
-        REQUIRE(!is_text || fastws_utf8_is_valid(event->ptr, (size_t)event->len));
+        REQUIRE(!is_text || event->len == 0 || fastws_utf8_is_valid(event->ptr, (size_t)event->len));
         REQUIRE(is_text || !(event->flags & FASTWS_EVENT_ASCII));
     } else if (event->kind == FASTWS_EVENT_PING || event->kind == FASTWS_EVENT_PONG) {
         REQUIRE(event->len <= 125);
@@ -297,6 +299,117 @@ static void run_all_ways(const struct options *options, const struct bytes *stre
     free_run(&first);
 }
 
+/* ---- Chunks ---- */
+
+/* Messages as they were handed out, joined from chunks if they came so: what two ways of delivery have in common. */
+struct joined {
+    struct bytes whole;
+    struct bytes open;
+    int error;
+    uint16_t close_code; /* received */
+    size_t parsed;       /* bytes of the stream */
+};
+
+static void note_payload(void *context, uint8_t opcode, const uint8_t *payload, size_t len) {
+    struct joined *joined = context;
+    uint64_t header[2] = {opcode, len};
+    bytes_put(&joined->whole, header, sizeof header);
+    bytes_put(&joined->whole, payload, len);
+}
+
+static void join_event(struct joined *joined, const struct fastws_event *event) {
+    if (event->kind == FASTWS_EVENT_CHUNK) {
+        if (event->flags & FASTWS_EVENT_FIRST) joined->open.len = 0;
+        bytes_put(&joined->open, event->ptr, (size_t)event->len);
+        if (event->flags & FASTWS_EVENT_LAST) note_payload(joined, event->opcode, joined->open.ptr, joined->open.len);
+    } else if (event->kind == FASTWS_EVENT_ERROR) {
+        joined->error = event->error;
+    } else if (event->kind == FASTWS_EVENT_CLOSE) {
+        joined->close_code = event->close_code;
+    } else {
+        note_payload(joined, event->opcode, event->ptr, (size_t)event->len);
+    }
+}
+
+/* Receives the stream by pieces of at most step bytes. Returns the verdict. */
+static int join_stream(const struct options *options, int delivery, const struct bytes *stream, size_t step,
+                       struct joined *joined) {
+    struct fastws_pool *pool;
+    struct fastws_conn *conn;
+    struct fastws_conn_config config = options->config;
+    int n = 0;
+    config.delivery = (uint8_t)delivery;
+    REQUIRE(fastws_pool_new(&options->pool_config, &pool) == 0);
+    REQUIRE(fastws_conn_new(&config, pool, &conn) == 0);
+    for (size_t off = 0; off < stream->len && n >= 0;) {
+        struct fastws_event events[CAP_MAX];
+        void *space;
+        size_t cap, len = stream->len - off < step ? stream->len - off : step;
+        REQUIRE(fastws_conn_space(conn, &space, &cap) == 0);
+        if (cap == 0) break; /* nobody reads the pongs */
+        if (len > cap) len = cap;
+        memcpy(space, stream->ptr + off, len);
+        off += len;
+        REQUIRE(fastws_conn_filled(conn, len) == 0);
+        while ((n = fastws_conn_next(conn, events, options->cap)) > 0)
+            for (int i = 0; i < n; i++) join_event(joined, &events[i]);
+    }
+    int is_closed = fastws_conn_close_received(conn) != 0;
+    joined->parsed = (size_t)fastws_conn_offset(conn);
+    fastws_conn_free(conn);
+    fastws_pool_free(pool);
+    return is_closed ? VERDICT_CLOSED : n < 0 ? VERDICT_REFUSED : VERDICT_OPEN;
+}
+
+static void free_joined(struct joined *joined) {
+    free(joined->whole.ptr);
+    free(joined->open.ptr);
+}
+
+static void compare_deliveries(const struct options *options, const struct bytes *stream) {
+    struct joined first = {0};
+    int verdict = join_stream(options, FASTWS_DELIVER_MESSAGES, stream, SIZE_MAX, &first);
+    static const size_t steps[] = {SIZE_MAX, 1, 700};
+    for (int delivery = FASTWS_DELIVER_FRAGMENTS; delivery <= FASTWS_DELIVER_STREAM; delivery++)
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+            struct joined joined = {0};
+            REQUIRE(join_stream(options, delivery, stream, steps[i], &joined) == verdict);
+            REQUIRE(is_same(&joined.whole, &first.whole));
+            REQUIRE(joined.error == first.error);
+            free_joined(&joined);
+        }
+    free_joined(&first);
+}
+
+/* ---- A second opinion ---- */
+
+/* wslay takes a close frame of one byte for one without a body, does not know the codes that were registered after RFC
+ * 6455, and judges a close frame before all of it has come. */
+static int is_known_difference(const struct joined *ours, const struct bytes *stream) {
+    int is_in_close = !ours->error && ours->parsed < stream->len && (stream->ptr[ours->parsed] & 15) == 8;
+    return ours->error == FASTWS_ERR_CLOSE_LEN || (ours->close_code >= 1012 && ours->close_code <= 1014) || is_in_close;
+}
+
+static void compare_opinions(const struct options *options, struct bytes *stream) {
+    struct options plain = *options;
+    enum fastws_role role = (enum fastws_role)options->config.role;
+    fastws_conn_config_init(&plain.config, role);
+    plain.config.limits = (struct fastws_limits){.max_message = OPINION_MESSAGE_MAX};
+    plain.config.is_pong_automatic = 0;
+    struct joined ours = {0}, theirs = {0};
+    int verdict = join_stream(&plain, FASTWS_DELIVER_MESSAGES, stream, SIZE_MAX, &ours);
+    /* wslay judges a header only once payload has come behind it. */
+    static const uint8_t more[FASTWS_HEADER_MAX + 1];
+    if (verdict == VERDICT_REFUSED) bytes_put(stream, more, sizeof more);
+    int other = second_opinion(role, stream->ptr, stream->len, note_payload, &theirs);
+    if (other >= 0 && !is_known_difference(&ours, stream)) {
+        REQUIRE(verdict == other);
+        REQUIRE(is_same(&ours.whole, &theirs.whole));
+    }
+    free_joined(&ours);
+    free_joined(&theirs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < OPTIONS_LEN) return 0;
     struct options options;
@@ -305,6 +418,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int i = 0; i < options.repeats; i++)
         bytes_put(&stream, data + OPTIONS_LEN, size - OPTIONS_LEN);
     run_all_ways(&options, &stream);
+    compare_deliveries(&options, &stream);
+    compare_opinions(&options, &stream);
     free(stream.ptr);
     return 0;
 }

@@ -19,7 +19,7 @@ def c_names(tree):
     for text in checkout.select(tree, r"(?:tests/|bench/|python/|examples/)?CMakeLists\.txt").values():
         found.update(re.findall(r"\b(?:fastws|FASTWS)_\w+", text))
     found.update(re.findall(r'"(FASTWS_\w+)"', tree.get("src/error.c", "")))
-    for text in checkout.select(tree, r"(?:src|simd)/.*\.c|scripts/.*|tests/lint/\w+\.py").values():
+    for text in checkout.select(tree, r"(?:src|simd)/.*\.c|scripts/.*|tests/(?:lint|examples)/\w+\.py").values():
         found.update(re.findall(r"""(?:getenv\("|environ\.get\("|environ\["|\$\{)((?:FASTWS|FUZZ)_\w+)""", text))
     return found
 

@@ -28,7 +28,7 @@ def c_tests(tree):
 def python_tests(tree):
     """The tests that pytest collects: "test_x.py::name", without their parameters."""
     found = set()
-    for path, text in checkout.select(tree, r"tests/(?:python|lint)/test_\w+\.py").items():
+    for path, text in checkout.select(tree, r"tests/(?:python|lint|examples)/test_\w+\.py").items():
         file = path.rsplit("/", 1)[1]
         for node in ast.parse(text).body:
             members = node.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test") else [node]

@@ -300,7 +300,7 @@ def test_pings_a_silent_peer_and_gives_it_up(client):
     assert server.on_time() == []
     assert 0 < server.deadline - time.monotonic() <= 0.03
     assert server.on_time(server.deadline) == []
-    assert client.receive(server.data_to_send()) == [Ping((b"",))]
+    assert [type(event) for event in client.receive(server.data_to_send())] == [Ping]
     (failure,) = server.on_time(server.deadline)
     assert isinstance(failure.error, TimeoutError) and failure.error.name == "FASTWS_ERR_PING_TIMEOUT"
     assert failure.code == 1011

@@ -2,6 +2,7 @@
 """What is given back: memory, references, random bytes of a parent, interpreters."""
 
 import gc
+import io
 import os
 import sys
 
@@ -10,7 +11,10 @@ import pytest
 import fastws
 from fastws import Connection, Reader, Stream, Upgrade, Writer
 
-TYPES = [fastws.Message, fastws.Ping, fastws.Close, fastws.Failure, fastws.Header, Connection, Stream, Reader, Writer, Upgrade]
+TYPES = [
+    fastws.Chunk, fastws.PreparedMessage, fastws.CipherReader, fastws.Utf8Reader, fastws.Message, fastws.Ping,
+    fastws.Close, fastws.Failure, fastws.Header, Connection, Stream, Reader, Writer, Upgrade,
+]
 
 
 def echo(server, client, message):
@@ -85,6 +89,24 @@ def failures(masked_frame, Scripted, request_bytes):
     frame = stream.read_frame()
     stream.write_frame(frame)
     hash(fastws.Header.parse(frame.header.encode()))
+    stream.send(fastws.PreparedMessage("prepared" * 1000))
+    for delivery in ("fragments", "stream"):
+        server = Connection("server", delivery=delivery, extensions=[lambda header: None])
+        server.begin()
+        server.write("x" * 5000)
+        server.flush_fragment()
+        server.receive(masked_frame(2, bytes(70000), fin=False) + masked_frame(0, b"x") + masked_frame(1, b"\xff"))
+    stream = Stream(Scripted(masked_frame(2, bytes(100000), fin=False) + masked_frame(0, bytes(200000)) * 3 + masked_frame(3)))
+    reader = Reader(stream, extensions=[lambda header: None], on_continuation=lambda header, reader: reader.read(5))
+    reader.next_frame()
+    reader.read()
+    with pytest.raises(fastws.ConnectionClosed):
+        reader.next_frame()
+    with pytest.raises(ZeroDivisionError):
+        Writer(Stream(Scripted()), extensions=[lambda header: 1 / 0]).write("x" * 5000)
+    with pytest.raises(fastws.InvalidUTF8):
+        fastws.Utf8Reader(fastws.CipherReader(io.BytesIO(b"\xff"), bytes(4))).read()
+    fastws.CipherWriter(io.BytesIO(), bytes(4)).write(b"x")
     fastws.parse_close(fastws.close_body(1000, "x"))
     with pytest.raises(fastws.ProtocolError):
         fastws.Header.parse(b"\x82\x7e\0\0")
@@ -119,6 +141,13 @@ request = (b"GET /chat HTTP/1.1\\r\\nHost: a\\r\\nUpgrade: websocket\\r\\nConnec
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 13\\r\\nX: y\\r\\n\\r\\n")
 # Made here: a function that CPython 3.12 fails to make for want of memory takes its code with it.
 def ignore(name, value): pass
+def ignore_one(header): pass
+class Files:
+    def __init__(self, data): self.data = data
+    def read(self, n):
+        part, self.data = self.data, b""
+        return part
+    def write(self, data): return len(data)
 def more(): return {"d": "e"}
 def fail(name, value): raise reject
 reject = fastws.Reject(404, "x", headers={"a": "b"})
@@ -144,6 +173,22 @@ def files():
     stream = Stream(Script())
     reader, writer = Reader(stream), Writer(stream, 2)
     reader.next_frame(), reader.read(1), reader.read(), writer.write(b"x" * 9000), writer.flush(), stream.read_frame()
+def streams():
+    large = Script()
+    large.data = Header(False, 0, 2, KEY, 70000).encode() + bytes(70000) + frame(9, b"p") + frame(0, b"z" * 70000)
+    stream = Stream(large)
+    reader = Reader(stream, extensions=[ignore_one], on_intermediate=ignore, on_continuation=ignore)
+    reader.next_frame(), reader.read(1), reader.read()
+    writer = Writer(stream, 2, 5000, extensions=[ignore_one])
+    writer.write(b"x" * 9000), writer.flush_fragment(), writer.flush(), stream.send(fastws.PreparedMessage("x" * 9000))
+    large = Script()
+    large.data = frame(2, b"y" * 200000)
+    assert Stream(large).recv() == b"y" * 200000
+    server = Connection("server", delivery="stream", extensions=[ignore_one])
+    server.begin(), server.write("x" * 5000), server.finish(), server.receive(data), server.data_to_send()
+def ciphers():
+    fastws.Utf8Reader(fastws.CipherReader(Files(bytes(9)), bytes(4))).read()
+    fastws.CipherWriter(Files(b""), KEY).write(b"x")
 def upgrade():
     upgrade = Upgrade(header={"a": "b"}, protocol=["c"], on_header=ignore, on_before_upgrade=more)
     upgrade.feed(request), upgrade.response, upgrade.handshake
@@ -152,7 +197,7 @@ def upgrade():
 def pieces():
     Header.parse(Header(mask=KEY).encode()), repr(Header()), hash(Header()), fastws.compile_frame(1, "ä", mask=KEY)
     fastws.parse_close(fastws.close_body(1000, "x")), fastws.isas(), fastws.accept_key("dGhlIHNhbXBsZSBub25jZQ==")
-for work in (connection, stream, files, upgrade, pieces):
+for work in (connection, stream, files, streams, ciphers, upgrade, pieces):
     work()
     for start in range(1, 150):
         try:

@@ -287,7 +287,7 @@ def test_pings_a_silent_peer_and_gives_it_up(sockets):
     assert info.value.__cause__.name == "FASTWS_ERR_PING_TIMEOUT" and isinstance(info.value.__cause__, TimeoutError)
     assert info.value.code == 1011
     received = sockets[1].recv(1000)
-    assert received.startswith(b"\x89\x00\x88") and b"\x03\xf3" in received
+    assert received.startswith(b"\x89\x08") and received[10:11] == b"\x88" and b"\x03\xf3" in received
 
 
 def test_a_peer_that_answers_pings_lives(sockets, in_thread):
@@ -371,3 +371,20 @@ def test_refuses_what_cannot_read_and_write(arguments, error):
 def test_refuses_wrong_options(sockets, keywords, error):
     with pytest.raises(error):
         Stream(sockets[0], **keywords)
+
+
+@pytest.mark.parametrize("is_text", [True, False])
+def test_the_other_kind_of_message_is_refused(streams, is_text):
+    server, client = streams
+    good, other = ("text", b"binary") if is_text else (b"binary", "text")
+    read = server.read_text if is_text else server.read_binary
+    client.send(good)
+    client.send(other)
+    assert read() == good
+    for _ in range(2):
+        with pytest.raises(fastws.ConnectionClosedError) as info:
+            read()
+        assert (info.value.code, info.value.__cause__.name) == (1003, "FASTWS_ERR_MESSAGE_KIND")
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        client.recv()
+    assert info.value.rcvd.code == 1003

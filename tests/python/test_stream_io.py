@@ -3,8 +3,6 @@
 
 import gc
 import io
-import ssl
-import subprocess
 
 import pytest
 
@@ -277,41 +275,3 @@ def test_methods_that_raise_when_they_are_looked_up():
 
     with pytest.raises(Unusual):
         Stream(Hidden())
-
-
-@pytest.fixture
-def contexts(tmp_path):
-    """TLS with a certificate of our own."""
-    certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-               "-keyout", private, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, private)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.load_verify_locations(certificate)
-    return server, client
-
-
-def test_tls(sockets, contexts, in_thread):
-    wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
-    with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
-        server, client = Stream(ours), Stream(theirs, "client")
-
-        def echo():
-            for message in server:
-                server.send(message)
-            server.close()
-
-        echoed = in_thread(echo)
-        for message in ("Hello", bytes(100000), "x" * 16384, b""):
-            client.send(message)
-            assert client.recv() == message
-        with pytest.raises(TimeoutError):
-            client.recv(timeout=0.02)
-        client.close()
-        echoed()

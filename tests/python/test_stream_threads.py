@@ -132,3 +132,38 @@ def test_a_signal_interrupts_a_wait(streams):
             server.send("half a frame is out: no other can follow")
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("flood", ["fragments", "pings", "messages"])
+def test_a_peer_that_never_stops_does_not_outlast_a_deadline(sockets, in_thread, masked_frame, flood):
+    """Bytes without a pause, none of them what is waited for: the timeout of recv() and that of close() are kept."""
+    ours, theirs = sockets
+    stream = Stream(ours, max_size=None, max_frame_size=None, max_fragments=None, close_timeout=0.3)
+    data = {
+        "fragments": masked_frame(0, bytes(60000), fin=False),
+        "pings": masked_frame(10, b"pong") * 5000,
+        "messages": masked_frame(2, bytes(60000)),
+    }[flood]
+    stopped = []
+
+    def send():
+        if flood == "fragments":
+            theirs.sendall(masked_frame(2, fin=False))
+        try:
+            while not stopped:
+                theirs.sendall(data)
+        except OSError:
+            pass
+
+    sending = in_thread(send)
+    try:
+        started = time.monotonic()
+        if flood != "messages":
+            with pytest.raises(TimeoutError):
+                stream.recv(timeout=0.2)
+        stream.close()
+        assert time.monotonic() - started < 10
+    finally:
+        stopped.append(1)
+        theirs.close()
+    sending()

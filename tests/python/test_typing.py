@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The stubs say what the package is; the package and its example are typed strictly."""
+"""The stubs say what the package is; the package and its examples are typed strictly."""
 
 import importlib.util
 import pathlib
@@ -24,6 +24,17 @@ stream = fastws.Upgrader(protocol=["chat"], header={"Server": "x"}).upgrade(sock
 reader, writer = fastws.Reader(stream), fastws.Writer(stream)
 json.dump(json.load(reader), writer)
 shutil.copyfileobj(reader, writer)
+
+
+def unset_bits(header: fastws.Header) -> fastws.Header:
+    return header
+
+
+for header in fastws.Reader(stream, extensions=[unset_bits], on_intermediate=lambda header, data: data.hex()):
+    with fastws.Writer(stream, header.opcode, None) as file:
+        count: int = file.read_from(reader)
+stream.send(fastws.PreparedMessage(b"x", text=True))
+masked: bytes = fastws.CipherReader(fastws.Utf8Reader(open("x", "rb")), b"abcd").read()
 with stream:
     for message in stream:
         stream.send(message)
@@ -32,11 +43,13 @@ for event in fastws.Connection("server").receive(bytearray(b"")):
     match event:
         case fastws.Message(opcode, data):
             text: str | bytes = data
+        case fastws.Chunk(data=part, last=True):
+            part.hex()
         case fastws.Close(code, reason):
             reason.upper()
-header = fastws.Header.parse(memoryview(b""))
-if header is not None:
-    header.check(fastws.State.SERVER | fastws.State.FRAGMENTED)
+parsed = fastws.Header.parse(memoryview(b""))
+if parsed is not None:
+    parsed.check(fastws.State.SERVER | fastws.State.FRAGMENTED)
 """
 
 
@@ -51,9 +64,9 @@ def test_stubs_match_the_package(tmp_path):
 
 
 @needs_mypy
-def test_package_and_example_are_typed(root, tmp_path):
+def test_package_and_examples_are_typed(root, tmp_path):
     run("mypy", "--strict", "-p", "fastws", cwd=tmp_path)
-    run("mypy", "--strict", str(root / "examples" / "echo.py"), cwd=tmp_path)
+    run("mypy", "--strict", *map(str, (root / "examples").glob("*.py")), cwd=tmp_path)
 
 
 @needs_mypy
@@ -67,7 +80,8 @@ def test_pyright_finds_nothing(root, tmp_path):
     """The package, in the mode that pyright has by default, and who uses it."""
     (tmp_path / "user.py").write_text(USER)
     (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "standard", "reportMissingModuleSource": false}')
-    shutil.copy(root / "examples" / "echo.py", tmp_path)
+    for example in (root / "examples").glob("*.py"):
+        shutil.copy(example, tmp_path)
     shutil.copytree(pathlib.Path(fastws.__file__).parent, tmp_path / "fastws", ignore=shutil.ignore_patterns("*.so"))
     run("basedpyright", cwd=tmp_path)
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The Connection type, as its own files see it. */
+#ifndef FASTWS_PY_CONNECTION_H
+#define FASTWS_PY_CONNECTION_H
+
+#include "protocol.h"
+
+#include <fastws/utf8.h>
+
+struct connection {
+    PyObject_HEAD
+    struct state *state;
+    struct protocol protocol;
+    PyObject *outbox;   /* list of bytes that left the connection and not data_to_send() yet, or NULL */
+    uint64_t outbox_len; /* bytes in it */
+    PyObject *buffer;   /* bytearray behind get_buffer(), or NULL */
+    PyObject *weakrefs;
+    struct fastws_utf8 utf8; /* of the text that was begun */
+    int is_text;        /* the message that was begun is one */
+    int is_receiving;   /* a call of receive() is under way: what it runs must not start another */
+    uint8_t delivery;   /* enum fastws_delivery */
+    int is_flooded;     /* control replies passed their limit, and data_to_send() has not taken them */
+};
+
+/* ---- Sending: connection_send.c ---- */
+
+/* Moves what is queued to the outbox. Returns 0, or -1 with an exception. */
+int connection_spill(struct connection *self);
+
+PyObject *connection_send(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_begin(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_write(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_flush_fragment(PyObject *self, PyObject *ignored);
+PyObject *connection_finish(PyObject *self, PyObject *ignored);
+PyObject *connection_abandon(PyObject *self, PyObject *ignored);
+PyObject *connection_ping(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_pong(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_close(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
+PyObject *connection_data_to_send(PyObject *self, PyObject *ignored);
+
+#endif

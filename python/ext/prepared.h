@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The PreparedMessage type, for what sends one. */
+#ifndef FASTWS_PY_PREPARED_H
+#define FASTWS_PY_PREPARED_H
+
+#include "state.h"
+
+#include <fastws/prepared.h>
+
+/* Looks inside a PreparedMessage, which has to be kept meanwhile. NULL without an exception if object is none. */
+struct fastws_prepared *prepared_get(struct state *state, PyObject *object);
+
+#endif

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Stream over ssl.SSLSocket: also with one thread that reads and another that sends."""
+
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+import fastws
+from fastws import Reader, Stream, Writer
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory):
+    """TLS with a certificate of our own."""
+    tmp_path = tmp_path_factory.mktemp("tls")
+    certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+               "-keyout", private, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, private)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.load_verify_locations(certificate)
+    return server, client
+
+
+@pytest.fixture
+def tls(sockets, contexts, in_thread):
+    """A server and a client, as sockets."""
+    wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
+    with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+        yield ours, theirs
+
+
+def test_messages_both_ways(tls, in_thread):
+    server, client = Stream(tls[0]), Stream(tls[1], "client")
+
+    def echo():
+        for message in server:
+            server.send(message)
+        server.close()
+
+    echoed = in_thread(echo)
+    for message in ("Hello", bytes(100000), "x" * 16384, b""):
+        client.send(message)
+        assert client.recv() == message
+    with pytest.raises(TimeoutError):
+        client.recv(timeout=0.02)
+    client.close()
+    echoed()
+
+
+def test_two_threads_share_each_end(tls, in_thread):
+    """Both ends send more than fits between them before either reads: whoever sends must not keep the reader out."""
+    ends = Stream(tls[0], ping_timeout=None), Stream(tls[1], "client", ping_timeout=None)
+    messages = [bytes([i % 256]) * (i * 3331 % 70000) for i in range(150)]
+
+    def send(stream):
+        for message in messages:
+            stream.send(message)
+
+    def read(stream):
+        return [stream.recv() for _ in messages]
+
+    sending = [in_thread(send, end) for end in ends]
+    time.sleep(0.2)
+    reading = [in_thread(read, end) for end in ends]
+    for finish in sending:
+        finish(60)
+    for finish in reading:
+        assert finish(60) == messages
+
+
+def test_a_reader_and_a_writer_share_each_end(tls, in_thread):
+    server, client = Stream(tls[0]), Stream(tls[1], "client")
+    payload = bytes(range(256)) * 20000
+
+    def echo():
+        reader, writer = Reader(server), Writer(server)
+        for header in reader:
+            writer.reset(header.opcode)
+            writer.read_from(reader)
+            writer.flush()
+        server.close()
+
+    echoed, received = in_thread(echo), in_thread(client.recv)
+    with Writer(client, 2, 60000) as writer:
+        writer.write(payload)
+    assert received(60) == payload
+    client.close()
+    echoed()
+
+
+def test_half_a_record_keeps_nobody_from_sending(sockets, contexts, in_thread):
+    """A peer that stops inside a TLS record blocks reading alone."""
+    middle, outside = socket.socketpair()
+    with middle, outside:
+        ours, theirs = sockets
+        wrapped = in_thread(lambda: contexts[0].wrap_socket(ours, server_side=True))
+
+        def relay(source, dest):
+            while data := source.recv(65536):
+                dest.sendall(data)
+
+        relays = [in_thread(relay, theirs, middle), in_thread(relay, middle, theirs)]
+        with contexts[1].wrap_socket(outside) as client, wrapped() as server:
+            stream = Stream(server, ping_interval=None)
+            client.send(fastws.compile_frame(2, b"whole", mask=b"abcd"))
+            assert stream.recv() == b"whole"
+            received = in_thread(lambda: stream.recv(timeout=0.5))
+            # The header of a record of 256 bytes, and 100 of them.
+            theirs.sendall(b"\x17\x03\x03\x01\x00" + bytes(100))
+            time.sleep(0.1)
+            started = time.monotonic()
+            stream.send(b"not held back")
+            assert time.monotonic() - started < 0.3
+            with pytest.raises(TimeoutError):
+                received()
+            assert client.recv(1000) == fastws.compile_frame(2, b"not held back")
+        outside.close()
+        middle.close()
+        theirs.close()
+        for finish in relays:
+            try:
+                finish()
+            except OSError:
+                pass
+
+
+def test_the_timeout_of_the_socket_is_kept(tls):
+    tls[0].settimeout(0.05)
+    stream = Stream(tls[0])
+    with pytest.raises(TimeoutError):
+        stream.recv()
+    tls[0].settimeout(0.1)
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        stream.recv()
+    assert time.monotonic() - started >= 0.09
+
+
+def test_a_peer_that_does_not_read_is_given_up(tls):
+    stream = Stream(tls[0], ping_timeout=0.2)
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        stream.send(bytes(16 << 20))
+    assert isinstance(info.value.__cause__.__cause__ or info.value.__cause__, (TimeoutError, fastws.ConnectionLost))
+
+
+def test_an_end_without_a_close_is_reported(tls):
+    stream = Stream(tls[0])
+    tls[1].close()
+    with pytest.raises(fastws.ConnectionClosedError):
+        stream.recv()
+    with pytest.raises(fastws.ConnectionClosedError):
+        for _ in range(10):
+            stream.send(b"x" * 100000)
+
+
+def test_a_socket_whose_methods_call_back_is_refused(contexts, sockets, in_thread):
+    class Calls(ssl.SSLSocket):
+        stream = None
+
+        def send(self, data, flags=0):
+            if self.stream is not None:
+                with pytest.raises(fastws.ConcurrencyError):
+                    self.stream.send(b"inner")
+                with pytest.raises(fastws.ConcurrencyError):
+                    self.stream.recv()
+            return super().send(data, flags)
+
+    contexts[0].sslsocket_class = Calls
+    try:
+        wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
+        with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+            ours.stream = Stream(ours)
+            ours.stream.send(b"outer")
+            assert theirs.recv(100) == fastws.compile_frame(2, b"outer")
+            ours.stream = None
+    finally:
+        contexts[0].sslsocket_class = ssl.SSLSocket

@@ -327,10 +327,10 @@ static inline void expect_echo(struct server *server, struct client *client, con
 
 /* ---- Both back ends ---- */
 
-static int backends[] = {FASTWS_BACKEND_EPOLL, FASTWS_BACKEND_POLL};
-
 /* Two lines of a table of tests. */
 #define ON_BOTH(function)                                                                                              \
-    {#function " (epoll)", function, NULL, NULL, &backends[0]}, { #function " (poll)", function, NULL, NULL, &backends[1] }
+    {#function " (epoll)", function, NULL, NULL, &(int){FASTWS_BACKEND_EPOLL}}, {                                      \
+        #function " (poll)", function, NULL, NULL, &(int) { FASTWS_BACKEND_POLL }                                      \
+    }
 
 #endif

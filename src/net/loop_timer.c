@@ -29,11 +29,11 @@ static void sink(struct fws_timers *timers, uint32_t i, struct fws_timer timer) 
     put(timers, i, timer);
 }
 
-/* Grows by an eighth: entries are part of what an idle connection costs. */
+/* Grows by a sixteenth: entries are part of what an idle connection costs. */
 static int reserve(struct fastws_loop *loop) {
     struct fws_timers *timers = &loop->timers;
     if (timers->len < timers->cap) return 0;
-    size_t cap = (size_t)timers->cap + timers->cap / 8 + 32;
+    size_t cap = (size_t)timers->cap + timers->cap / 16 + 16;
     if (cap > UINT32_MAX / 2 || cap > SIZE_MAX / sizeof *timers->entries) return FASTWS_ERR_NOMEM;
     const struct fastws_allocator *allocator = loop->allocator;
     size_t size = cap * sizeof *timers->entries;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Implements the connection: its life, its reading half, and the protocol that joins it to the other (pongs, close). */
+/* Implements the life of a connection: how it is configured, made, reset and freed, and what state it is in. */
 #include "conn.h"
-
-#include <fastws/close.h>
 
 /* ---- Life ---- */
 
@@ -74,35 +72,8 @@ int fastws_conn_new(const struct fastws_conn_config *config, struct fastws_pool 
     return 0;
 }
 
-static void return_reader(struct fastws_conn *conn) {
-    fws_pool_return_desk(conn->writer.pool, conn->reader);
-    conn->reader = NULL;
-}
-
-static struct fws_tray *tray_of(const struct fastws_conn *conn) {
-    return &conn->writer.pool->tray;
-}
-
-static int holds_tray(const struct fastws_conn *conn) {
-    return tray_of(conn)->holder == conn;
-}
-
-static void drop_tray(struct fastws_conn *conn) {
-    struct fws_tray *tray = tray_of(conn);
-    if (tray->slab) fws_pool_return(conn->writer.pool, tray->slab);
-    *tray = (struct fws_tray){0};
-}
-
-/* Whatever was received and not handed out. */
-static void drop_reader(struct fastws_conn *conn) {
-    if (holds_tray(conn)) drop_tray(conn);
-    if (!conn->reader) return;
-    fws_reader_stop(conn->reader, 0);
-    return_reader(conn);
-}
-
 static void drop_all(struct fastws_conn *conn) {
-    drop_reader(conn);
+    fws_conn_drop_input(conn);
     fws_conn_drop_draft(conn);
     fws_writer_clear(&conn->writer);
 }
@@ -117,291 +88,21 @@ int fastws_conn_reset(struct fastws_conn *conn, const struct fastws_conn_config 
     return 0;
 }
 
+int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_config *config) {
+    TRY(check_config(config));
+    if (config->role != conn->config->role) return FASTWS_ERR_ARGUMENT;
+    conn->config = config;
+    conn->is_extended = config->extension_count > 0;
+    fws_conn_choose_way(conn);
+    if (conn->reader) conn->reader->rules = fws_conn_rules(config);
+    return 0;
+}
+
 void fastws_conn_free(struct fastws_conn *conn) {
     if (!conn) return;
     const struct fastws_allocator *allocator = conn->writer.pool->allocator;
     drop_all(conn);
     if (conn->is_allocated) allocator->release(allocator->context, conn, sizeof *conn);
-}
-
-/* ---- In ---- */
-
-static struct fws_reader_rules rules_of(const struct fastws_conn_config *config) {
-    return (struct fws_reader_rules){.limits = &config->limits,
-                                     .extensions = config->extensions,
-                                     .extension_count = config->extension_count,
-                                     .role = config->role,
-                                     .is_utf8_checked = config->is_utf8_checked,
-                                     .is_header_checked = config->is_header_checked};
-}
-
-int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_config *config) {
-    TRY(check_config(config));
-    if (config->role != conn->config->role) return FASTWS_ERR_ARGUMENT;
-    conn->config = config;
-    if (conn->reader) conn->reader->rules = rules_of(config);
-    return 0;
-}
-
-static int borrow_reader(struct fastws_conn *conn) {
-    if (conn->reader) return 0;
-    struct fws_reader *reader = fws_pool_lend_desk(conn->writer.pool);
-    if (!reader) return FASTWS_ERR_NOMEM;
-    const struct fws_reader_rules rules = rules_of(conn->config);
-    fws_reader_init(reader, conn->writer.pool, &rules, conn->delivery);
-    conn->reader = reader;
-    return 0;
-}
-
-/* Whether messages that are whole may be handed out without a reader. */
-static int may_take_tray(const struct fastws_conn *conn) {
-    return !conn->reader && !tray_of(conn)->holder && conn->delivery == FASTWS_DELIVER_MESSAGES && !conn->is_extended;
-}
-
-/* Has a reader go on with what is on the tray. */
-static int leave_tray(struct fastws_conn *conn) {
-    if (!holds_tray(conn)) return 0;
-    TRY(borrow_reader(conn));
-    struct fws_tray *tray = tray_of(conn);
-    fws_reader_adopt(conn->reader, tray->slab, tray->head, tray->tail);
-    *tray = (struct fws_tray){0};
-    return 0;
-}
-
-static int take_tray_with_slab(struct fastws_conn *conn) {
-    struct fastws_slab *slab = fws_pool_lend(conn->writer.pool);
-    if (!slab) return FASTWS_ERR_NOMEM;
-    *tray_of(conn) = (struct fws_tray){.holder = conn, .slab = slab, .head = slab->bytes, .tail = slab->bytes};
-    return 0;
-}
-
-int fastws_conn_space(struct fastws_conn *conn, void **ptr, size_t *cap) {
-    if (conn->is_stopped) return conn->error;
-    *ptr = NULL;
-    *cap = 0;
-    if (conn->is_flooded) return 0;
-    if (may_take_tray(conn)) {
-        TRY(take_tray_with_slab(conn));
-        *ptr = tray_of(conn)->tail;
-        *cap = conn->writer.pool->slab_len;
-        return 0;
-    }
-    TRY(leave_tray(conn));
-    TRY(borrow_reader(conn));
-    return fws_reader_space(conn->reader, ptr, cap);
-}
-
-static int fill_tray(struct fws_tray *tray, size_t slab_len, size_t len) {
-    if (!tray->slab || len > (size_t)(tray->slab->bytes + slab_len - tray->tail)) return FASTWS_ERR_ARGUMENT;
-    tray->tail += len;
-    return 0;
-}
-
-int fastws_conn_filled(struct fastws_conn *conn, size_t len) {
-    if (conn->is_stopped) return conn->error;
-    if (len == 0) return 0;
-    if (conn->is_flooded) return FASTWS_ERR_ARGUMENT; /* there was no space */
-    if (holds_tray(conn)) {
-        TRY(fill_tray(tray_of(conn), conn->writer.pool->slab_len, len));
-    } else {
-        if (!conn->reader) return FASTWS_ERR_ARGUMENT;
-        TRY(fws_reader_filled(conn->reader, len));
-    }
-    fws_conn_note_life(conn, len);
-    return 0;
-}
-
-int fastws_conn_feed(struct fastws_conn *conn, void *buf, size_t len) {
-    if (conn->is_stopped) return conn->error;
-    if (conn->is_flooded) return FASTWS_ERR_STATE;
-    if (may_take_tray(conn)) {
-        uint8_t *bytes = buf;
-        *tray_of(conn) = (struct fws_tray){.holder = conn, .head = bytes, .tail = len ? bytes + len : bytes};
-    } else {
-        TRY(leave_tray(conn));
-        TRY(borrow_reader(conn));
-        TRY(fws_reader_feed(conn->reader, buf, len));
-    }
-    fws_conn_note_life(conn, len);
-    return 0;
-}
-
-ptrdiff_t fastws_conn_read_raw(struct fastws_conn *conn, void *dst, size_t len) {
-    if (conn->is_stopped) return conn->error;
-    TRY(leave_tray(conn));
-    return conn->reader ? fws_reader_raw(conn->reader, dst, len) : 0;
-}
-
-int fastws_conn_set_delivery(struct fastws_conn *conn, int delivery) {
-    if (delivery < FASTWS_DELIVER_MESSAGES || delivery > FASTWS_DELIVER_STREAM) return FASTWS_ERR_ARGUMENT;
-    conn->delivery = (uint8_t)delivery;
-    if (conn->reader) fws_reader_set_delivery(conn->reader, (unsigned)delivery);
-    return 0;
-}
-
-int fastws_conn_discard(struct fastws_conn *conn) {
-    if (conn->is_stopped) return conn->error;
-    return conn->reader ? fws_reader_discard(conn->reader) : FASTWS_ERR_STATE;
-}
-
-int fastws_conn_take(struct fastws_conn *conn, const struct fastws_event *event, struct fastws_taken *out) {
-    const struct fastws_allocator *allocator = conn->writer.pool->payload_allocator;
-    size_t len = (size_t)event->len, cap = len;
-    uint8_t *ptr = NULL;
-    int is_handed_over = len > 0 && conn->reader && fws_reader_take(conn->reader, event, &ptr, &cap);
-    if (!is_handed_over && len > 0) {
-        ptr = allocator->allocate(allocator->context, len);
-        if (!ptr) return FASTWS_ERR_NOMEM;
-        memcpy(ptr, event->ptr, len);
-    }
-    *out = (struct fastws_taken){.ptr = ptr, .len = len, .cap = cap, .allocator = allocator};
-    return 0;
-}
-
-void fastws_taken_release(struct fastws_taken *taken) {
-    if (taken->ptr) taken->allocator->release(taken->allocator->context, taken->ptr, taken->cap);
-    *taken = (struct fastws_taken){0};
-}
-
-void fastws_conn_eof(struct fastws_conn *conn) {
-    conn->is_eof = 1;
-}
-
-uint64_t fastws_conn_offset(const struct fastws_conn *conn) {
-    const struct fws_tray *tray = tray_of(conn);
-    if (holds_tray(conn)) return conn->received - (uint64_t)(tray->tail - tray->head);
-    return conn->received - (conn->reader ? fws_reader_unparsed(conn->reader) : 0);
-}
-
-/* ---- The protocol ---- */
-
-/* What is not parsed now never will be. The reader stays for the view of the event that is handed out. */
-static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int error) {
-    conn->state = (uint8_t)state;
-    conn->error = error;
-    conn->is_stopped = 1;
-    conn->since_ms = fws_conn_now_ms(conn);
-    fws_conn_drop_draft(conn);
-    fws_conn_choose_way(conn);
-}
-
-/* Tells the peer why, once, and stops. RFC 6455 7.1.7. */
-static int fail(struct fastws_conn *conn, struct fastws_event *event, int error) {
-    uint16_t code = (uint16_t)fastws_error_close_code(error);
-    if (conn->close_sent || !conn->config->is_close_automatic) code = FASTWS_CLOSE_ABNORMAL_CLOSURE;
-    const char *reason = fastws_error_text(error);
-    if (code != FASTWS_CLOSE_ABNORMAL_CLOSURE && fws_conn_queue_close(conn, code, reason, strlen(reason)) < 0) {
-        code = FASTWS_CLOSE_ABNORMAL_CLOSURE;
-    }
-    const struct fws_reader *reader = conn->reader;
-    *event = (struct fastws_event){.kind = FASTWS_EVENT_ERROR,
-                                   .close_code = code,
-                                   .error = error,
-                                   .error_offset = reader && reader->error == error ? reader->error_offset : 0};
-    conn->received = fastws_conn_offset(conn);
-    drop_reader(conn);
-    stop(conn, FASTWS_CONN_FAILED, error);
-    return 1;
-}
-
-/* RFC 6455 5.5.2: a pong carries the payload of its ping. After our close frame nothing may follow. */
-static void answer_ping(struct fastws_conn *conn, const struct fastws_event *event) {
-    if (!conn->config->is_pong_automatic || conn->close_sent) return;
-    uint64_t before = conn->writer.queued;
-    int error = fws_conn_queue_control(conn, FASTWS_OPCODE_PONG, event->ptr, (size_t)event->len);
-    if (error < 0) {
-        conn->due = error;
-        return;
-    }
-    fws_writer_note_reply(&conn->writer, (size_t)(conn->writer.queued - before));
-    size_t max = conn->config->limits.max_control_pending;
-    if (max != 0 && fws_writer_replies(&conn->writer) > max && !conn->is_flooded) {
-        conn->is_flooded = 1;
-        conn->since_ms = fws_conn_now_ms(conn);
-    }
-}
-
-/* RFC 6455 5.5.1: a close frame is answered with its code, unless ours went first. The memory of the event goes back
- * with the next call. */
-static void answer_close(struct fastws_conn *conn, const struct fastws_event *event) {
-    conn->close_received = event->close_code;
-    if (!conn->close_sent && conn->config->is_close_automatic) {
-        /* Without memory for the answer the transport is closed without one. */
-        int error = fws_conn_queue_close(conn, event->close_code, "", 0);
-        (void)error;
-    }
-    stop(conn, FASTWS_CONN_CLOSED, FASTWS_ERR_CLOSED);
-}
-
-static void note_control(struct fastws_conn *conn, const struct fastws_event *event) {
-    switch (event->kind) {
-    case FASTWS_EVENT_PING: answer_ping(conn, event); break;
-    case FASTWS_EVENT_PONG: fws_conn_note_pong(conn, event); break;
-    case FASTWS_EVENT_CLOSE: answer_close(conn, event); break;
-    default: break;
-    }
-}
-
-static int find_error(const struct fastws_conn *conn) {
-    if (conn->reader && conn->reader->error) return conn->reader->error;
-    if (conn->due) return conn->due;
-    if (!conn->is_eof) return 0;
-    return !conn->reader || fws_reader_is_between_messages(conn->reader) ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF;
-}
-
-/* Nothing was found: an error that is due, or a reader that is not needed until more is received. */
-static int rest(struct fastws_conn *conn, struct fastws_event *event) {
-    int error = find_error(conn);
-    if (error) return fail(conn, event, error);
-    if (conn->reader && fws_reader_is_idle(conn->reader)) return_reader(conn);
-    return 0;
-}
-
-/* Takes whole small messages off the tray. Returns their number; 0 with an empty tray, or none: then a reader goes on. A
- * text that is refused is masked again: it is the reader's to say so. */
-static int take_from_tray(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    struct fws_tray *tray = tray_of(conn);
-    const struct fastws_conn_config *config = conn->config;
-    uint64_t max_frame = config->limits.max_frame, max_message = config->limits.max_message;
-    uint64_t max = max_frame - 1 < max_message - 1 ? max_frame : max_message; /* 0, none, is the largest */
-    struct fws_run run = {.head = tray->head,
-                          .tail = tray->tail,
-                          .payload_max = max ? max : UINT64_MAX,
-                          .mask_bit = conn->is_client ? 0 : 0x80,
-                          .is_text_checked = config->is_utf8_checked};
-    int n = conn->writer.pool->kernels->frames(&run, events, cap);
-    tray->head = run.head;
-    if (FWS_UNLIKELY(run.error)) fws_run_undo(&run, conn->writer.pool->kernels);
-    return n;
-}
-
-static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    if (conn->is_stopped) {
-        conn->received = fastws_conn_offset(conn);
-        drop_reader(conn);
-        return conn->error;
-    }
-    if (leave_tray(conn) < 0) return fail(conn, events, FASTWS_ERR_NOMEM);
-    int n = conn->reader ? fws_reader_next(conn->reader, events, cap) : 0;
-    if (n == 0) return rest(conn, events);
-    /* A control frame ends its batch. */
-    if (events[n - 1].kind > FASTWS_EVENT_CHUNK) note_control(conn, &events[n - 1]);
-    return n;
-}
-
-int fastws_conn_next(struct fastws_conn *conn, struct fastws_event *events, int cap) {
-    const struct fws_tray *tray = tray_of(conn);
-    if (FWS_LIKELY(tray->holder == conn && conn->delivery == FASTWS_DELIVER_MESSAGES)) {
-        if (tray->head < tray->tail) {
-            int n = take_from_tray(conn, events, cap);
-            if (FWS_LIKELY(n > 0)) return n;
-        }
-        if (tray->head == tray->tail) {
-            drop_tray(conn);
-            return conn->due || conn->is_eof ? rest(conn, events) : 0;
-        }
-    }
-    return next_long(conn, events, cap);
 }
 
 /* ---- State ---- */

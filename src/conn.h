@@ -53,6 +53,20 @@ static inline uint64_t fws_conn_now_ms(const struct fastws_conn *conn) {
     return fws_pool_now_ms(conn->writer.pool);
 }
 
+/* ---- Receiving: conn_receive.c ---- */
+
+static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn_config *config) {
+    return (struct fws_reader_rules){.limits = &config->limits,
+                                     .extensions = config->extensions,
+                                     .extension_count = config->extension_count,
+                                     .role = config->role,
+                                     .is_utf8_checked = config->is_utf8_checked,
+                                     .is_header_checked = config->is_header_checked};
+}
+
+/* Gives back whatever was received and not handed out. */
+FWS_PRIVATE void fws_conn_drop_input(struct fastws_conn *conn);
+
 /* ---- Sending: conn_send.c ---- */
 
 /* Returns 0 if messages may be queued, else what their senders are told. */

@@ -166,6 +166,33 @@ static void functions_may_be_missing(void **state) {
     end_close(&pair.end);
 }
 
+/* Also of what has been received, and not handed out. */
+static void may_be_given_to_a_running_connection(void **state) {
+    (void)state;
+    struct pair pair;
+    open_with(&pair, SERVER, FASTWS_RSV2, FASTWS_RSV1);
+    struct fastws_conn_config plain = pair.end.config;
+    plain.extension_count = 0;
+    assert_int_equal(fastws_conn_set_config(pair.end.conn, &plain), 0);
+    assert_int_equal(fastws_conn_send(pair.end.conn, 1, "plain", 5), 0);
+    expect_only_sent(&pair.end, 0x81, "plain", 5);
+    struct bytes wire = {0};
+    put_text(&wire, SERVER, "asked about");
+    put_frame(&wire, SERVER, 0xa1, "RSV2", 4);
+    struct fastws_event event;
+    assert_int_equal(fastws_conn_feed(pair.end.conn, wire.ptr, wire.len), 0);
+    assert_int_equal(fastws_conn_set_config(pair.end.conn, &pair.end.config), 0);
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(fastws_conn_next(pair.end.conn, &event, 1), 1);
+        assert_int_equal(pair.claims[0].received, i);
+    }
+    assert_int_equal(event.rsv, FASTWS_RSV2);
+    assert_int_equal(fastws_conn_send(pair.end.conn, 1, "marked", 6), 0);
+    expect_only_sent(&pair.end, 0xe1, "marked", 6);
+    bytes_free(&wire);
+    end_close(&pair.end);
+}
+
 /* ---- Sending ---- */
 
 static void bits_are_set_on_every_kind_of_send(void **state) {
@@ -230,6 +257,7 @@ int main(void) {
         cmocka_unit_test(other_rules_are_asked_before_extensions),
         cmocka_unit_test(what_an_extension_refuses_fails_the_connection),
         cmocka_unit_test(functions_may_be_missing),
+        cmocka_unit_test(may_be_given_to_a_running_connection),
         cmocka_unit_test(bits_are_set_on_every_kind_of_send),
         cmocka_unit_test(what_an_extension_refuses_is_not_sent),
     };

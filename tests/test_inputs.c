@@ -114,7 +114,7 @@ static void refuses_more_than_there_was_space_for(void **state) {
     end_receive(&end, "\x82\xff\0\0\0\0\0\1\0\0key!", 14); /* binary of 65536 and no payload yet: it fits */
     assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
     assert_int_equal(cap, 65536);
-    assert_int_equal(end.memory.calls, calls);
+    assert_int_equal(end.memory.calls, calls + 1); /* what an incomplete message needs but the slab */
     assert_int_equal(fastws_conn_filled(end.conn, cap + 1), FASTWS_ERR_ARGUMENT);
     end_close(&end);
 }

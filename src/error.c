@@ -64,6 +64,10 @@ static const struct row rows[] = {
     ROW(READER_BUSY, 0, 0, "", "another thread is reading from this stream"),
     ROW(EXTENSION, 1002, 0, "RFC 6455 9.1", "frame was refused by an extension"),
     ROW(MESSAGE_KIND, 1003, 0, "RFC 6455 7.4.1", "message is not of the kind that was to be read"),
+    ROW(QUEUE_FULL, 0, 0, "", "send queue is over its limit"),
+    ROW(DROPPED, 0, 0, "", "message was dropped, the peer reads too slowly"),
+    ROW(SLOW_CONSUMER, 1008, 0, "RFC 6455 7.4.1", "peer reads too slowly"),
+    ROW(SHUTDOWN, 1001, 503, "RFC 6455 7.4.1", "server is shutting down"),
 
     ROW(HTTP_REQUEST_LINE, 0, 400, "RFC 9112 3", "request line is malformed"),
     ROW(HTTP_METHOD, 0, 405, "RFC 6455 4.2.1", "HTTP method is not GET"),
@@ -134,6 +138,14 @@ static const struct row rows[] = {
     ROW(TLS_UNTRUSTED, 0, 0, "RFC 5280 6", "certificate of the peer comes from an issuer that is not trusted"),
     ROW(TLS_HOST, 0, 0, "RFC 9525 6", "certificate of the peer is for another host"),
     ROW(TLS_ALPN, 0, 0, "RFC 7301 3.2", "peer does not speak HTTP/1.1 inside TLS"),
+
+    ROW(BACKEND, 0, 0, "", "event back end is not available"),
+    ROW(ADDRESS, 0, 0, "", "address does not resolve"),
+    ROW(ADDRESS_IN_USE, 0, 0, "", "address is in use"),
+    ROW(ADDRESS_DENIED, 0, 0, "", "address may not be used by this process"),
+    ROW(LISTEN, 0, 0, "", "system refused to listen"),
+    ROW(DESCRIPTORS, 0, 0, "", "process is out of descriptors"),
+    ROW(FORKED, 0, 0, "", "object belongs to the parent process"),
 };
 
 static const struct row unknown = {"FASTWS_ERR_UNKNOWN", "unknown error", "", 0, 0};

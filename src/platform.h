@@ -35,6 +35,12 @@
 #else
 #  define FWS_NEON 0
 #endif
+/* 1 where epoll is: the optional I/O layer has a back end on it. */
+#if defined(__linux__)
+#  define FWS_LINUX 1
+#else
+#  define FWS_LINUX 0
+#endif
 /* 1 where the compiler has the SHA-1 instructions of ARMv8, and how a function asks for them. The arm_neon.h of clang
  * before 16 has them only in a build that asks for them altogether, as all builds for Apple's chips do. */
 #if FWS_ARM64 && FWS_NEON && (defined(__ARM_FEATURE_SHA2) || !defined(__clang__) || __clang_major__ >= 16)

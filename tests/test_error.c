@@ -68,7 +68,8 @@ static void walks_from_first_to_last(void **state) {
     (void)state;
     assert_int_equal(fastws_error_next(0), FASTWS_ERR_NOMEM);
     assert_int_equal(fastws_error_next(FASTWS_ERR_RANDOM), FASTWS_ERR_LEN_FORM);
-    assert_int_equal(fastws_error_next(FASTWS_ERR_TLS_ALPN), 0);
+    assert_int_equal(fastws_error_next(FASTWS_ERR_TLS_ALPN), FASTWS_ERR_BACKEND);
+    assert_int_equal(fastws_error_next(FASTWS_ERR_FORKED), 0);
     assert_int_equal(fastws_error_next(1), 0);
     assert_int_equal(fastws_error_next(-100000), 0);
     assert_int_equal(fastws_error_next(INT32_MIN), 0);
@@ -81,7 +82,7 @@ static void walks_from_first_to_last(void **state) {
 
 static void says_that_other_numbers_are_unknown(void **state) {
     (void)state;
-    const int numbers[] = {1, 2, 1000, INT32_MAX, -7, -19, -31, -132, -159, -170, -1000, INT32_MIN};
+    const int numbers[] = {1, 2, 1000, INT32_MAX, -7, -19, -31, -132, -159, -189, -1000, INT32_MIN};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         assert_string_equal(fastws_error_name(numbers[i]), "FASTWS_ERR_UNKNOWN");
         assert_string_equal(fastws_error_text(numbers[i]), "unknown error");
@@ -116,6 +117,8 @@ static const struct {
     {FASTWS_ERR_HANDSHAKE_HOST, FASTWS_ERR_HANDSHAKE_VERSION_MISSING, 0, 400},
     {FASTWS_ERR_HANDSHAKE_PROTOCOL, FASTWS_ERR_HANDSHAKE_EXTENSIONS, 0, 400},
     {FASTWS_ERR_HANDSHAKE_STATUS, FASTWS_ERR_TLS_ALPN, 0, 0},
+    {FASTWS_ERR_QUEUE_FULL, FASTWS_ERR_DROPPED, 0, 0},
+    {FASTWS_ERR_BACKEND, FASTWS_ERR_FORKED, 0, 0},
 };
 
 static const struct {
@@ -134,6 +137,8 @@ static const struct {
     {FASTWS_ERR_READER_BUSY, 0, 0},
     {FASTWS_ERR_EXTENSION, 1002, 0},
     {FASTWS_ERR_MESSAGE_KIND, 1003, 0},
+    {FASTWS_ERR_SLOW_CONSUMER, 1008, 0},
+    {FASTWS_ERR_SHUTDOWN, 1001, 503},
     {FASTWS_ERR_HTTP_METHOD, 0, 405},
     {FASTWS_ERR_HTTP_VERSION, 0, 505},
     {FASTWS_ERR_HTTP_HEAD_TOO_LARGE, 0, 431},
@@ -182,7 +187,9 @@ static void names_the_section_of_every_rule_a_peer_can_break(void **state) {
     (void)state;
     for (int error = fastws_error_next(0); error != 0; error = fastws_error_next(error)) {
         const char *rfc = fastws_error_rfc(error);
-        int is_of_peer = error <= FASTWS_ERR_LEN_FORM && error != FASTWS_ERR_TIMEOUT && error != FASTWS_ERR_READER_BUSY;
+        int is_of_caller = error == FASTWS_ERR_TIMEOUT || error == FASTWS_ERR_READER_BUSY ||
+                           error == FASTWS_ERR_QUEUE_FULL || error == FASTWS_ERR_DROPPED || error <= FASTWS_ERR_BACKEND;
+        int is_of_peer = error <= FASTWS_ERR_LEN_FORM && !is_of_caller;
         if (is_of_peer) assert_int_equal(strncmp(rfc, "RFC ", 4), 0);
         if (!is_of_peer && error != FASTWS_ERR_RANDOM) assert_string_equal(rfc, "");
     }

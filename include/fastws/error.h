@@ -62,6 +62,10 @@ enum fastws_error {
     FASTWS_ERR_READER_BUSY = -77,   /* another thread is reading from this stream */
     FASTWS_ERR_EXTENSION = -78,     /* an extension of this end refused a frame */
     FASTWS_ERR_MESSAGE_KIND = -82,  /* text where binary was to be read, or binary where text was */
+    FASTWS_ERR_QUEUE_FULL = -86,    /* more is queued for the peer than may be */
+    FASTWS_ERR_DROPPED = -87,       /* the message was dropped, since the peer reads too slowly */
+    FASTWS_ERR_SLOW_CONSUMER = -88, /* the peer reads too slowly, or not at all */
+    FASTWS_ERR_SHUTDOWN = -89,      /* the event loop shuts down */
 
     /* The head of an HTTP request or response. RFC 9112. */
     FASTWS_ERR_HTTP_REQUEST_LINE = -90, /* request line that is not "METHOD SP target SP version" */
@@ -133,7 +137,16 @@ enum fastws_error {
     FASTWS_ERR_TLS_SELF_SIGNED = -166,   /* certificate that vouches for itself and is not trusted */
     FASTWS_ERR_TLS_UNTRUSTED = -167,     /* certificate of an issuer that is not trusted */
     FASTWS_ERR_TLS_HOST = -168,          /* certificate for another host */
-    FASTWS_ERR_TLS_ALPN = -169           /* the peer speaks no HTTP/1.1 inside TLS */
+    FASTWS_ERR_TLS_ALPN = -169,          /* the peer speaks no HTTP/1.1 inside TLS */
+
+    /* The event loop and its listeners. */
+    FASTWS_ERR_BACKEND = -170,        /* this system, or this back end, cannot do that */
+    FASTWS_ERR_ADDRESS = -171,        /* host, port or path mean nothing */
+    FASTWS_ERR_ADDRESS_IN_USE = -172, /* another socket has the address */
+    FASTWS_ERR_ADDRESS_DENIED = -173, /* this process may not have the address */
+    FASTWS_ERR_LISTEN = -174,         /* the system refused to listen */
+    FASTWS_ERR_DESCRIPTORS = -175,    /* the process or the system is out of descriptors */
+    FASTWS_ERR_FORKED = -176          /* the object belongs to the parent process */
 };
 
 /* Returns the name, such as "FASTWS_ERR_UTF8": a static string. "FASTWS_NEED_MORE" for 0, and

@@ -23,6 +23,7 @@
 #include <fastws/http_write.h>
 #include <fastws/iovec.h>
 #include <fastws/limits.h>
+#include <fastws/loop.h>
 #include <fastws/mask.h>
 #include <fastws/options.h>
 #include <fastws/pool.h>

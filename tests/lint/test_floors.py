@@ -34,7 +34,7 @@ SYSTEM_OF = {
 }
 OWNER_OF = {  # library: who alone includes it
     r"<(?:zlib|zconf)\.h>": r"src/deflate\.c",
-    r"<openssl/.*>": r"src/net/tls(?:_stream)?\.c",
+    r"<openssl/.*>": r"src/net/tls(?:_stream|_memory)?\.c",
     r"<Python\.h>": r"python/ext/.*",
     r"<(?:\w*intrin|arm_\w+)\.h>": r"simd/.*",
     r'["<](?:.*/)?simde/.*': r"tests/.*",

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* A WebSocket server that echoes text and binary messages, on event loops:
+ * echo_loop [--host H] [--port P] [--threads N] [--poll] */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fastws/fastws.h>
+
+enum { THREADS_MAX = 256, SHUTDOWN_MS = 5000 };
+
+struct worker {
+    pthread_t thread;
+    struct fastws_loop *loop;
+    struct fastws_post stop;
+};
+
+struct options {
+    const char *host;
+    const char *port;
+    int threads;
+    int backend;
+};
+
+/* Shared by all loops: nothing here changes once they run. */
+static struct fastws_conn_config conn_config;
+static struct fastws_socket_config config;
+
+/* Where it fails, the connection is closing, and on_close would say why. */
+static void on_message(struct fastws_socket *socket, const struct fastws_event *message) {
+    int error = fastws_socket_send(socket, message->opcode, message->ptr, (size_t)message->len);
+    if (error == FASTWS_ERR_NOMEM) fastws_socket_free(socket);
+}
+
+static void on_trouble(struct fastws_listener *listener, int error) {
+    fprintf(stderr, "echo_loop: port %u: %s\n", fastws_listener_port(listener), fastws_error_text(error));
+}
+
+static void stop(struct fastws_loop *loop, struct fastws_post *post) {
+    (void)post;
+    fastws_loop_shutdown(loop, SHUTDOWN_MS);
+}
+
+static void *serve(void *argument) {
+    struct worker *worker = argument;
+    int error = fastws_loop_run(worker->loop);
+    if (error != 0) fprintf(stderr, "echo_loop: %s\n", fastws_error_text(error));
+    return NULL;
+}
+
+/* Makes the loops, all of them at one port: that of the first, where the system chose it. */
+static int open_loops(struct worker *workers, const struct options *options) {
+    struct fastws_loop_config loop_config;
+    fastws_loop_config_init(&loop_config);
+    loop_config.backend = options->backend;
+    unsigned flags = options->threads > 1 ? FASTWS_LISTEN_REUSE_PORT : 0;
+    char port[16];
+    snprintf(port, sizeof port, "%s", options->port);
+    for (int i = 0; i < options->threads; i++) {
+        struct fastws_listener *listener;
+        int error = fastws_loop_new(&loop_config, &workers[i].loop);
+        if (error == 0) error = fastws_loop_listen(workers[i].loop, &config, options->host, port, flags, &listener);
+        if (error != 0) return error;
+        snprintf(port, sizeof port, "%u", fastws_listener_port(listener));
+    }
+    int is_ipv6 = strchr(options->host, ':') != NULL;
+    printf("listening on ws://%s%s%s:%s/\n", is_ipv6 ? "[" : "", options->host, is_ipv6 ? "]" : "", port);
+    fflush(stdout);
+    return 0;
+}
+
+static void run(struct worker *workers, int count) {
+    int started = 0;
+    while (started < count && pthread_create(&workers[started].thread, NULL, serve, &workers[started]) == 0) started++;
+    if (started < count) fprintf(stderr, "echo_loop: %d of %d threads started\n", started, count);
+    sigset_t stops; /* blocked in every thread, so that main() alone is told */
+    int signal_number;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    if (started > 0) sigwait(&stops, &signal_number);
+    for (int i = 0; i < started; i++) {
+        workers[i].stop.run = stop;
+        fastws_loop_post(workers[i].loop, &workers[i].stop);
+    }
+    for (int i = 0; i < started; i++) pthread_join(workers[i].thread, NULL);
+}
+
+static void usage(FILE *file, int status) {
+    fputs("usage: echo_loop [--help] [--host HOST] [--port PORT] [--threads COUNT] [--poll]\n", file);
+    exit(status);
+}
+
+static void parse(int argc, char **argv, struct options *options) {
+    for (int i = 1; i < argc; i++) {
+        const char *value = argv[i + 1]; /* NULL behind the last argument */
+        if (strcmp(argv[i], "--help") == 0) usage(stdout, 0);
+        if (strcmp(argv[i], "--poll") == 0) {
+            options->backend = FASTWS_BACKEND_POLL;
+            continue;
+        }
+        if (value == NULL) usage(stderr, 2);
+        if (strcmp(argv[i], "--host") == 0) {
+            options->host = value;
+        } else if (strcmp(argv[i], "--port") == 0) {
+            options->port = value;
+        } else if (strcmp(argv[i], "--threads") == 0) {
+            options->threads = atoi(value);
+        } else {
+            usage(stderr, 2);
+        }
+        i++;
+    }
+    if (options->threads < 1 || options->threads > THREADS_MAX) usage(stderr, 2);
+}
+
+int main(int argc, char **argv) {
+    struct options options = {.host = "127.0.0.1", .port = "9001", .threads = 1};
+    parse(argc, argv, &options);
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stops, NULL);
+    fastws_conn_config_init(&conn_config, FASTWS_ROLE_SERVER);
+    fastws_socket_config_init(&config, &conn_config);
+    config.on_message = on_message;
+    config.on_trouble = on_trouble;
+    struct worker *workers = calloc((size_t)options.threads, sizeof *workers);
+    if (workers == NULL) return 1;
+    int error = open_loops(workers, &options);
+    if (error == 0) run(workers, options.threads);
+    if (error != 0) {
+        fprintf(stderr, "echo_loop: host %s, port %s: %s\n", options.host, options.port, fastws_error_text(error));
+    }
+    for (int i = 0; i < options.threads; i++) fastws_loop_free(workers[i].loop);
+    free(workers);
+    return error != 0;
+}

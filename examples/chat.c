@@ -307,6 +307,7 @@ int main(int argc, char **argv) {
     struct fastws_conn_config conn;
     fastws_conn_config_init(&conn, FASTWS_ROLE_SERVER);
     conn.limits.max_message = MESSAGE_MAX;
+    conn.close_timeout_ms = 2000;
     struct fastws_socket_config config;
     fastws_socket_config_init(&config, &conn);
     config.upgrade = &upgrade;

@@ -7,6 +7,7 @@
 #include <fastws/close.h>
 #include <fastws/conn.h>
 #include <fastws/cpu.h>
+#include <fastws/deflate.h>
 #include <fastws/error.h>
 #include <fastws/event.h>
 #include <fastws/export.h>

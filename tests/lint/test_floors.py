@@ -30,10 +30,10 @@ C_HEADERS = {f"<{name}.h>" for name in C_NAMES.split()}
 SYSTEM_OF = {
     "src/random.c": r"<(?:errno|fcntl|unistd|sys/stat|sys/random)\.h>",
     "src/cpu.c": r"<(?:cpuid|sys/auxv|sys/sysctl)\.h>",
-    "src/deflate.c": r"<zlib\.h>",
+    "src/deflate.c": r"<zlib(?:-ng)?\.h>",
 }
 OWNER_OF = {  # library: who alone includes it
-    r"<(?:zlib|zconf)\.h>": r"src/deflate\.c",
+    r"<(?:zlib(?:-ng)?|zconf)\.h>": r"src/deflate\.c",
     r"<openssl/.*>": r"src/net/tls\.c",
     r"<Python\.h>": r"python/ext/.*",
     r"<(?:\w*intrin|arm_\w+)\.h>": r"simd/.*",

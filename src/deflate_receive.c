@@ -94,7 +94,7 @@ static int inflate_src(struct fws_deflate_receiver *receiver, struct fastws_defl
         piece.src_len = src_len + TRAIL_LEN;
     }
     size_t piece_len = piece.src_len;
-    TRY(inflate_piece(receiver, &piece, is_joined ? TRAIL_LEN : 0));
+    int result = inflate_piece(receiver, &piece, is_joined ? TRAIL_LEN : 0);
     size_t taken = piece_len - piece.src_len;
     size_t of_src = taken < src_len ? taken : src_len;
     receiver->trail_off = (uint8_t)(receiver->trail_off + taken - of_src);
@@ -103,7 +103,7 @@ static int inflate_src(struct fws_deflate_receiver *receiver, struct fastws_defl
     step->src_len = src_len - of_src;
     step->dst = piece.dst;
     step->dst_len = piece.dst_len;
-    return 0;
+    return result;
 }
 
 /* Inflates what is left of the trail, and sees whether the message ends there. */
@@ -113,10 +113,11 @@ static int inflate_trail(struct fws_deflate_receiver *receiver, struct fastws_de
                                             .src_len = (size_t)TRAIL_LEN - receiver->trail_off,
                                             .dst = step->dst,
                                             .dst_len = step->dst_len};
-        TRY(inflate_piece(receiver, &piece, TRAIL_LEN));
+        int result = inflate_piece(receiver, &piece, TRAIL_LEN);
         receiver->trail_off = (uint8_t)(TRAIL_LEN - piece.src_len);
         step->dst = piece.dst;
         step->dst_len = piece.dst_len;
+        if (result < 0) return result;
     }
     if (receiver->place == FWS_INFLATE_ENDED) return FASTWS_DEFLATE_DONE;
     if (receiver->trail_off < TRAIL_LEN) return FASTWS_DEFLATE_NEED_ROOM;
@@ -187,9 +188,9 @@ static int decompress(struct fastws_deflate *deflate, struct fastws_deflate_step
         step->dst_len = out->cap - out->len;
         size_t before = step->dst_len;
         result = fastws_deflate_inflate(deflate, step, is_last);
-        if (result < 0) return result;
         size_t written = before - step->dst_len;
         out->len += written;
+        if (result < 0) return result;
         if (utf8 != NULL) TRY(check_text(utf8, out->ptr + out->len - written, written, result == FASTWS_DEFLATE_DONE));
         if (result == FASTWS_DEFLATE_NEED_ROOM && out->is_fixed)
             return step->src_len == 0 && !is_last ? FASTWS_DEFLATE_NEED_INPUT : FASTWS_ERR_BUFFER_SIZE;

@@ -303,7 +303,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_inflate(stru
  *   utf8   not NULL: the message is text, and its check goes on here; at the end it must be whole
  * Returns FASTWS_DEFLATE_DONE if is_last, else FASTWS_DEFLATE_NEED_INPUT, or also
  *   FASTWS_ERR_UTF8          with the first bad byte (closes 1007); fastws_utf8_error_offset() says where
- *   FASTWS_ERR_BUFFER_SIZE   out is fixed and too small */
+ *   FASTWS_ERR_BUFFER_SIZE   out is fixed and too small
+ * On an error out holds what was inflated before it. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 5) int
 fastws_deflate_decompress(struct fastws_deflate *deflate, const void *src, size_t len, int is_last,
                           struct fastws_deflate_buffer *out, struct fastws_utf8 *utf8);

@@ -91,7 +91,7 @@ def owner_allows(path, spelling):
     """True or False where a library has an owner, None where it has none."""
     for library, owner in OWNER_OF.items():
         if re.fullmatch(library, spelling):
-            return bool(re.fullmatch(owner, path)) or path.startswith("tests/")
+            return bool(re.fullmatch(owner, path)) or path.startswith(("tests/", "bench/"))
     return None
 
 

@@ -165,9 +165,10 @@ int fastws_deflate_inflate(struct fastws_deflate *deflate, struct fastws_deflate
 
 /* ---- Into a buffer ---- */
 
-/* The first room is a guess at what src inflates to, later ones double the buffer. */
+/* The first room is a guess at what src inflates to; later ones double the buffer. zlib is at its fastest where 258
+ * bytes are free, so a message of a hundred gets more, too. */
 static size_t next_room(const struct fastws_deflate_buffer *out, size_t src_len) {
-    enum { FIRST_MIN = 256, FIRST_MAX = 4096 };
+    enum { FIRST_MIN = 1024, FIRST_MAX = 4096 };
     if (out->len > FIRST_MAX / 2) return out->len;
     return src_len > FIRST_MAX / 4 ? FIRST_MAX : src_len < FIRST_MIN / 4 ? FIRST_MIN : 4 * src_len;
 }

@@ -121,7 +121,9 @@ static int inflate_trail(struct fws_deflate_receiver *receiver, struct fastws_de
     }
     if (receiver->place == FWS_INFLATE_ENDED) return FASTWS_DEFLATE_DONE;
     if (receiver->trail_off < TRAIL_LEN) return FASTWS_DEFLATE_NEED_ROOM;
-    return receiver->place == FWS_INFLATE_BETWEEN ? FASTWS_DEFLATE_DONE : FASTWS_ERR_DEFLATE_TRUNCATED;
+    if (receiver->place == FWS_INFLATE_BETWEEN) return FASTWS_DEFLATE_DONE;
+    /* Inside a block. If dst is full the rest of the block may have been read already, and wait to be written. */
+    return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_ERR_DEFLATE_TRUNCATED;
 }
 
 /* Like fastws_deflate_inflate(), with room for what is allowed only. */

@@ -289,7 +289,8 @@ struct fastws_deflate_step {
  * Blocks with BFINAL set are taken, and what follows them in the message. RFC 7692 7.2.3.4.
  * Returns one of the three above, or, the object then being stopped: every later call returns the same,
  *   FASTWS_ERR_NOMEM                the allocator returned NULL
- *   FASTWS_ERR_DEFLATE_DATA         not DEFLATE, or it refers to more than the window holds (closes 1007)
+ *   FASTWS_ERR_DEFLATE_DATA         not DEFLATE, or it refers to bytes that are gone (closes 1007). What the same
+ *                                   call wrote is not gone yet, even if it is past a window that was agreed smaller
  *   FASTWS_ERR_DEFLATE_TRUNCATED    the message ends inside a block (closes 1007)
  *   FASTWS_ERR_INFLATED_TOO_LARGE   more than max_inflated bytes (closes 1009): never are more written
  *   FASTWS_ERR_INFLATED_RATIO       more than 64 KiB, and more than max_ratio bytes for each compressed byte that was

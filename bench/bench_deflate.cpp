@@ -75,7 +75,8 @@ struct Connection {
 
     void compress(const std::string &message) {
         out.len = 0;
-        if (fastws_deflate_compress(deflate, message.data(), message.size(), FASTWS_DEFLATE_END, &out) < 0) std::abort();
+        if (fastws_deflate_compress(deflate, message.data(), message.size(), FASTWS_DEFLATE_END, &out) < 0)
+            std::abort();
     }
     void decompress(const std::string &wire, std::size_t len) {
         out.len = 0;

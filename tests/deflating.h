@@ -78,6 +78,11 @@ static inline void expect_inflated(struct deflating *it, const void *src, size_t
     if (message_len > 0) assert_memory_equal(it->out.ptr, message, message_len);
 }
 
+static inline void expect_bytes(const struct deflating *it, const void *bytes, size_t len) {
+    assert_int_equal(it->out.len, len);
+    assert_memory_equal(it->out.ptr, bytes, len);
+}
+
 /* ---- Messages ---- */
 
 enum { MESSAGE_CAP = 100000 };

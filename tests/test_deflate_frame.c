@@ -30,7 +30,8 @@ static void takes_rsv1_off_the_first_frame_and_remembers_it(void **state) {
 
 static void refuses_rsv1_where_it_may_not_stand(void **state) {
     (void)state;
-    const unsigned opcodes[] = {FASTWS_OPCODE_CONTINUATION, FASTWS_OPCODE_PING, FASTWS_OPCODE_PONG, FASTWS_OPCODE_CLOSE};
+    const unsigned opcodes[] = {FASTWS_OPCODE_CONTINUATION, FASTWS_OPCODE_PING, FASTWS_OPCODE_PONG,
+                                FASTWS_OPCODE_CLOSE};
     for (size_t i = 0; i < sizeof opcodes / sizeof opcodes[0]; i++) {
         struct fastws_deflate_state it = {.is_open = 1, .is_compressed = 1}, before = it;
         struct fastws_header header = header_of(opcodes[i], FASTWS_RSV1, 1);
@@ -44,7 +45,8 @@ static void refuses_rsv1_where_it_may_not_stand(void **state) {
 static void refuses_frames_out_of_order(void **state) {
     (void)state;
     struct fastws_deflate_state closed = {0}, open = {.is_open = 1};
-    struct fastws_header first = header_of(FASTWS_OPCODE_TEXT, 0, 1), next = header_of(FASTWS_OPCODE_CONTINUATION, 0, 1);
+    struct fastws_header first = header_of(FASTWS_OPCODE_TEXT, 0, 1);
+    struct fastws_header next = header_of(FASTWS_OPCODE_CONTINUATION, 0, 1);
     assert_int_equal(fastws_deflate_state_receive(&open, &first), FASTWS_ERR_CONTINUATION_EXPECTED);
     assert_int_equal(fastws_deflate_state_send(&open, &first), FASTWS_ERR_CONTINUATION_EXPECTED);
     assert_int_equal(fastws_deflate_state_receive(&closed, &next), FASTWS_ERR_CONTINUATION_UNEXPECTED);

@@ -27,7 +27,8 @@ static int decompress_in_steps(struct deflating *it, const struct bytes *wire, s
     int result = 0;
     for (size_t off = 0; off < wire->len && result >= 0; off += step) {
         size_t piece = wire->len - off < step ? wire->len - off : step;
-        result = fastws_deflate_decompress(it->deflate, wire->ptr + off, piece, off + piece == wire->len, &it->out, NULL);
+        int is_last = off + piece == wire->len;
+        result = fastws_deflate_decompress(it->deflate, wire->ptr + off, piece, is_last, &it->out, NULL);
     }
     return result;
 }
@@ -239,7 +240,7 @@ static void refuses_each_kind_of_damage_by_its_name(void **state) {
         {{0x06}, 1, FASTWS_ERR_DEFLATE_DATA},                                /* block type 3 */
         {{0x00, 0x05, 0x00, 0xfa, 0xfe}, 5, FASTWS_ERR_DEFLATE_DATA},        /* stored: length and complement differ */
         {{0x02, 0x03, 0x02, 0x00}, 4, FASTWS_ERR_DEFLATE_DATA},              /* refers to before the first byte */
-        {{0x00, 0x06, 0x00, 0xf9, 0xff, 'H'}, 6, FASTWS_ERR_DEFLATE_TRUNCATED}, /* the trail is payload, and not enough */
+        {{0x00, 0x06, 0x00, 0xf9, 0xff, 'H'}, 6, FASTWS_ERR_DEFLATE_TRUNCATED}, /* the trail is payload, too little */
         {{0xf2, 0x48, 0xcd}, 3, FASTWS_ERR_DEFLATE_TRUNCATED},               /* inside a block */
         {{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07}, 6, FASTWS_ERR_DEFLATE_TRUNCATED}, /* the trail is one byte short */
         {{0}, 0, FASTWS_ERR_DEFLATE_TRUNCATED},                              /* RFC 7692 7.2.3.6: at least one byte */

@@ -241,9 +241,10 @@ static int do_everything(struct deflating *it, struct stock *stock) {
     for (uint32_t i = 0; i < 6; i++) {
         size_t len = write_message(message, 200 + 500 * i, i);
         it->out.len = 0;
-        result = fastws_deflate_compress(it->deflate, message, len / 2, FASTWS_DEFLATE_MORE, &it->out);
+        size_t half = len / 2;
+        result = fastws_deflate_compress(it->deflate, message, half, FASTWS_DEFLATE_MORE, &it->out);
         if (result == 0)
-            result = fastws_deflate_compress(it->deflate, message + len / 2, len - len / 2, FASTWS_DEFLATE_END, &it->out);
+            result = fastws_deflate_compress(it->deflate, message + half, len - half, FASTWS_DEFLATE_END, &it->out);
         if (result < 0) assert_int_equal(result, FASTWS_ERR_NOMEM);
         if (result == 0) expect_stock_reads(stock, it, message, len); /* after a failure, too */
         failed += result < 0;

@@ -102,6 +102,11 @@ static void answers_every_offer_within_the_rules(void **state) {
     }
 }
 
+static void expect_accepted(struct fastws_deflate_params *answer, const struct fastws_deflate_config *config,
+                            const char *offers) {
+    assert_int_equal(fastws_deflate_accept(answer, config, slice(offers)), 1);
+}
+
 static void answers_what_gobwas_gets_wrong(void **state) {
     (void)state;
     struct fastws_deflate_params answer;
@@ -110,16 +115,16 @@ static void answers_what_gobwas_gets_wrong(void **state) {
     config.window_bits = 12;
     config.peer_window_bits = 12;
     /* gobwas/ws answers 12, more than was offered. */
-    assert_int_equal(fastws_deflate_accept(&answer, &config, slice("permessage-deflate; server_max_window_bits=10")), 1);
+    expect_accepted(&answer, &config, "permessage-deflate; server_max_window_bits=10");
     assert_int_equal(answer.server_max_window_bits, 10);
     config.window_bits = 10; /* It declines this, */
-    assert_int_equal(fastws_deflate_accept(&answer, &config, slice("permessage-deflate; server_max_window_bits=12")), 1);
+    expect_accepted(&answer, &config, "permessage-deflate; server_max_window_bits=12");
     assert_int_equal(answer.server_max_window_bits, 10);
     config.window_bits = 15; /* this, */
-    assert_int_equal(fastws_deflate_accept(&answer, &config, slice("permessage-deflate; server_max_window_bits=15")), 1);
+    expect_accepted(&answer, &config, "permessage-deflate; server_max_window_bits=15");
     assert_int_equal(answer.server_max_window_bits, 15);
     /* and what browsers send. */
-    assert_int_equal(fastws_deflate_accept(&answer, &config, slice("permessage-deflate; client_max_window_bits")), 1);
+    expect_accepted(&answer, &config, "permessage-deflate; client_max_window_bits");
     assert_int_equal(answer.client_max_window_bits, 12);
 }
 
@@ -148,9 +153,7 @@ static void tries_offers_in_turn(void **state) {
     }
     config.is_peer_bits_required = 1;
     config.peer_window_bits = 10;
-    assert_int_equal(
-        fastws_deflate_accept(&answer, &config, slice("permessage-deflate, permessage-deflate; client_max_window_bits")),
-        1);
+    expect_accepted(&answer, &config, "permessage-deflate, permessage-deflate; client_max_window_bits");
     assert_int_equal(answer.client_max_window_bits, 10);
 }
 
@@ -230,7 +233,8 @@ static void refuses_bad_answers(void **state) {
     struct fastws_deflate_params offer = {.client_max_window_bits = FASTWS_DEFLATE_BITS_ANY}, agreed;
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
         assert_int_equal(fastws_deflate_confirm(&agreed, &offer, 1, slice(answers[i].text)), answers[i].result);
-    assert_int_equal(fastws_deflate_confirm(&agreed, &offer, 0, slice("permessage-deflate")), FASTWS_ERR_DEFLATE_ANSWER);
+    assert_int_equal(fastws_deflate_confirm(&agreed, &offer, 0, slice(FASTWS_DEFLATE_NAME)),
+                     FASTWS_ERR_DEFLATE_ANSWER);
 }
 
 static void takes_an_answer_to_any_of_its_offers(void **state) {

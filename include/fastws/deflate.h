@@ -37,7 +37,7 @@ FASTWS_BEGIN_DECLS
 #define FASTWS_DEFLATE_NAME "permessage-deflate"
 #define FASTWS_DEFLATE_BITS_MIN 8  /* a window is 2^bits bytes: 256 ... */
 #define FASTWS_DEFLATE_BITS_MAX 15 /* ... to 32 768. RFC 7692 7.1.2 */
-#define FASTWS_DEFLATE_BITS_ANY 1  /* client_max_window_bits without a value: the server may limit the client's window */
+#define FASTWS_DEFLATE_BITS_ANY 1  /* client_max_window_bits without a value: the server may set the client's window */
 
 /* Returns 1 if the library was built with zlib or zlib-ng, else 0. */
 FASTWS_API FASTWS_NODISCARD int fastws_deflate_is_available(void);
@@ -97,7 +97,7 @@ struct fastws_deflate_config {
                                        a client in its offer, which some servers decline */
     uint8_t is_peer_bits_required;  /* 1: a server declines an offer that does not let it limit the client's window to
                                        peer_window_bits; 0 */
-    uint8_t is_any_bits_offered;    /* 1: a client offers client_max_window_bits; 1. 0 is for servers that choke on it */
+    uint8_t is_any_bits_offered;    /* 1: a client offers client_max_window_bits; 1. 0: for servers that choke on it */
     uint8_t level;                  /* 0..9; 1. Level 6 takes about twice the time for a tenth less on JSON */
     uint8_t memory_level;           /* 1..9; 5 with TAKEOVER, 8 else. A stream of own messages takes
                                        2^(window_bits + 2) + 2^(memory_level + 9) bytes and about 6 KiB */
@@ -105,7 +105,7 @@ struct fastws_deflate_config {
     uint8_t is_binary_skipped;      /* 1: fastws_deflate_wants() leaves binary messages alone; 0 */
     uint16_t tail_len;              /* bytes of own plaintext that TAIL keeps: 256..32768; 1024 */
     size_t threshold;               /* bytes below which fastws_deflate_wants() leaves a message alone; 64 */
-    uint64_t max_inflated;          /* bytes that a message of the peer may inflate to, inclusive; 16 MiB, 0: no limit */
+    uint64_t max_inflated;          /* bytes that a peer's message may inflate to, inclusive; 16 MiB. 0: no limit */
     uint32_t max_ratio;             /* inflated bytes for each compressed byte, once 64 KiB were inflated; 0: no limit.
                                        DEFLATE itself reaches 1032 */
 };
@@ -114,8 +114,8 @@ struct fastws_deflate_config {
 FASTWS_API FASTWS_NONNULL(1) void fastws_deflate_config_init(struct fastws_deflate_config *config,
                                                              enum fastws_deflate_mode mode);
 
-/* Accepts the first offer that this server can keep, and declines those before it: unknown parameters, repeated ones and
- * bad values fail an offer, not the handshake. Other extensions are passed over. RFC 7692 section 5 and 7.1.
+/* Accepts the first offer that this server can keep, and declines those before it: unknown parameters, repeated ones
+ * and bad values fail an offer, not the handshake. Other extensions are passed over. RFC 7692 section 5 and 7.1.
  *   agreed   written only when 1 is returned: the answer, for fastws_deflate_params_write()
  *   offers   the value of one Sec-WebSocket-Extensions line. Of several lines, take the first that returns 1
  * Returns 1, 0 when every offer was declined, or

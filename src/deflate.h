@@ -152,4 +152,12 @@ FWS_PRIVATE int fws_deflate_buffer_room(struct fastws_deflate_buffer *buffer, si
 FWS_PRIVATE int fws_deflate_run(struct fws_stream *stream, const void *src, size_t len, int is_flushed,
                                 struct fastws_deflate_buffer *out);
 
+/* Compresses a message by itself, for every peer with these settings: an empty one is the one byte of RFC 7692 7.2.3.6.
+ * Returns 0, FASTWS_ERR_NOMEM or an error of the buffer. */
+FWS_PRIVATE int fws_deflate_compress_alone(struct fastws_deflate_pool *pool, const struct fws_stream_kind *kind,
+                                           const void *payload, size_t len, struct fastws_deflate_buffer *out);
+
+/* Takes note of a message that went to the peer compressed by itself, between own messages. */
+FWS_PRIVATE void fws_deflate_note_alone(struct fastws_deflate *deflate, const void *payload, size_t len);
+
 #endif

@@ -36,12 +36,11 @@ void fastws_deflate_variants_free(struct fastws_deflate_variants *variants) {
     fws_deflate_release(pool, variants, sizeof *variants, &pool->stats.variants);
 }
 
-/* Compresses the message by itself: an empty one is the one byte of RFC 7692 7.2.3.6. */
-static int compress(struct fastws_deflate_variants *variants, const struct fws_stream_kind *kind,
-                    struct fastws_deflate_buffer *out) {
+int fws_deflate_compress_alone(struct fastws_deflate_pool *pool, const struct fws_stream_kind *kind,
+                               const void *payload, size_t len, struct fastws_deflate_buffer *out) {
     struct fws_stream *stream;
-    TRY(fws_deflate_lend(&stream, variants->pool, FWS_COMPRESS, kind));
-    int result = fws_deflate_run(stream, variants->payload, variants->len, 1, out);
+    TRY(fws_deflate_lend(&stream, pool, FWS_COMPRESS, kind));
+    int result = fws_deflate_run(stream, payload, len, 1, out);
     fws_deflate_return(&stream);
     if (result == 0) out->len -= 4;
     return result;
@@ -63,7 +62,7 @@ static int keep(struct fastws_deflate_variants *variants, const struct fws_strea
 
 static int add(struct fastws_deflate_variants *variants, const struct fws_stream_kind *kind) {
     struct fastws_deflate_buffer buffer = {.allocator = variants->pool->allocator};
-    int result = compress(variants, kind, &buffer);
+    int result = fws_deflate_compress_alone(variants->pool, kind, variants->payload, variants->len, &buffer);
     if (result == 0) result = keep(variants, kind, &buffer);
     fastws_deflate_buffer_free(&buffer);
     return result;
@@ -82,13 +81,15 @@ int fastws_deflate_variant(struct fastws_deflate_variants *variants, const struc
     return 0;
 }
 
-int fastws_deflate_sent_variant(struct fastws_deflate *deflate, const struct fastws_deflate_variants *variants) {
-    struct fws_deflate_sender *sender = &deflate->sender;
-    if (sender->is_open) return FASTWS_ERR_STATE;
-    if (!sender->is_takeover) return 0;
+void fws_deflate_note_alone(struct fastws_deflate *deflate, const void *payload, size_t len) {
+    if (!deflate->sender.is_takeover) return;
     /* What the stream has is no longer what came last. */
-    if (sender->stream != NULL) fastws_deflate_forget(deflate);
-    if (fws_tail_reserve(deflate) == 0)
-        fws_tail_append(deflate, variants->payload, variants->len);
+    if (deflate->sender.stream != NULL) fastws_deflate_forget(deflate);
+    if (fws_tail_reserve(deflate) == 0) fws_tail_append(deflate, payload, len);
+}
+
+int fastws_deflate_sent_variant(struct fastws_deflate *deflate, const struct fastws_deflate_variants *variants) {
+    if (deflate->sender.is_open) return FASTWS_ERR_STATE;
+    fws_deflate_note_alone(deflate, variants->payload, variants->len);
     return 0;
 }

@@ -76,6 +76,7 @@ static void drop_all(struct fastws_conn *conn) {
     fws_conn_drop_input(conn);
     fws_conn_drop_draft(conn);
     fws_writer_clear(&conn->writer);
+    fws_conn_drop_deflate(conn);
 }
 
 int fastws_conn_reset(struct fastws_conn *conn, const struct fastws_conn_config *config) {
@@ -94,7 +95,7 @@ int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_co
     conn->config = config;
     conn->is_extended = config->extension_count > 0;
     fws_conn_choose_way(conn);
-    if (conn->reader) conn->reader->rules = fws_conn_rules(config);
+    if (conn->reader) conn->reader->rules = fws_conn_rules(conn);
     return 0;
 }
 

@@ -21,6 +21,7 @@ enum fws_send_way {
 struct fastws_conn {
     const struct fastws_conn_config *config;
     struct fws_reader *reader; /* NULL: nothing is incomplete */
+    struct fws_inflater *inflater; /* NULL: no compression was agreed on */
     struct fws_draft *draft;   /* the message that was begun; NULL: none was */
     struct fws_writer writer;
     uint64_t life_ms;     /* when the last byte came */
@@ -55,10 +56,12 @@ static inline uint64_t fws_conn_now_ms(const struct fastws_conn *conn) {
 
 /* ---- Receiving: conn_receive.c ---- */
 
-static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn_config *config) {
+static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn *conn) {
+    const struct fastws_conn_config *config = conn->config;
     return (struct fws_reader_rules){.limits = &config->limits,
                                      .extensions = config->extensions,
                                      .extension_count = config->extension_count,
+                                     .inflater = conn->inflater,
                                      .role = config->role,
                                      .is_utf8_checked = config->is_utf8_checked,
                                      .is_header_checked = config->is_header_checked};
@@ -79,7 +82,7 @@ static inline int fws_conn_check_open(const struct fastws_conn *conn) {
 static inline void fws_conn_choose_way(struct fastws_conn *conn) {
     size_t high = conn->config->queue_high;
     /* What goes the short way is in the cork: too little for a mark that is not below its length. */
-    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended &&
+    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended && !conn->inflater &&
                    (high == 0 || high >= FWS_CORK_CAP);
     conn->send_way = !is_short ? FWS_SEND_LONG : conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
 }
@@ -100,6 +103,23 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_control(struct fastws_conn *conn
                                                         size_t len);
 FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_close(struct fastws_conn *conn, uint16_t code, const char *reason,
                                                       size_t len);
+
+/* ---- Compression: conn_deflate.c ---- */
+
+/* Gives back all that compression takes. */
+FWS_PRIVATE void fws_conn_drop_deflate(struct fastws_conn *conn);
+
+/* Says whether a message is to be compressed.
+ *   opcode   with the flags of fastws_conn_send()
+ *   len      SIZE_MAX if it is not known */
+FWS_PRIVATE int fws_conn_compresses(const struct fastws_conn *conn, int opcode, size_t len);
+
+/* Compress a frame of a message and queue it, and a prepared message. Return 0, FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM, or
+ * the error of an extension: then nothing was queued, and a message of which fragments went out cannot go on. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_compressed(struct fastws_conn *conn, unsigned opcode, int fin,
+                                                           const void *payload, size_t len);
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_compressed_prepared(struct fastws_conn *conn,
+                                                                    struct fastws_prepared *prepared);
 
 /* ---- The message that was begun: conn_draft.c ---- */
 

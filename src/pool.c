@@ -52,6 +52,7 @@ static void release_slab(struct fastws_pool *pool, struct fastws_slab *slab) {
 
 void fastws_pool_free(struct fastws_pool *pool) {
     if (!pool) return;
+    fastws_deflate_pool_free(pool->deflate);
     while (pool->slabs) {
         struct fastws_slab *slab = pool->slabs;
         pool->slabs = slab->next;
@@ -71,6 +72,28 @@ void fastws_pool_set_now(struct fastws_pool *pool, uint64_t now_us) {
 
 void fastws_pool_get_stats(const struct fastws_pool *pool, struct fastws_pool_stats *out) {
     *out = pool->stats;
+}
+
+void fastws_pool_get_deflate_stats(const struct fastws_pool *pool, struct fastws_deflate_stats *out) {
+    *out = (struct fastws_deflate_stats){0};
+    if (pool->deflate) fastws_deflate_pool_get_stats(pool->deflate, out);
+}
+
+void fastws_pool_trim(struct fastws_pool *pool) {
+    if (pool->deflate) fastws_deflate_pool_trim(pool->deflate);
+    while (pool->slabs) {
+        struct fastws_slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        pool->stats.slabs_free--;
+        release_slab(pool, slab);
+    }
+}
+
+int fws_pool_deflate(struct fastws_pool *pool, struct fastws_deflate_pool **out) {
+    enum { KEEP = 4 }; /* free streams of each direction: messages that are compressed and inflated at the same time */
+    if (!pool->deflate) TRY(fastws_deflate_pool_new(pool->allocator, KEEP, &pool->deflate));
+    *out = pool->deflate;
+    return 0;
 }
 
 struct fastws_slab *fws_pool_lend(struct fastws_pool *pool) {

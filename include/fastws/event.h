@@ -52,7 +52,8 @@ struct fastws_event {
     uint8_t reserved;      /* 0 */
     int32_t error;         /* error: an enum fastws_error; else 0 */
     uint32_t reserved2;    /* 0 */
-    uint64_t remaining;    /* chunk: bytes of the frame that have not been handed out yet; else 0 */
+    uint64_t remaining;    /* chunk: bytes of the frame that have not been handed out yet; else 0. Of a compressed
+                              message bytes that have not been inflated, at least 1 while more of the frame is to come */
     uint64_t error_offset; /* error: for FASTWS_ERR_UTF8 the offset of the offending byte in the message, else 0 */
 };
 

@@ -50,6 +50,15 @@ int fastws_conn_has_deflate(const struct fastws_conn *conn) {
     return conn->inflater != NULL;
 }
 
+int fastws_conn_get_deflate(const struct fastws_conn *conn, struct fastws_deflate_params *out) {
+    if (conn->inflater) *out = conn->inflater->deflate->agreed;
+    return conn->inflater != NULL;
+}
+
+uint64_t fws_conn_frame_len(const struct fastws_conn *conn) {
+    return conn->inflater->frame_len;
+}
+
 size_t fastws_conn_deflate_held(const struct fastws_conn *conn) {
     return conn->inflater ? fastws_deflate_held(conn->inflater->deflate) : 0;
 }

@@ -129,6 +129,7 @@ struct fastws_deflate {
     struct fastws_deflate_pool *pool;
     struct fws_deflate_sender sender;
     struct fws_deflate_receiver receiver;
+    struct fastws_deflate_params agreed;
     uint8_t is_allocated; /* by fastws_deflate_new() */
 };
 

@@ -57,7 +57,7 @@ int fastws_deflate_init(void *memory, const struct fastws_deflate_config *config
     uint8_t client_bits = bits_or_most(agreed->client_max_window_bits);
     uint8_t own_bits = is_server ? server_bits : client_bits;
     struct fastws_deflate *deflate = memory;
-    *deflate = (struct fastws_deflate){.config = config, .pool = pool};
+    *deflate = (struct fastws_deflate){.config = config, .pool = pool, .agreed = *agreed};
     struct fws_deflate_sender *sender = &deflate->sender;
     sender->is_takeover = config->mode != FASTWS_DEFLATE_NO_TAKEOVER &&
                           !(is_server ? agreed->server_no_context_takeover : agreed->client_no_context_takeover);

@@ -150,6 +150,7 @@ static void open_frame(struct fws_reader *reader, const struct fastws_header *he
     reader->frame_rsv = header->rsv;
     reader->frame_remaining = header->length;
     reader->key = fws_load_u32(header->key);
+    if (reader->rules.inflater) reader->rules.inflater->frame_len = header->length;
     reader->fragments++;
     if (header->length == 0) reader->empty_fragments++;
     if (reader->is_open) return;

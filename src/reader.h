@@ -13,6 +13,8 @@
 #ifndef FWS_READER_H
 #define FWS_READER_H
 
+#include <stddef.h>
+
 #include <fastws/deflate.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
@@ -35,9 +37,10 @@ enum fws_store {
 
 /* What inflates the compressed messages of a connection that agreed on them. RFC 7692. */
 struct fws_inflater {
-    struct fastws_deflate *deflate; /* compresses the messages of the other half, too */
+    _Alignas(max_align_t) struct fastws_deflate *deflate; /* compresses the messages of the other half, too */
     struct fastws_slab *slab;       /* where messages are inflated, one behind the other; NULL: none borrowed */
     uint8_t *end;                   /* of what was inflated into it */
+    uint64_t frame_len;             /* of the data frame that was opened last, as its header says */
     size_t clear_len;               /* bytes at the head of the input that are unmasked already */
 };
 

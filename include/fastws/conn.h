@@ -135,6 +135,12 @@ fastws_conn_set_deflate(struct fastws_conn *conn, const struct fastws_deflate_co
 /* Returns 1 if compression is on, else 0. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_has_deflate(const struct fastws_conn *conn);
 
+/* Gives what fastws_conn_set_deflate() was told was agreed on.
+ *   out   written when 1 is returned
+ * Returns 1, 0 if compression is off. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_get_deflate(const struct fastws_conn *conn,
+                                                                             struct fastws_deflate_params *out);
+
 /* Returns the bytes that compression holds for this connection now: fastws_deflate_held(), 0 where it is off. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) size_t fastws_conn_deflate_held(const struct fastws_conn *conn);
 

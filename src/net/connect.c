@@ -12,6 +12,7 @@
 #include "../dial_request.h"
 #include "io.h"
 #include "proxy.h"
+#include "stream.h"
 #include "tls.h"
 
 /* ---- Options and report ---- */
@@ -121,6 +122,7 @@ static void report_answer(struct fws_dialing *dialing, const struct fastws_diale
     int status = fastws_dial_status(dial);
     if (status != 0) report->status = status;
     (void)!fastws_dial_protocol(dial, &report->protocol); /* stays empty where there is none */
+    report->has_deflate = fastws_dial_deflate(dial, &report->deflate) > 0;
     if (result == FASTWS_ERR_HANDSHAKE_STATUS)
         snprintf(report->text, sizeof report->text, "%d %s", status, fastws_http_status_text(status));
 }
@@ -157,8 +159,10 @@ static int shake_hands(struct fws_dialing *dialing, const struct fastws_io *io, 
     if (result == FASTWS_ERR_HANDSHAKE_REDIRECT) result = follow(dial, url, next);
     fastws_dial_free(dial);
     if (result < 0) return result;
-    return fastws_stream_open(io, dialing->options->conn, received.bytes + received.used, received.len - received.used,
-                              out);
+    const struct fastws_dial_report *report = dialing->report;
+    struct fastws_slice initial = {(const char *)received.bytes + received.used, received.len - received.used};
+    return fws_stream_open_agreed(io, dialing->options->conn, config->deflate,
+                                  report->has_deflate ? &report->deflate : NULL, initial, out);
 }
 
 int fastws_dial_over(const struct fastws_io *io, const char *url, const struct fastws_dial_options *options,

@@ -26,7 +26,18 @@ namespace {
 
 constexpr std::size_t kSizes[] = {128, 1024, 4096, 32768};
 constexpr std::size_t kTrailLen = 4;
-constexpr const char *kModes[] = {"", "takeover", "tail", "no_takeover"};
+/* The modes are compared with one another, so they compress with the same settings; "default" is takeover with its
+ * own. */
+struct Mode {
+    const char *name;
+    fastws_deflate_mode mode;
+    std::uint8_t window_bits;
+    std::uint8_t memory_level;
+};
+constexpr Mode kModes[] = {{"takeover", FASTWS_DEFLATE_TAKEOVER, 15, 8},
+                           {"tail", FASTWS_DEFLATE_TAIL, 15, 8},
+                           {"no_takeover", FASTWS_DEFLATE_NO_TAKEOVER, 15, 8},
+                           {"default", FASTWS_DEFLATE_TAKEOVER, 12, 5}};
 
 /* malloc(), counted. */
 struct Allocations {
@@ -55,13 +66,12 @@ struct Connection {
     fastws_deflate *deflate = nullptr;
     fastws_deflate_buffer out{};
 
-    /* The modes are compared with one another, so all of them compress with the same settings. */
-    explicit Connection(fastws_deflate_mode mode) {
-        fastws_deflate_config_init(&config, mode);
-        config.window_bits = 15;
-        config.memory_level = 8;
-        agreed.server_no_context_takeover = mode == FASTWS_DEFLATE_NO_TAKEOVER;
-        agreed.client_no_context_takeover = mode == FASTWS_DEFLATE_NO_TAKEOVER;
+    explicit Connection(const Mode &mode) {
+        fastws_deflate_config_init(&config, mode.mode);
+        config.window_bits = mode.window_bits;
+        config.memory_level = mode.memory_level;
+        agreed.server_no_context_takeover = mode.mode == FASTWS_DEFLATE_NO_TAKEOVER;
+        agreed.client_no_context_takeover = mode.mode == FASTWS_DEFLATE_NO_TAKEOVER;
         out.allocator = &memory.allocator;
         if (fastws_deflate_pool_new(&memory.allocator, 4, &pool) < 0 ||
             fastws_deflate_new(&config, FASTWS_STATE_SERVER, &agreed, pool, &deflate) < 0)
@@ -98,7 +108,7 @@ double ratio_of(std::size_t wire_len, const std::vector<std::string> &messages) 
     return static_cast<double>(wire_len) / static_cast<double>(bytes);
 }
 
-void deflate_messages(benchmark::State &state, fastws_deflate_mode mode, const Corpus &corpus, std::size_t len) {
+void deflate_messages(benchmark::State &state, const Mode &mode, const Corpus &corpus, std::size_t len) {
     const std::vector<std::string> messages = make_payloads(corpus, len);
     Connection connection(mode);
     std::size_t wire_len = 0, turn = 0;
@@ -119,13 +129,14 @@ void deflate_messages(benchmark::State &state, fastws_deflate_mode mode, const C
         static_cast<double>(connection.memory.count - before) / static_cast<double>(state.iterations());
 }
 
-void zlib_deflate(benchmark::State &state, bool is_takeover, const Corpus &corpus, std::size_t len) {
+void zlib_deflate(benchmark::State &state, const Mode &mode, const Corpus &corpus, std::size_t len) {
     const std::vector<std::string> messages = make_payloads(corpus, len);
     std::vector<unsigned char> out(2 * len + 1024);
     z_stream stream{};
-    if (deflateInit2(&stream, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK) std::abort();
+    if (deflateInit2(&stream, 1, Z_DEFLATED, -mode.window_bits, mode.memory_level, Z_DEFAULT_STRATEGY) != Z_OK)
+        std::abort();
     const auto compress = [&](const std::string &message) {
-        if (!is_takeover) deflateReset(&stream);
+        if (mode.mode == FASTWS_DEFLATE_NO_TAKEOVER) deflateReset(&stream);
         stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(message.data()));
         stream.avail_in = static_cast<uInt>(message.size());
         stream.next_out = out.data();
@@ -147,7 +158,7 @@ void zlib_deflate(benchmark::State &state, bool is_takeover, const Corpus &corpu
 
 /* What a peer of this mode sends, message by message. With context the round can begin again: the first messages then
  * refer to what left the window long ago, as they do not know of it. */
-std::vector<std::string> wires_of(fastws_deflate_mode mode, const std::vector<std::string> &messages) {
+std::vector<std::string> wires_of(const Mode &mode, const std::vector<std::string> &messages) {
     Connection sender(mode);
     std::vector<std::string> wires;
     for (const std::string &message : messages) {
@@ -157,7 +168,7 @@ std::vector<std::string> wires_of(fastws_deflate_mode mode, const std::vector<st
     return wires;
 }
 
-void inflate_messages(benchmark::State &state, fastws_deflate_mode mode, const Corpus &corpus, std::size_t len) {
+void inflate_messages(benchmark::State &state, const Mode &mode, const Corpus &corpus, std::size_t len) {
     const std::vector<std::string> messages = make_payloads(corpus, len);
     const std::vector<std::string> wires = wires_of(mode, messages);
     Connection connection(mode);
@@ -175,7 +186,7 @@ void inflate_messages(benchmark::State &state, fastws_deflate_mode mode, const C
         static_cast<double>(connection.memory.count - before) / static_cast<double>(state.iterations());
 }
 
-void zlib_inflate(benchmark::State &state, fastws_deflate_mode mode, const Corpus &corpus, std::size_t len) {
+void zlib_inflate(benchmark::State &state, const Mode &mode, const Corpus &corpus, std::size_t len) {
     const std::vector<std::string> messages = make_payloads(corpus, len);
     std::vector<std::string> wires = wires_of(mode, messages);
     for (std::string &wire : wires) wire.append("\0\0\xff\xff", kTrailLen);
@@ -184,7 +195,7 @@ void zlib_inflate(benchmark::State &state, fastws_deflate_mode mode, const Corpu
     if (inflateInit2(&stream, -15) != Z_OK) std::abort();
     std::size_t turn = 0;
     for (auto _ : state) {
-        if (mode == FASTWS_DEFLATE_NO_TAKEOVER) inflateReset(&stream);
+        if (mode.mode == FASTWS_DEFLATE_NO_TAKEOVER) inflateReset(&stream);
         stream.next_in = reinterpret_cast<Bytef *>(&wires[turn][0]);
         stream.avail_in = static_cast<uInt>(wires[turn].size());
         stream.next_out = out.data();
@@ -197,12 +208,11 @@ void zlib_inflate(benchmark::State &state, fastws_deflate_mode mode, const Corpu
     inflateEnd(&stream);
 }
 
-void register_mode(fastws_deflate_mode mode, const Corpus &corpus, std::size_t len) {
-    const std::string tail = std::string(kModes[mode]) + "/" + corpus.name + "/" + std::to_string(len);
+void register_mode(const Mode &mode, const Corpus &corpus, std::size_t len) {
+    const std::string tail = std::string(mode.name) + "/" + corpus.name + "/" + std::to_string(len);
     benchmark::RegisterBenchmark(("deflate/" + tail).c_str(), deflate_messages, mode, corpus, len);
-    if (mode != FASTWS_DEFLATE_TAIL)
-        benchmark::RegisterBenchmark(("zlib/deflate/" + tail).c_str(), zlib_deflate, mode == FASTWS_DEFLATE_TAKEOVER,
-                                     corpus, len);
+    if (mode.mode != FASTWS_DEFLATE_TAIL)
+        benchmark::RegisterBenchmark(("zlib/deflate/" + tail).c_str(), zlib_deflate, mode, corpus, len);
     benchmark::RegisterBenchmark(("inflate/" + tail).c_str(), inflate_messages, mode, corpus, len);
     benchmark::RegisterBenchmark(("zlib/inflate/" + tail).c_str(), zlib_inflate, mode, corpus, len);
 }
@@ -214,8 +224,7 @@ int main(int argc, char **argv) {
     if (fastws_deflate_is_available()) {
         for (const Corpus &corpus : kCorpora)
             for (std::size_t len : kSizes)
-                for (int mode = FASTWS_DEFLATE_TAKEOVER; mode <= FASTWS_DEFLATE_NO_TAKEOVER; mode++)
-                    register_mode(static_cast<fastws_deflate_mode>(mode), corpus, len);
+                for (const Mode &mode : kModes) register_mode(mode, corpus, len);
     }
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -225,7 +225,7 @@ static void a_hook_reads_a_fragment_inflated(void **state) {
         assert_int_equal(noted.header.rsv, 0);
         assert_int_equal(len + noted.len, 5);
         assert_memory_equal(dst, "Hello", len);
-        assert_memory_equal(noted.text, "Hello" + len, noted.len);
+        assert_memory_equal(noted.text, &"Hello"[len], noted.len);
         fastws_stream_free(stream);
     }
 }

@@ -9,6 +9,8 @@
 
 #include <fastws/fastws.h>
 
+static struct fastws_deflate_config deflate; /* offered for every case */
+
 static int complain(const char *what, int error) {
     fprintf(stderr, "%s: %s\n", what, fastws_error_text(error));
     return 1;
@@ -17,9 +19,15 @@ static int complain(const char *what, int error) {
 /* Opens one of the server's resources. */
 static int open_resource(const char *url, const char *resource, struct fastws_stream **out) {
     char address[512];
+    struct fastws_dial_config handshake;
+    struct fastws_dial_options options;
     int len = snprintf(address, sizeof address, "%s%s", url, resource);
     if (len < 0 || (size_t)len >= sizeof address) return FASTWS_ERR_BUFFER_SIZE;
-    return fastws_dial(address, NULL, out);
+    fastws_dial_config_init(&handshake);
+    fastws_dial_options_init(&options);
+    handshake.deflate = &deflate;
+    options.handshake = &handshake;
+    return fastws_dial(address, &options, out);
 }
 
 /* Sends back what comes until the connection ends, however it does: that is for the server to judge. */
@@ -78,5 +86,6 @@ int main(int argc, char **argv) {
         fputs("usage: autobahn_client [--agent NAME] URL\n", stderr);
         return 2;
     }
+    fastws_deflate_config_init(&deflate, FASTWS_DEFLATE_TAKEOVER);
     return run(argv[i], agent);
 }

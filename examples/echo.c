@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A WebSocket server that echoes text and binary messages: echo [--host H] [--port P] */
+/* A WebSocket server that echoes text and binary messages, compressed for clients that offer it:
+ * echo [--host H] [--port P] */
 #define _POSIX_C_SOURCE 200809L
 #include "server.h"
 
@@ -17,5 +18,11 @@ int main(int argc, char **argv) {
     server.name = "echo";
     server.serve = echo;
     fastws_conn_config_init(&server.config, FASTWS_ROLE_SERVER);
+    struct fastws_deflate_config deflate; /* both live as long as the process */
+    struct fastws_upgrade_config upgrade;
+    fastws_deflate_config_init(&deflate, FASTWS_DEFLATE_TAIL);
+    fastws_upgrade_config_init(&upgrade);
+    upgrade.deflate = &deflate;
+    server.upgrade = &upgrade;
     return run_server(argc, argv);
 }

@@ -76,15 +76,16 @@ static void drop_all(struct fastws_conn *conn) {
     fws_conn_drop_input(conn);
     fws_conn_drop_draft(conn);
     fws_writer_clear(&conn->writer);
+    fws_conn_drop_deflate(conn);
 }
 
 int fastws_conn_reset(struct fastws_conn *conn, const struct fastws_conn_config *config) {
     if (!config) config = conn->config;
     TRY(check_config(config));
     drop_all(conn);
-    uint8_t is_allocated = conn->is_allocated;
+    int is_allocated = conn->is_allocated;
     TRY(fastws_conn_init(conn, config, conn->writer.pool));
-    conn->is_allocated = is_allocated;
+    conn->is_allocated = is_allocated != 0;
     return 0;
 }
 
@@ -94,7 +95,7 @@ int fastws_conn_set_config(struct fastws_conn *conn, const struct fastws_conn_co
     conn->config = config;
     conn->is_extended = config->extension_count > 0;
     fws_conn_choose_ways(conn);
-    if (conn->reader) conn->reader->rules = fws_conn_rules(config);
+    if (conn->reader) conn->reader->rules = fws_conn_rules(conn);
     if (fws_writer_holds_cork(&conn->writer)) fws_cork_leave_plain(&conn->writer.pool->cork);
     fws_conn_judge_queue(conn);
     return 0;
@@ -112,7 +113,7 @@ void fastws_conn_free(struct fastws_conn *conn) {
 static enum fws_send_way find_send_way(const struct fastws_conn *conn) {
     size_t high = conn->config->queue_high;
     /* What goes the short way is in the cork: too little for a mark that is not below its length. */
-    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended &&
+    int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended && !conn->inflater &&
                    (high == 0 || high >= FWS_CORK_CAP);
     if (!is_short) return FWS_SEND_LONG;
     return conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;

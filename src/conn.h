@@ -20,8 +20,9 @@ enum fws_send_way {
 
 struct fastws_conn {
     const struct fastws_conn_config *config;
-    struct fws_reader *reader; /* NULL: nothing is incomplete */
-    struct fws_draft *draft;   /* the message that was begun; NULL: none was */
+    struct fws_reader *reader;     /* NULL: nothing is incomplete */
+    struct fws_inflater *inflater; /* NULL: no compression was agreed on */
+    struct fws_draft *draft;       /* the message that was begun; NULL: none was */
     struct fws_writer writer;
     uint64_t life_ms;     /* when the last byte came */
     uint64_t since_ms;    /* when what the next deadline counts from began: a ping, a flood, the close handshake */
@@ -36,19 +37,20 @@ struct fastws_conn {
     uint16_t close_received;
     uint8_t state;    /* enum fastws_conn_state */
     uint8_t delivery; /* enum fastws_delivery, of messages to come */
-    uint8_t is_stopped;
     uint8_t is_eof;
-    uint8_t is_ping_out;  /* a ping was sent, and no byte has come since */
-    uint8_t is_flooded;   /* control replies have passed their limit: reading has stopped */
-    uint8_t is_full;      /* more than queue_high was queued, and more than queue_low still is */
-    uint8_t is_allocated; /* by fastws_conn_new() */
-    uint8_t is_client;
-    uint8_t is_extended; /* extensions judge and mark headers */
-    uint8_t send_way;    /* enum fws_send_way */
+    uint8_t is_ping_out;     /* a ping was sent, and no byte has come since */
+    uint8_t send_way;        /* enum fws_send_way */
     uint8_t may_use_tray;    /* whole messages may be handed out without a reader */
     uint16_t run_max;        /* longest payload that goes that way: what the limits are, or more than any */
     uint8_t mask_bit;        /* of the frames that the peer sends */
     uint8_t is_text_checked; /* 1 or 0 */
+    /* What the short ways do not ask about. */
+    unsigned is_stopped : 1;
+    unsigned is_flooded : 1;   /* control replies have passed their limit: reading has stopped */
+    unsigned is_full : 1;      /* more than queue_high was queued, and more than queue_low still is */
+    unsigned is_allocated : 1; /* by fastws_conn_new() */
+    unsigned is_client : 1;
+    unsigned is_extended : 1; /* extensions judge and mark headers */
 };
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
@@ -62,10 +64,12 @@ FWS_PRIVATE void fws_conn_choose_ways(struct fastws_conn *conn);
 
 /* ---- Receiving: conn_receive.c ---- */
 
-static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn_config *config) {
+static inline struct fws_reader_rules fws_conn_rules(const struct fastws_conn *conn) {
+    const struct fastws_conn_config *config = conn->config;
     return (struct fws_reader_rules){.limits = &config->limits,
                                      .extensions = config->extensions,
                                      .extension_count = config->extension_count,
+                                     .inflater = conn->inflater,
                                      .role = config->role,
                                      .is_utf8_checked = config->is_utf8_checked != 0,
                                      .is_header_checked = config->is_header_checked};
@@ -114,6 +118,26 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_control(struct fastws_conn *conn
                                                         size_t len);
 FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_close(struct fastws_conn *conn, uint16_t code, const char *reason,
                                                       size_t len);
+
+/* ---- Compression: conn_deflate.c ---- */
+
+/* Gives back all that compression takes. */
+FWS_PRIVATE void fws_conn_drop_deflate(struct fastws_conn *conn);
+
+/* Returns the length of the data frame that was opened last, as its header says. Compression is on. */
+FWS_PRIVATE uint64_t fws_conn_frame_len(const struct fastws_conn *conn);
+
+/* Says whether a message is to be compressed.
+ *   opcode   with the flags of fastws_conn_send()
+ *   len      SIZE_MAX if it is not known */
+FWS_PRIVATE int fws_conn_compresses(const struct fastws_conn *conn, int opcode, size_t len);
+
+/* Compress a frame of a message and queue it, and a prepared message. Return 0, FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM, or
+ * the error of an extension: then nothing was queued, and a message of which fragments went out cannot go on. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_compressed(struct fastws_conn *conn, unsigned opcode, int fin,
+                                                           const void *payload, size_t len);
+FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_compressed_prepared(struct fastws_conn *conn,
+                                                                    struct fastws_prepared *prepared);
 
 /* ---- The message that was begun: conn_draft.c ---- */
 

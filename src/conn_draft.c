@@ -10,6 +10,8 @@ struct fws_draft {
     size_t len;     /* bytes gathered */
     int error;      /* what all further calls return, or 0 */
     uint8_t opcode; /* of the next fragment: that of the message, then FASTWS_OPCODE_CONTINUATION */
+    uint8_t is_compressed; /* decided with the first fragment: whether all of them are */
+    int begun;             /* what it was begun as: opcode and flags */
 };
 
 _Static_assert(sizeof(struct fws_draft) <= FWS_DESK_LEN, "a draft lives on a desk");
@@ -31,12 +33,14 @@ void fws_conn_drop_draft(struct fastws_conn *conn) {
 }
 
 int fastws_conn_begin(struct fastws_conn *conn, int opcode) {
+    int begun = opcode;
+    opcode &= ~(FASTWS_SEND_PLAIN | FASTWS_SEND_COMPRESSED);
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     TRY(fws_conn_check_open(conn));
     if (conn->draft) return FASTWS_ERR_STATE;
     struct fws_draft *draft = fws_pool_lend_desk(conn->writer.pool);
     if (!draft) return FASTWS_ERR_NOMEM;
-    *draft = (struct fws_draft){.opcode = (uint8_t)opcode};
+    *draft = (struct fws_draft){.opcode = (uint8_t)opcode, .begun = begun};
     conn->draft = draft;
     fws_conn_choose_ways(conn);
     return 0;
@@ -86,9 +90,26 @@ static int gather(struct fastws_pool *pool, struct fws_draft *draft, const uint8
 
 /* ---- Fragments ---- */
 
+/* Says whether the next fragment is compressed, as its message is. A message that is over with its first fragment has
+ * a length to decide by. */
+static int is_compressed(const struct fastws_conn *conn, struct fws_draft *draft, int fin) {
+    if (draft->opcode != FASTWS_OPCODE_CONTINUATION)
+        draft->is_compressed = (uint8_t)fws_conn_compresses(conn, draft->begun, fin ? draft->len : SIZE_MAX);
+    return draft->is_compressed;
+}
+
+/* Compresses what is gathered. Its memory stays for the next fragment. */
+static int queue_compressed(struct fastws_conn *conn, struct fws_draft *draft, int fin) {
+    TRY(fws_conn_queue_compressed(conn, draft->opcode, fin, gathered(draft), draft->len));
+    draft->len = 0;
+    draft->opcode = FASTWS_OPCODE_CONTINUATION;
+    return 0;
+}
+
 /* Queues what is gathered: large fragments where they lie. */
 static int queue_gathered(struct fastws_conn *conn, struct fws_draft *draft, int fin) {
     struct fastws_header header;
+    if (is_compressed(conn, draft, fin)) return queue_compressed(conn, draft, fin);
     TRY(fws_conn_make_header(conn, &header, draft->opcode, fin, draft->len));
     if (draft->block) {
         TRY(fws_writer_block(&conn->writer, &header, draft->block));
@@ -107,6 +128,11 @@ static int queue_gathered(struct fastws_conn *conn, struct fws_draft *draft, int
 /* Queues a fragment of the caller's payload with nothing gathered before it. */
 static int queue_direct(struct fastws_conn *conn, struct fws_draft *draft, const uint8_t *src, size_t len) {
     struct fastws_header header;
+    if (is_compressed(conn, draft, 0)) {
+        TRY(fws_conn_queue_compressed(conn, draft->opcode, 0, src, len));
+        draft->opcode = FASTWS_OPCODE_CONTINUATION;
+        return 0;
+    }
     TRY(fws_conn_make_header(conn, &header, draft->opcode, 0, len));
     TRY(fws_writer_frame(&conn->writer, &header, src, NULL));
     draft->opcode = FASTWS_OPCODE_CONTINUATION;

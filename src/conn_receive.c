@@ -37,7 +37,7 @@ static int borrow_reader(struct fastws_conn *conn) {
     if (conn->reader) return 0;
     struct fws_reader *reader = fws_pool_lend_desk(conn->writer.pool);
     if (!reader) return FASTWS_ERR_NOMEM;
-    const struct fws_reader_rules rules = fws_conn_rules(conn->config);
+    const struct fws_reader_rules rules = fws_conn_rules(conn);
     fws_reader_init(reader, conn->writer.pool, &rules, conn->delivery);
     conn->reader = reader;
     return 0;

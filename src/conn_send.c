@@ -155,8 +155,11 @@ static int queue_borrowed(struct fastws_conn *conn, unsigned opcode, const void 
 }
 
 static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
+    int is_compressed = fws_conn_compresses(conn, opcode, len);
+    opcode &= ~(FASTWS_SEND_PLAIN | FASTWS_SEND_COMPRESSED);
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     TRY(check_may_begin(conn));
+    if (is_compressed) return fws_conn_queue_compressed(conn, (unsigned)opcode, 1, payload, len);
     int is_borrowed = conn->send_way == FWS_SEND_SHORT && len >= FWS_BORROW_MIN && len <= (size_t)PTRDIFF_MAX;
     if (is_borrowed && queue_borrowed(conn, (unsigned)opcode, payload, len)) return 0;
     return queue_frame(conn, (unsigned)opcode, payload, len);
@@ -189,6 +192,8 @@ int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, 
 
 static int queue_prepared(struct fastws_conn *conn, struct fastws_prepared *prepared) {
     struct fastws_header header;
+    if (fws_conn_compresses(conn, prepared->opcode, prepared->payload_len))
+        return fws_conn_queue_compressed_prepared(conn, prepared);
     if (!conn->is_client && !conn->is_extended) return fws_writer_prepared(&conn->writer, prepared);
     TRY(fws_conn_make_header(conn, &header, prepared->opcode, 1, prepared->payload_len));
     if (!header.masked && header.rsv == 0) return fws_writer_prepared(&conn->writer, prepared);

@@ -390,6 +390,12 @@ int fastws_dial_protocol(const struct fastws_dialer *dial, struct fastws_slice *
     return has_protocol;
 }
 
+int fastws_dial_deflate(const struct fastws_dialer *dial, struct fastws_deflate_params *out) {
+    if (dial->phase != PHASE_OPEN) return FASTWS_ERR_STATE;
+    if (dial->answer.has_deflate) *out = dial->answer.deflate;
+    return dial->answer.has_deflate;
+}
+
 int fastws_dial_next_header(const struct fastws_dialer *dial, size_t *place, struct fastws_http_header *out) {
     if (!dial->is_head_complete) return FASTWS_ERR_STATE;
     size_t off = dial->final_off + *place, pos = 0;

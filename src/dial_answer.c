@@ -29,6 +29,7 @@ int fws_answer_judge_line(struct fws_answer *answer, const char *head, const str
     if (line->status == 101 && line->version_minor < 1) return FASTWS_ERR_HTTP_VERSION;
     answer->seen = 0;
     answer->extensions = 0;
+    answer->has_deflate = 0;
     answer->body = (struct fws_body){.left = 0};
     return 0;
 }
@@ -72,14 +73,34 @@ static int judge_protocol(struct fws_answer *answer, struct fastws_slice value) 
     return FASTWS_ERR_HANDSHAKE_PROTOCOL_ANSWER;
 }
 
+/* RFC 7692 7.1: an answer that the offer did not allow fails the connection. */
+static int judge_deflate(struct fws_answer *answer, const struct fastws_deflate_params *offer,
+                         struct fastws_slice value) {
+    struct fastws_deflate_params agreed;
+    int result = fastws_deflate_confirm(&agreed, offer, 1, value);
+    if (result <= 0) return result;
+    if (answer->has_deflate) return FASTWS_ERR_DEFLATE_REPEATED;
+    answer->deflate = agreed;
+    answer->has_deflate = 1;
+    return 0;
+}
+
+/* Check 5. */
+static int judge_extensions(struct fws_answer *answer, struct fastws_slice value) {
+    const struct fastws_dial_config *config = answer->config;
+    struct fastws_deflate_params offer;
+    int has_offer = fws_extension_offer_deflate(&offer, config->deflate);
+    TRY(fws_extension_judge(config->extensions, has_offer, value, &answer->extensions));
+    return has_offer ? judge_deflate(answer, &offer, value) : 0;
+}
+
 static int judge_accepting(struct fws_answer *answer, const struct fastws_http_header *header) {
     struct fastws_slice name = header->name;
     if (fastws_http_equals(name, "upgrade")) return judge_upgrade(answer, header->value);
     if (fastws_http_equals(name, "connection")) return judge_connection(answer, header->value);
     if (fastws_http_equals(name, "sec-websocket-accept")) return judge_accept(answer, header->value);
     if (fastws_http_equals(name, "sec-websocket-protocol")) return judge_protocol(answer, header->value);
-    if (fastws_http_equals(name, "sec-websocket-extensions")) /* check 5 */
-        return fws_extension_judge(answer->config->extensions, header->value, &answer->extensions);
+    if (fastws_http_equals(name, "sec-websocket-extensions")) return judge_extensions(answer, header->value);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #ifndef FWS_DIAL_ANSWER_H
 #define FWS_DIAL_ANSWER_H
 
+#include <fastws/deflate.h>
 #include <fastws/dial.h>
 #include <fastws/handshake.h>
 #include <fastws/http.h>
@@ -29,6 +30,8 @@ struct fws_answer {
     unsigned header_count;
     size_t protocol_rank;        /* of the protocol in the configuration's list, if one was seen */
     uint64_t extensions;         /* that were accepted: fws_extension_judge() */
+    struct fastws_deflate_params deflate; /* if has_deflate: what was agreed on for permessage-deflate */
+    uint8_t has_deflate;
     struct fws_body body;        /* of an answer that is not 101 */
     char accept[FASTWS_ACCEPT_LEN + 1];
 };

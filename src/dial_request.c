@@ -6,6 +6,7 @@
 #include <fastws/handshake.h>
 #include <fastws/options.h>
 
+#include "deflate.h"
 #include "dial_extensions.h"
 #include "text.h"
 #include "url.h"
@@ -55,11 +56,16 @@ static int check_protocols(const struct fastws_dial_config *config) {
     return 0;
 }
 
-static int check_extensions(struct fastws_slice list) {
+static int check_extensions(const struct fastws_dial_config *config) {
+    struct fastws_slice list = config->extensions;
     if (!fastws_http_is_value(list)) return FASTWS_ERR_ARGUMENT;
+    if (config->deflate != NULL) TRY(fws_deflate_check_config(config->deflate));
     struct fastws_option option;
     int result, count = 0;
-    while ((result = fastws_option_next(&option, &list)) > 0) count++;
+    while ((result = fastws_option_next(&option, &list)) > 0) {
+        count++;
+        if (config->deflate != NULL && fastws_http_equals(option.name, FASTWS_DEFLATE_NAME)) return FASTWS_ERR_ARGUMENT;
+    }
     if (result < 0) return FASTWS_ERR_ARGUMENT;
     return count > FWS_EXTENSION_OFFERS_MAX ? FASTWS_ERR_DIAL_EXTENSIONS_MAX : 0;
 }
@@ -70,7 +76,7 @@ int fws_dial_request_check(const struct fastws_dial_config *config) {
     if (!fastws_http_is_value(config->origin)) return FASTWS_ERR_HANDSHAKE_HEADER;
     TRY(check_headers(config));
     TRY(check_protocols(config));
-    return check_extensions(config->extensions);
+    return check_extensions(config);
 }
 
 int fws_dial_request_check_url(const struct fastws_url *url) {
@@ -123,6 +129,20 @@ static void put_protocols(struct fws_text *text, const struct fastws_dial_config
     PUT(text, "\r\n");
 }
 
+static void put_extensions(struct fws_text *text, const struct fastws_dial_config *config) {
+    struct fastws_deflate_params params;
+    char offer[FASTWS_DEFLATE_PARAMS_MAX];
+    int offer_len = 0;
+    if (fws_extension_offer_deflate(&params, config->deflate))
+        offer_len = fastws_deflate_params_write(offer, sizeof offer, &params);
+    if (config->extensions.len == 0 && offer_len == 0) return;
+    PUT(text, "Sec-WebSocket-Extensions: ");
+    put_slice(text, config->extensions);
+    if (config->extensions.len > 0 && offer_len > 0) PUT(text, ", ");
+    fws_text_put(text, offer, (size_t)offer_len);
+    PUT(text, "\r\n");
+}
+
 size_t fws_dial_request_write(char *dst, size_t cap, const struct fastws_dial_config *config,
                               const struct fastws_url *url, const char *key, struct fastws_slice credentials) {
     struct fws_text text = {dst, cap, 0};
@@ -139,7 +159,7 @@ size_t fws_dial_request_write(char *dst, size_t cap, const struct fastws_dial_co
     fws_text_put(&text, key, FASTWS_KEY_LEN);
     PUT(&text, "\r\nSec-WebSocket-Version: " FASTWS_HANDSHAKE_VERSION "\r\n");
     put_protocols(&text, config);
-    if (config->extensions.len > 0) put_line(&text, "Sec-WebSocket-Extensions: ", config->extensions);
+    put_extensions(&text, config);
     if (config->origin.len > 0) put_line(&text, "Origin: ", config->origin);
     if (credentials.len > 0) put_line(&text, "Authorization: Basic ", credentials);
     for (size_t i = 0; i < config->headers.count; i++) {

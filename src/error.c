@@ -39,6 +39,9 @@ static const struct row rows[] = {
     ROW(CONTINUATION_EXPECTED, 1002, 0, "RFC 6455 5.4", "new message starts inside a fragmented one"),
     ROW(CONTINUATION_UNEXPECTED, 1002, 0, "RFC 6455 5.4", "continuation frame has nothing to continue"),
     ROW(UTF8, 1007, 0, "RFC 6455 8.1", "text is not valid UTF-8"),
+    /* RFC 7692 names no code. 1007 is for data that is not what the message says it is; Node's ws sends it too. */
+    ROW(DEFLATE_DATA, 1007, 0, "RFC 7692 7.2.2", "compressed message is not valid DEFLATE"),
+    ROW(DEFLATE_TRUNCATED, 1007, 0, "RFC 7692 7.2.2", "compressed message ends inside a block"),
 
     ROW(CLOSE_LEN, 1002, 0, "RFC 6455 5.5.1", "close body of one byte holds no close code"),
     ROW(CLOSE_CODE_UNUSED, 1002, 0, "RFC 6455 7.4.2", "close code below 1000 is not used"),
@@ -53,6 +56,8 @@ static const struct row rows[] = {
     ROW(TOO_MANY_FRAGMENTS, 1009, 0, "RFC 6455 10.4", "message has more fragments than the limit"),
     ROW(TOO_MANY_EMPTY_FRAGMENTS, 1009, 0, "RFC 6455 10.4", "message has more empty fragments than the limit"),
     ROW(CONTROL_FLOOD, 1008, 0, "RFC 6455 10.4", "peer sends control frames and does not read the replies"),
+    ROW(INFLATED_TOO_LARGE, 1009, 0, "RFC 6455 10.4", "message inflates to more than the limit"),
+    ROW(INFLATED_RATIO, 1009, 0, "RFC 6455 10.4", "message inflates to too many times its compressed size"),
 
     ROW(CLOSED, 0, 0, "RFC 6455 7.1", "connection is closed or closing"),
     ROW(EOF, 1006, 0, "RFC 6455 7.1.5", "stream ended without a close frame, or before a request"),
@@ -84,6 +89,13 @@ static const struct row rows[] = {
     ROW(HTTP_OPTIONS, 0, 400, "RFC 9110 5.6.6", "value is not a list of options with parameters"),
     ROW(HTTP_COOKIE, 0, 400, "RFC 6265 4.2.1", "value of a Cookie header is malformed"),
     ROW(HTTP_TOKENS, 0, 400, "RFC 9110 5.6.1", "value is not a list of tokens"),
+
+    /* What a client sees: a server declines a bad offer and answers none of these. */
+    ROW(DEFLATE_PARAM, 0, 0, "RFC 7692 7.1", "permessage-deflate has no such parameter"),
+    ROW(DEFLATE_VALUE, 0, 0, "RFC 7692 7.1", "parameter of permessage-deflate has a wrong value"),
+    ROW(DEFLATE_REPEATED, 0, 0, "RFC 7692 7.1", "parameter of permessage-deflate is given twice"),
+    ROW(DEFLATE_ANSWER, 0, 0, "RFC 7692 7.1.2", "answer for permessage-deflate was not allowed by the offer"),
+    ROW(DEFLATE_UNAVAILABLE, 0, 0, "", "library was built without zlib"),
 
     ROW(HANDSHAKE_HOST, 0, 400, "RFC 6455 4.2.1", "Host is missing, repeated or malformed"),
     ROW(HANDSHAKE_UPGRADE, 0, 400, "RFC 6455 4.2.1", "Upgrade is missing or does not name websocket"),

@@ -57,6 +57,7 @@ static void release_slab(struct fastws_pool *pool, struct fastws_slab *slab) {
 
 void fastws_pool_free(struct fastws_pool *pool) {
     if (!pool) return;
+    fastws_deflate_pool_free(pool->deflate);
     while (pool->slabs) {
         struct fastws_slab *slab = pool->slabs;
         pool->slabs = slab->next;
@@ -79,6 +80,23 @@ void fastws_pool_get_stats(const struct fastws_pool *pool, struct fastws_pool_st
     *out = (struct fastws_pool_stats){.slabs_made = pool->slabs_made,
                                       .slabs_free = pool->free_count,
                                       .slabs_lent = pool->slab_count - pool->free_count};
+}
+
+void fastws_pool_get_deflate_stats(const struct fastws_pool *pool, struct fastws_deflate_stats *out) {
+    *out = (struct fastws_deflate_stats){0};
+    if (pool->deflate) fastws_deflate_pool_get_stats(pool->deflate, out);
+}
+
+void fastws_pool_trim(struct fastws_pool *pool) {
+    if (pool->deflate) fastws_deflate_pool_trim(pool->deflate);
+    while (pool->slabs) fws_pool_drop_slab(pool, fws_pool_lend_free(pool));
+}
+
+int fws_pool_deflate(struct fastws_pool *pool, struct fastws_deflate_pool **out) {
+    enum { KEEP = 4 }; /* free streams of each direction: messages that are compressed and inflated at the same time */
+    if (!pool->deflate) TRY(fastws_deflate_pool_new(pool->allocator, KEEP, &pool->deflate));
+    *out = pool->deflate;
+    return 0;
 }
 
 struct fastws_slab *fws_pool_make_slab(struct fastws_pool *pool) {

@@ -3,6 +3,7 @@
 #ifndef FWS_POOL_H
 #define FWS_POOL_H
 
+#include <fastws/deflate.h>
 #include <fastws/pool.h>
 
 #include "../simd/kernels.h"
@@ -89,6 +90,7 @@ struct fastws_pool {
     uint64_t now_us;
     uint64_t now_ms; /* the same */
     struct fws_tray tray;
+    struct fastws_deflate_pool *deflate; /* NULL: no connection has compression */
     struct fws_random random;
     struct fws_cork cork;
 };
@@ -138,6 +140,9 @@ static inline void fws_pool_return(struct fastws_pool *pool, struct fastws_slab 
         fws_pool_keep(pool, slab);
     }
 }
+
+/* Gives the pool's streams for compression, made on the first call. Returns 0 or FASTWS_ERR_NOMEM. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_pool_deflate(struct fastws_pool *pool, struct fastws_deflate_pool **out);
 
 static inline uint64_t fws_pool_now_ms(const struct fastws_pool *pool) {
     return pool->now_ms;

@@ -27,6 +27,7 @@ int fastws_prepared_new(const struct fastws_allocator *allocator, int opcode, co
     memcpy(body - head_len, head, (size_t)head_len);
     if (len > 0) memcpy(body, payload, len);
     atomic_init(&prepared->references, 1);
+    atomic_init(&prepared->variants, NULL);
     prepared->allocator = allocator;
     prepared->frame = body - head_len;
     prepared->frame_len = (size_t)head_len + len;
@@ -46,11 +47,39 @@ void fastws_prepared_release(struct fastws_prepared *prepared) {
     /* What other threads did with the bytes has happened before they are freed. */
     if (atomic_fetch_sub_explicit(&prepared->references, 1, memory_order_acq_rel) > 1) return;
     const struct fastws_allocator *allocator = prepared->allocator;
+    struct fws_prepared_variant *variant = atomic_load_explicit(&prepared->variants, memory_order_relaxed);
+    while (variant) {
+        struct fws_prepared_variant *next = variant->next;
+        allocator->release(allocator->context, variant, sizeof *variant + variant->len);
+        variant = next;
+    }
     allocator->release(allocator->context, prepared, size_of(prepared->payload_len));
 }
 
 void fws_prepared_release(void *prepared) {
     fastws_prepared_release(prepared);
+}
+
+const struct fws_prepared_variant *fws_prepared_find(struct fastws_prepared *prepared, uint32_t settings) {
+    const struct fws_prepared_variant *variant = atomic_load_explicit(&prepared->variants, memory_order_acquire);
+    while (variant && variant->settings != settings) variant = variant->next;
+    return variant;
+}
+
+int fws_prepared_keep(struct fastws_prepared *prepared, uint32_t settings, const void *bytes, size_t len,
+                      const struct fws_prepared_variant **out) {
+    const struct fastws_allocator *allocator = prepared->allocator;
+    struct fws_prepared_variant *variant = allocator->allocate(allocator->context, sizeof *variant + len);
+    if (!variant) return FASTWS_ERR_NOMEM;
+    variant->settings = settings;
+    variant->len = len;
+    memcpy(variant->bytes, bytes, len);
+    variant->next = atomic_load_explicit(&prepared->variants, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&prepared->variants, &variant->next, variant, memory_order_release,
+                                                  memory_order_relaxed)) {
+    }
+    *out = variant;
+    return 0;
 }
 
 int fastws_prepared_opcode(const struct fastws_prepared *prepared) {

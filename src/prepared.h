@@ -10,6 +10,14 @@
 
 #include "platform.h"
 
+/* The payload, compressed with one set of settings. */
+struct fws_prepared_variant {
+    struct fws_prepared_variant *next;
+    uint32_t settings; /* a number for the owner of the settings */
+    size_t len;
+    uint8_t bytes[];
+};
+
 struct fastws_prepared {
     atomic_size_t references;
     const struct fastws_allocator *allocator;
@@ -17,12 +25,23 @@ struct fastws_prepared {
     size_t frame_len;
     const uint8_t *payload; /* the end of the frame */
     size_t payload_len;
+    /* What it was compressed to, newest first: any thread may add, nothing is taken out before the message is freed. */
+    struct fws_prepared_variant *_Atomic variants;
     uint8_t opcode;
     uint8_t bytes[]; /* room for any header, and the payload */
 };
 
 /* Like fastws_prepared_release(), for those who release what they do not know. */
 FWS_PRIVATE void fws_prepared_release(void *prepared);
+
+/* Finds the variant of these settings. NULL: there is none yet. */
+FWS_PRIVATE const struct fws_prepared_variant *fws_prepared_find(struct fastws_prepared *prepared, uint32_t settings);
+
+/* Adds a copy of a variant, which lives as long as the message. Two threads may add the same one: then there are two.
+ * Returns 0 or FASTWS_ERR_NOMEM. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_prepared_keep(struct fastws_prepared *prepared, uint32_t settings,
+                                                   const void *bytes, size_t len,
+                                                   const struct fws_prepared_variant **out);
 
 static inline struct fastws_prepared *fws_prepared_retain(struct fastws_prepared *prepared) {
     /* Whoever hands on a reference holds one: the count orders nothing. */

@@ -24,8 +24,8 @@ static size_t input_len(const struct fws_reader *reader) {
     return (size_t)(reader->tail - reader->head);
 }
 
-size_t fws_reader_unparsed(const struct fws_reader *reader) {
-    return input_len(reader) + reader->fed_len;
+uint64_t fws_reader_unparsed(const struct fws_reader *reader) {
+    return (uint64_t)input_len(reader) + reader->fed_len + reader->refused_len;
 }
 
 int fws_reader_is_between_messages(const struct fws_reader *reader) {
@@ -51,12 +51,13 @@ static int is_over(uint64_t count, uint64_t max) {
 }
 
 /* Judges a data frame against the limits before any of its payload is awaited. RFC 6455 10.4. */
-static int check_limits(const struct fws_reader *reader, const struct fastws_header *header) {
+static int check_limits(const struct fws_reader *reader, const struct fastws_header *header, int is_compressed) {
     const struct fastws_limits *limits = reader->rules.limits;
     if (is_over(header->length, limits->max_frame)) return FASTWS_ERR_FRAME_TOO_LARGE;
-    /* No overflow: both sums are what was received, and a length is below 2^63. */
+    /* No overflow: both sums are what was received, and a length is below 2^63. A compressed message is measured as it
+     * is inflated. */
     uint64_t message_len = reader->given_len + reader->message_len + header->length;
-    if (is_over(message_len, limits->max_message)) return FASTWS_ERR_MESSAGE_TOO_LARGE;
+    if (!is_compressed && is_over(message_len, limits->max_message)) return FASTWS_ERR_MESSAGE_TOO_LARGE;
     if (is_over((uint64_t)reader->fragments + 1, limits->max_fragments)) return FASTWS_ERR_TOO_MANY_FRAGMENTS;
     if (header->length > 0) return 0;
     if (is_over((uint64_t)reader->empty_fragments + 1, limits->max_empty_fragments)) {
@@ -71,9 +72,15 @@ static int is_control(unsigned opcode) {
     return opcode >= FASTWS_OPCODE_CLOSE && opcode <= FASTWS_OPCODE_PONG;
 }
 
+/* RFC 7692 6: RSV1 on the first frame marks a compressed message, where that was agreed on. */
+static int begins_compressed(const struct fws_reader *reader, const struct fastws_header *header) {
+    return reader->rules.inflater && !reader->is_open && header->rsv & FASTWS_RSV1;
+}
+
 /* Lets every extension clear the bits that it claims. RFC 6455 5.2: what is left has no meaning. */
 static int claim_bits(const struct fws_reader *reader, const struct fastws_header *header) {
     uint8_t rsv = header->rsv;
+    if (begins_compressed(reader, header)) rsv = (uint8_t)(rsv & ~FASTWS_RSV1);
     for (size_t i = 0; i < reader->rules.extension_count; i++) {
         const struct fastws_extension *extension = &reader->rules.extensions[i];
         if (!extension->receive) continue;
@@ -91,10 +98,13 @@ static int check_header(const struct fws_reader *reader, const struct fastws_hea
     if (reader->rules.is_header_checked) {
         struct fastws_header judged = *header;
         if (is_data && reader->rules.extension_count > 0) judged.rsv = 0; /* the extensions judge them */
-        TRY(fastws_header_check(&judged, reader->rules.role | (reader->is_open ? FASTWS_STATE_FRAGMENTED : 0u)));
+        unsigned state = reader->rules.inflater ? FASTWS_STATE_EXTENDED : 0u;
+        if (reader->is_open) state |= FASTWS_STATE_FRAGMENTED;
+        TRY(fastws_header_check(&judged, reader->rules.role | state));
     }
     if (!is_data) return header->length > FASTWS_CONTROL_MAX ? FASTWS_ERR_CONTROL_LEN : 0;
-    TRY(check_limits(reader, header));
+    int is_compressed = fws_reader_is_inflating(reader) || begins_compressed(reader, header);
+    TRY(check_limits(reader, header, is_compressed));
     return reader->rules.extension_count > 0 ? claim_bits(reader, header) : 0;
 }
 
@@ -149,6 +159,10 @@ static void open_frame(struct fws_reader *reader, const struct fastws_header *he
     reader->frame_rsv = header->rsv;
     reader->frame_remaining = header->length;
     reader->key = fws_load_u32(header->key);
+    if (reader->rules.inflater) {
+        reader->rules.inflater->frame_len = header->length;
+        reader->rules.inflater->header_len = header_len;
+    }
     reader->fragments++;
     if (header->length == 0) reader->empty_fragments++;
     if (reader->is_open) return;
@@ -226,6 +240,7 @@ static void drop_part(struct fws_reader *reader, size_t len) {
 /* Writes the event of what is gathered, which is handed out then. */
 static void give_gathered(struct fws_reader *reader, struct fastws_event *event, unsigned kind, unsigned flags) {
     if (is_text_checked(reader) && reader->utf8.non_ascii == 0) flags |= FASTWS_EVENT_ASCII;
+    if (fws_reader_is_inflating(reader)) flags |= FASTWS_EVENT_COMPRESSED;
     *event = (struct fastws_event){.ptr = reader->message, .len = reader->message_len, .kind = (uint8_t)kind,
                                    .opcode = reader->opcode, .flags = (uint16_t)flags};
     reader->is_block_lent |= reader->store == FWS_STORE_BLOCK;
@@ -253,9 +268,17 @@ static int give_chunk(struct fws_reader *reader, struct fastws_event *event, uns
     return STEP_EVENT;
 }
 
+/* The frame is refused as a whole: which of its bytes stand for what was inflated, nobody can say, and how many of them
+ * were read depends on how they were received. */
+static void refuse_frame(struct fws_reader *reader) {
+    const struct fws_inflater *inflater = reader->rules.inflater;
+    reader->refused_len = inflater->header_len + inflater->frame_len - reader->frame_remaining;
+}
+
 /* A text went wrong behind what is gathered. Had that come alone, it would have been handed out. */
 static int refuse_text(struct fws_reader *reader, struct fastws_event *event) {
     reader->error_offset = reader->given_len + reader->message_len;
+    if (fws_reader_is_inflating(reader)) refuse_frame(reader);
     if (reader->delivery != FASTWS_DELIVER_STREAM || reader->message_len == 0) return FASTWS_ERR_UTF8;
     reader->error = FASTWS_ERR_UTF8;
     return give_chunk(reader, event, 0);
@@ -290,7 +313,26 @@ static int end_frame(struct fws_reader *reader, struct fastws_event *event) {
     return step;
 }
 
-static int take_payload(struct fws_reader *reader, struct fastws_event *event) {
+/* The message is compressed: what is gathered is what was inflated. */
+static int take_compressed(struct fws_reader *reader, struct fastws_event *event, int is_first) {
+    int result = fws_reader_inflate(reader, is_first);
+    if (result == FASTWS_ERR_UTF8) return refuse_text(reader, event);
+    if (result < 0) {
+        if (result != FASTWS_ERR_NOMEM) refuse_frame(reader);
+        return result;
+    }
+    if (result == FWS_INFLATE_HOLD) return STEP_HOLD;
+    if (result == FWS_INFLATE_FRAME) return end_frame(reader, event);
+    int is_due = reader->message_len > 0 || !reader->is_frame_told;
+    if (reader->is_discarding || reader->delivery != FASTWS_DELIVER_STREAM || !is_due) return STEP_MORE;
+    int step = give_chunk(reader, event, 0);
+    /* More is to come, though all of the frame was read. */
+    if (event->remaining == 0) event->remaining = 1;
+    return step;
+}
+
+static int take_payload(struct fws_reader *reader, struct fastws_event *event, int is_first) {
+    if (fws_reader_is_inflating(reader)) return take_compressed(reader, event, is_first);
     size_t len = input_len(reader);
     if (len > reader->frame_remaining) len = (size_t)reader->frame_remaining;
     if (len > 0 && reader->is_discarding) {
@@ -357,7 +399,7 @@ static int has_late_chunk(const struct fws_reader *reader) {
 
 static int take_step(struct fws_reader *reader, struct fastws_event *event, int is_first) {
     if (has_late_chunk(reader)) return give_chunk(reader, event, 0);
-    int step = reader->is_in_frame ? take_payload(reader, event) : take_header(reader, event, is_first);
+    int step = reader->is_in_frame ? take_payload(reader, event, is_first) : take_header(reader, event, is_first);
     if (step != STEP_MORE || reader->fed_len == 0) return step;
     /* Views of this batch may lie in the slab, where a refill moves things. */
     if (!is_first) return STEP_HOLD;

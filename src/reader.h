@@ -13,6 +13,9 @@
 #ifndef FWS_READER_H
 #define FWS_READER_H
 
+#include <stddef.h>
+
+#include <fastws/deflate.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
 #include <fastws/extension.h>
@@ -25,10 +28,21 @@ enum fws_input { FWS_INPUT_NONE, FWS_INPUT_SLAB, FWS_INPUT_FED, FWS_INPUT_BLOCK 
 
 /* Where the message so far lies. */
 enum fws_store {
-    FWS_STORE_NONE,  /* no byte of it has come */
-    FWS_STORE_INPUT, /* in front of head, in the memory of the input */
-    FWS_STORE_SLAB,  /* at the start of the slab, while the input is elsewhere */
-    FWS_STORE_BLOCK  /* in a block of its own */
+    FWS_STORE_NONE,    /* no byte of it has come */
+    FWS_STORE_INPUT,   /* in front of head, in the memory of the input */
+    FWS_STORE_SLAB,    /* at the start of the slab, while the input is elsewhere */
+    FWS_STORE_BLOCK,   /* in a block of its own */
+    FWS_STORE_INFLATED /* in the slab of the inflater */
+};
+
+/* What inflates the compressed messages of a connection that agreed on them. RFC 7692. */
+struct fws_inflater {
+    _Alignas(max_align_t) struct fastws_deflate *deflate; /* compresses the messages of the other half, too */
+    struct fastws_slab *slab; /* where messages are inflated, one behind the other; NULL: none borrowed */
+    uint8_t *end;             /* of what was inflated into it */
+    uint64_t frame_len;       /* of the data frame that was opened last, as its header says */
+    size_t header_len;        /* of that frame */
+    size_t clear_len;         /* bytes at the head of the input that are unmasked already */
 };
 
 /* What a reader is told when it is lent. */
@@ -36,7 +50,8 @@ struct fws_reader_rules {
     const struct fastws_limits *limits;
     const struct fastws_extension *extensions;
     size_t extension_count;
-    uint8_t role; /* FASTWS_STATE_SERVER or FASTWS_STATE_CLIENT */
+    struct fws_inflater *inflater; /* NULL: no message may be compressed */
+    uint8_t role;                  /* FASTWS_STATE_SERVER or FASTWS_STATE_CLIENT */
     uint8_t is_utf8_checked;
     uint8_t is_header_checked;
 };
@@ -56,7 +71,8 @@ struct fws_reader {
     uint64_t message_len;     /* bytes that are gathered, unmasked and checked: none of them was handed out */
     uint64_t given_len;       /* bytes of the message before those: handed out, or dropped */
     uint64_t frame_remaining; /* bytes of the open data frame that have not been taken */
-    uint64_t error_offset; /* in the text that was refused; head stands where the error is */
+    uint64_t error_offset;    /* in the text that was refused; head stands where the error is, or refused_len behind */
+    uint64_t refused_len;     /* bytes that were parsed of a compressed frame before it was refused as a whole */
     int error; /* the error that stopped the reader, or 0 */
     struct fws_utf8_state utf8;
     uint32_t key; /* of the open data frame, turned to meet its next byte */
@@ -97,7 +113,7 @@ FWS_PRIVATE void fws_reader_stop(struct fws_reader *reader, int error);
 /* Says whether nothing is incomplete and nothing lent: the reader may go back to the pool. */
 static inline int fws_reader_is_idle(const struct fws_reader *reader) {
     return !reader->slab && !reader->block && !reader->is_open && reader->fed_len == 0 &&
-           reader->head == reader->tail;
+           reader->head == reader->tail && !(reader->rules.inflater && reader->rules.inflater->slab);
 }
 
 /* The seams of conn.h, without the state of the connection: fastws_conn_space(), _filled(), _feed(), _read_raw(),
@@ -114,8 +130,8 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_reader_discard(struct fws_reader *reader);
 FWS_PRIVATE int fws_reader_take(struct fws_reader *reader, const struct fastws_event *event, uint8_t **ptr,
                                 size_t *cap);
 
-/* Returns the bytes that were received and not parsed. */
-FWS_PRIVATE size_t fws_reader_unparsed(const struct fws_reader *reader);
+/* Returns the bytes that were received and not parsed, or were parsed in vain: those of a frame that was refused. */
+FWS_PRIVATE uint64_t fws_reader_unparsed(const struct fws_reader *reader);
 
 /* Hands out the next events: messages or chunks, pings, pongs, a close. A batch ends after a control frame; a close
  * comes alone. Returns their number, or 0: then reader->error says whether the reader stopped (with error_offset) or
@@ -127,8 +143,20 @@ FWS_PRIVATE int fws_reader_is_between_messages(const struct fws_reader *reader);
 
 /* ---- Memory: reader_memory.c ---- */
 
-/* Says whether payload is gathered until its message or frame is complete, and not handed out or dropped at once. */
-FWS_PRIVATE int fws_reader_is_gathering(const struct fws_reader *reader);
+/* Says whether the message that is open is compressed. RFC 7692 6: RSV1 of its first frame speaks for all of it. */
+static inline int fws_reader_is_inflating(const struct fws_reader *reader) {
+    return reader->is_open && reader->rules.inflater && reader->rsv & FASTWS_RSV1;
+}
+
+/* Says whether the message is gathered until it or its frame is complete, and not handed out or dropped at once. */
+static inline int fws_reader_is_gathered(const struct fws_reader *reader) {
+    return !reader->is_discarding && reader->delivery != FASTWS_DELIVER_STREAM;
+}
+
+/* Says whether payload is gathered as it was received. */
+static inline int fws_reader_is_gathering(const struct fws_reader *reader) {
+    return fws_reader_is_gathered(reader) && !fws_reader_is_inflating(reader);
+}
 
 /* Drops what is gathered. Payload in the block that was received and not parsed is dropped with it. */
 FWS_PRIVATE void fws_reader_drop_gathered(struct fws_reader *reader);
@@ -147,5 +175,23 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_reader_refill(struct fws_reader *reader);
 /* Called when more has to be received: copies what is incomplete out of the caller's buffer, and gives the slab back if
  * nothing is. Returns 0 or FASTWS_ERR_NOMEM. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_reader_settle(struct fws_reader *reader);
+
+/* ---- Compressed messages: reader_inflate.c ---- */
+
+/* How far fws_reader_inflate() came. */
+enum {
+    FWS_INFLATE_MORE = 0,  /* all that has come of the frame was inflated */
+    FWS_INFLATE_FRAME = 1, /* that was the whole frame */
+    FWS_INFLATE_FULL = 2,  /* what was inflated has to be handed out first */
+    FWS_INFLATE_HOLD = 3   /* it would overwrite a view of this batch */
+};
+
+/* Inflates what has come of the open frame behind what is gathered.
+ *   is_first   nothing was handed out in this batch
+ * Returns one of those, or the error that fails the connection. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_inflate(struct fws_reader *reader, int is_first);
+
+/* Gives the slab of inflated messages back. */
+FWS_PRIVATE void fws_inflater_return_slab(struct fws_inflater *inflater, struct fastws_pool *pool);
 
 #endif

@@ -51,6 +51,7 @@ void fws_reader_adopt(struct fws_reader *reader, struct fastws_slab *slab, uint8
 void fws_reader_stop(struct fws_reader *reader, int error) {
     return_slab(reader);
     release_block(reader);
+    if (reader->rules.inflater) fws_inflater_return_slab(reader->rules.inflater, reader->pool);
     set_input(reader, FWS_INPUT_NONE, NULL, NULL);
     reader->fed_len = 0;
     reader->store = FWS_STORE_NONE;
@@ -58,14 +59,12 @@ void fws_reader_stop(struct fws_reader *reader, int error) {
 }
 
 void fws_reader_recycle(struct fws_reader *reader) {
+    struct fws_inflater *inflater = reader->rules.inflater;
     reader->is_batch_over = 0;
+    if (inflater && inflater->slab && reader->store != FWS_STORE_INFLATED) inflater->end = inflater->slab->bytes;
     if (!reader->is_block_lent) return;
     if (reader->input == FWS_INPUT_BLOCK) set_input(reader, FWS_INPUT_NONE, NULL, NULL);
     release_block(reader);
-}
-
-int fws_reader_is_gathering(const struct fws_reader *reader) {
-    return !reader->is_discarding && reader->delivery != FASTWS_DELIVER_STREAM;
 }
 
 /* Payload bytes of what is gathered that are known of: those that have come, and those that the open frame declares. */
@@ -94,7 +93,8 @@ static uint64_t block_cap_for(const struct fws_reader *reader, uint64_t need) {
     uint64_t cap = 2 * (uint64_t)reader->block_cap;
     if (cap < BLOCK_MIN) cap = BLOCK_MIN;
     /* With fragments handed out one by one, every frame is an end. */
-    int is_end_known = reader->is_in_frame && (reader->is_fin || reader->delivery == FASTWS_DELIVER_FRAGMENTS);
+    int is_end_known = reader->is_in_frame && !fws_reader_is_inflating(reader) &&
+                       (reader->is_fin || reader->delivery == FASTWS_DELIVER_FRAGMENTS);
     if (is_end_known && cap > declared_len(reader)) cap = declared_len(reader);
     return cap < need ? need : cap;
 }
@@ -300,6 +300,8 @@ int fws_reader_settle(struct fws_reader *reader) {
         return_slab(reader);
         set_input(reader, FWS_INPUT_NONE, NULL, NULL);
     }
+    if (reader->rules.inflater && reader->store != FWS_STORE_INFLATED)
+        fws_inflater_return_slab(reader->rules.inflater, reader->pool);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "../simd/kernels.h"
 #include "buf.h"
+#include "deflate.h"
 #include "platform.h"
 #include "upgrade_request.h"
 #include "upgrade_response.h"
@@ -14,7 +15,7 @@
 enum {
     GATHERED_MIN = 1024,     /* bytes of the first block of a head that comes in pieces */
     SHORT_RESPONSE_CAP = 512, /* bytes of the longest response without a block of its own */
-    EXTENSIONS_CAP = 128      /* bytes of the longest list of accepted extensions without one */
+    EXTENSIONS_CAP = 160      /* bytes of the longest list of accepted extensions without one */
 };
 
 enum phase { PHASE_HEAD, PHASE_ACCEPTED, PHASE_REFUSED };
@@ -53,6 +54,7 @@ static int check_config(const struct fastws_upgrade_config *config) {
         if (!fastws_http_is_token(config->protocols[i])) return FASTWS_ERR_ARGUMENT;
     for (size_t i = 0; i < config->origin_count; i++)
         if (!fastws_origin_equals(config->origins[i], config->origins[i])) return FASTWS_ERR_ARGUMENT;
+    if (config->deflate != NULL) TRY(fws_deflate_check_config(config->deflate));
     return fws_response_check(&config->headers);
 }
 
@@ -76,6 +78,7 @@ static void start(struct fastws_upgrade *upgrade, const struct fastws_upgrade_co
     request->origin = (struct fastws_slice){NULL, 0};
     request->extensions = (struct fastws_http_text){upgrade->short_extensions, EXTENSIONS_CAP, 0};
     request->extensions_block = NULL;
+    request->has_deflate = 0;
     upgrade->gathered = NULL;
     upgrade->gathered_cap = 0;
     upgrade->gathered_len = 0;
@@ -343,6 +346,12 @@ int fastws_upgrade_extensions(const struct fastws_upgrade *upgrade, struct fastw
     const struct fastws_http_text *extensions = &upgrade->request.extensions;
     *out = (struct fastws_slice){extensions->ptr, extensions->len};
     return extensions->len > 0;
+}
+
+int fastws_upgrade_deflate(const struct fastws_upgrade *upgrade, struct fastws_deflate_params *out) {
+    if (upgrade->phase != PHASE_ACCEPTED) return FASTWS_ERR_STATE;
+    if (upgrade->request.has_deflate) *out = upgrade->request.deflate;
+    return upgrade->request.has_deflate;
 }
 
 int fastws_upgrade_target(const struct fastws_upgrade *upgrade, struct fastws_slice *out) {

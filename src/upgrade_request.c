@@ -206,12 +206,32 @@ static int accept_extension(struct fws_request *request, const struct fastws_opt
     return result;
 }
 
+/* Says whether this is permessage-deflate, and the configuration has it negotiated here. */
+static int is_deflate(const struct fws_request *request, struct fastws_slice name) {
+    return request->config->deflate != NULL && fastws_http_equals(name, FASTWS_DEFLATE_NAME);
+}
+
+/* Answers an offer of permessage-deflate, unless one before was answered. RFC 7692 5.1: one that is not acceptable,
+ * also for its form, is declined, and the next one tried. */
+static int negotiate_deflate(struct fws_request *request, const struct fastws_option *offered) {
+    char text[FASTWS_DEFLATE_PARAMS_MAX];
+    struct fastws_option answer;
+    struct fastws_slice offer = fastws_option_text(offered);
+    if (request->has_deflate) return 0;
+    if (fastws_deflate_accept(&request->deflate, request->config->deflate, offer) <= 0) return 0;
+    request->has_deflate = 1;
+    int len = fastws_deflate_params_write(text, sizeof text, &request->deflate);
+    struct fastws_slice list = {text, (size_t)len};
+    return fastws_option_next(&answer, &list) > 0 ? accept_extension(request, &answer) : 0; /* always: it is ours */
+}
+
 /* Offers an extension to the callback. */
 static int negotiate(struct fws_request *request, const struct fastws_option *offered) {
     const struct fastws_upgrade_config *config = request->config;
     struct fastws_option accepted = *offered;
     int verdict = config->negotiate(config->context, offered, &accepted, empty_reject(request));
     if (verdict < 0) return FASTWS_ERR_HANDSHAKE_REJECTED;
+    if (verdict > 0 && is_deflate(request, accepted.name)) return FASTWS_ERR_ARGUMENT;
     return verdict > 0 ? accept_extension(request, &accepted) : 0;
 }
 
@@ -222,8 +242,12 @@ static int judge_extensions(struct fws_request *request, struct fastws_slice val
     while ((result = fastws_option_next(&offered, &value)) > 0) {
         is_empty = 0;
         TRY(check_quoted(offered.parameters));
-        /* Without the callback all are declined: the response does not name them. */
-        if (request->config->negotiate) TRY(negotiate(request, &offered));
+        /* Those that nobody is asked about are declined: the response does not name them. */
+        if (is_deflate(request, offered.name)) {
+            TRY(negotiate_deflate(request, &offered));
+        } else if (request->config->negotiate) {
+            TRY(negotiate(request, &offered));
+        }
     }
     return result < 0 || is_empty ? FASTWS_ERR_HANDSHAKE_EXTENSIONS : 0;
 }

@@ -3,6 +3,7 @@
 #ifndef FWS_UPGRADE_REQUEST_H
 #define FWS_UPGRADE_REQUEST_H
 
+#include <fastws/deflate.h>
 #include <fastws/handshake.h>
 #include <fastws/http.h>
 #include <fastws/http_write.h>
@@ -25,6 +26,8 @@ struct fws_request {
     struct fastws_slice origin;   /* in the head */
     struct fastws_http_text extensions; /* those accepted so far */
     char *extensions_block;             /* what they are written into, if it is not memory of the owner; of its cap */
+    struct fastws_deflate_params deflate; /* if has_deflate: what was agreed on for permessage-deflate */
+    uint8_t has_deflate;
     struct fastws_reject reject;        /* what the callback filled that was called last */
     uint32_t accept_state[5];           /* what is hashed of the answer to the key, once that was seen */
 };

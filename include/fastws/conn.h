@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #include <fastws/allocator.h>
+#include <fastws/deflate.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
 #include <fastws/extension.h>
@@ -110,13 +111,46 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_reset(struct fastw
                                                                     const struct fastws_conn_config *config);
 
 /* Gives a connection another configuration while it runs: limits, checks and extensions hold from the next frame header
- * on, the rest at once: marks and the limit of control replies judge what is queued already. How messages are handed
- * out and cut into fragments stays: fastws_conn_set_delivery() and fastws_conn_set_fragment_len() change that. A
- * message that is open should not change over to a check of text.
+ * on (max_message of a message that is being inflated at once), the rest at once: marks and the limit of control
+ * replies judge what is queued already. Compression stays as it was agreed on, and so does how messages are handed out
+ * and cut into fragments: fastws_conn_set_delivery() and fastws_conn_set_fragment_len() change that. A message that is
+ * open should not change over to a check of text.
  *   config   as for fastws_conn_init(), with the same role; the one before may go
  * Returns 0, or FASTWS_ERR_ARGUMENT: then nothing changed. Invalidates no view. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_set_config(struct fastws_conn *conn,
                                                                             const struct fastws_conn_config *config);
+
+/* Turns on what was agreed on in the handshake: permessage-deflate (RFC 7692). Call it before anything is received or
+ * sent. From then on messages of the peer are inflated where they came compressed, and own ones compressed where the
+ * configuration wants it (fastws_deflate_wants()) or the call that sends them says so. Control frames are left alone.
+ *   config   shared: must outlive the connection, or its next fastws_conn_reset(), which turns compression off
+ *   agreed   what fastws_deflate_accept() or _confirm() wrote, or fastws_upgrade_deflate() or fastws_dial_deflate();
+ *            copied
+ * Streams come from the pool of the connection, which lends them to all of its connections: see deflate.h for what one
+ * holds, and fastws_pool_get_deflate_stats() for the counts.
+ * Limits: limits.max_message and config->max_inflated both hold for the inflated message, limits.max_frame for frames
+ * as they are sent. They, config->max_ratio and the check of text are asked while the message is inflated.
+ * Returns 0, or FASTWS_ERR_STATE (too late, or on already), FASTWS_ERR_ARGUMENT (a field is outside its range),
+ * FASTWS_ERR_DEFLATE_UNAVAILABLE (built without zlib), FASTWS_ERR_NOMEM. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int
+fastws_conn_set_deflate(struct fastws_conn *conn, const struct fastws_deflate_config *config,
+                        const struct fastws_deflate_params *agreed);
+
+/* Returns 1 if compression is on, else 0. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_has_deflate(const struct fastws_conn *conn);
+
+/* Gives what fastws_conn_set_deflate() was told was agreed on.
+ *   out   written when 1 is returned
+ * Returns 1, 0 if compression is off. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_get_deflate(const struct fastws_conn *conn,
+                                                                             struct fastws_deflate_params *out);
+
+/* Returns the bytes that compression holds for this connection now: fastws_deflate_held(), 0 where it is off. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) size_t fastws_conn_deflate_held(const struct fastws_conn *conn);
+
+/* For a connection that has been silent: gives what compression holds back, as far as the next message can do without,
+ * as fastws_deflate_idle() does. Invalidates no view. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_conn_idle(struct fastws_conn *conn);
 
 /* Ends the connection: its buffers go back, what was not sent is dropped. NULL is allowed. */
 FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
@@ -211,11 +245,16 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) ptrdiff_t fastws_conn_read_raw(
 
 /* ---- Out ---- */
 
+/* May be added to the opcode of a message to send, against the policy of fastws_conn_set_deflate(); without
+ * compression they mean nothing. */
+#define FASTWS_SEND_PLAIN (1 << 8)      /* not compressed: what is compressed already, or secret beside chosen text */
+#define FASTWS_SEND_COMPRESSED (1 << 9) /* compressed, however short; PLAIN wins */
+
 /* Queues one message in one frame.
- *   opcode         text or binary
+ *   opcode         text or binary, and FASTWS_SEND_*
  *   payload, len   up to 4095 bytes are copied; longer payloads are borrowed: they must stay as they are until they are
- *                  sent, or until fastws_conn_own() copied them. Never modified (a client masks a copy). Text must be
- *                  UTF-8: that is the caller's to know
+ *                  sent, or until fastws_conn_own() copied them; what is compressed is not borrowed. Never modified (a
+ *                  client masks a copy). Text must be UTF-8: that is the caller's to know
  * Returns 0, or FASTWS_ERR_ARGUMENT (opcode), FASTWS_ERR_CLOSED (a close frame was queued), FASTWS_ERR_STATE (another
  * message was begun and is not finished), FASTWS_ERR_NOMEM, FASTWS_ERR_RANDOM (client), the error of an extension, or
  * the error that stopped the connection: then nothing was queued. */
@@ -231,8 +270,9 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_send_prepared(s
 
 /* Begins a message whose parts come one after another. It goes out in fragments of config->fragment_len bytes, the last
  * one shorter; in a single frame if it fits one. RFC 6455 5.4. Control frames may be queued meanwhile, other messages
- * not. A close frame ends it unfinished: what was not queued yet is dropped.
- *   opcode   text or binary
+ * not. A close frame ends it unfinished: what was not queued yet is dropped. Of a compressed message each fragment is
+ * what so many bytes of it compress to; whether it is compressed is decided with its first one.
+ *   opcode   text or binary, and FASTWS_SEND_*
  * Returns 0, or FASTWS_ERR_ARGUMENT, FASTWS_ERR_STATE (one is open already), FASTWS_ERR_CLOSED, FASTWS_ERR_NOMEM, or
  * the error that stopped the connection. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_begin(struct fastws_conn *conn, int opcode);

@@ -41,6 +41,8 @@ struct fastws_dial_report {
     unsigned redirects;         /* that were followed */
     long verify_result;         /* as in struct fastws_tls_failure */
     struct fastws_slice protocol; /* subprotocol that was agreed on: one of the configuration's; empty: none */
+    int has_deflate;              /* 1: permessage-deflate was agreed on, and is on */
+    struct fastws_deflate_params deflate; /* if has_deflate: with what parameters */
     char text[256]; /* for people: what went wrong, such as "Connection refused", "certificate has expired",
                        "403 Forbidden"; ended by a NUL, empty on success */
 };
@@ -49,8 +51,9 @@ struct fastws_dial_report {
  * conn. */
 struct fastws_dial_options {
     size_t size;                                /* sizeof(struct fastws_dial_options) of the caller's header */
-    const struct fastws_dial_config *handshake; /* what to ask for and hear of; is_redirect_told of it is ignored. NULL:
-                                                   the defaults */
+    const struct fastws_dial_config *handshake; /* what to ask for and hear of; is_redirect_told of it is ignored. Where
+                                                   deflate is agreed on, the stream has it, and deflate must outlive
+                                                   the stream. NULL: the defaults */
     const struct fastws_conn_config *conn;      /* a client's, shared with the stream: must outlive it. NULL: the
                                                    defaults */
     uint64_t timeout_ms;                        /* for everything; 10 000. 0: no limit */
@@ -121,7 +124,7 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_dial_options_init(struct fastws_dial_op
  *   FASTWS_ERR_PROXY_AUTH        the proxy wants credentials, or others
  *   FASTWS_ERR_PROXY_REFUSED     the proxy does not connect us; report->text says why
  *   FASTWS_ERR_TLS_*             as fastws_tls_connect()
- *   FASTWS_ERR_HTTP_*, FASTWS_ERR_HANDSHAKE_*, FASTWS_ERR_DIAL_REJECTED   as fastws_dial_feed()
+ *   FASTWS_ERR_HTTP_*, FASTWS_ERR_HANDSHAKE_*, FASTWS_ERR_DEFLATE_*, FASTWS_ERR_DIAL_REJECTED   as fastws_dial_feed()
  *   FASTWS_ERR_HTTP_HEAD_TOO_LARGE, FASTWS_ERR_HTTP_TOO_MANY_HEADERS   also of a proxy, whose heads may have 16 384
  *                                bytes and 128 headers; report->step says whose
  *   FASTWS_ERR_DIAL_REDIRECTS_MAX   more redirects than redirects_max

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include <fastws/allocator.h>
+#include <fastws/deflate.h>
 #include <fastws/export.h>
 #include <fastws/http.h>
 #include <fastws/options.h>
@@ -73,6 +74,12 @@ struct fastws_dial_config {
      * client_max_window_bits", 64 of them at most. RFC 6455 9.1. Empty: none. */
     struct fastws_slice extensions;
 
+    /* Offers permessage-deflate behind them, as fastws_deflate_offer() does, and judges the answer to it as
+     * fastws_deflate_confirm() does; fastws_dial_deflate() tells what was agreed on. A library that was built without
+     * zlib offers nothing. NULL: not offered, unless extensions does so. Must outlive the connections that go by it
+     * (fastws_conn_set_deflate()), not only the handshake. */
+    const struct fastws_deflate_config *deflate;
+
     const struct fastws_random *random; /* where the key comes from; NULL: the operating system */
 
     uint8_t is_redirect_told; /* 1: an answer of status 301, 302, 303, 307 or 308 with a Location ends with
@@ -83,7 +90,7 @@ struct fastws_dial_config {
     int (*on_header)(void *context, struct fastws_slice name, struct fastws_slice value);
 
     /* Called then for each extension that the server accepted: one that was offered, none of them twice. Whether its
-     * parameters answer the offer is for those to judge who know the extension. */
+     * parameters answer the offer is for those to judge who know the extension; those of deflate have been judged. */
     int (*on_extension)(void *context, const struct fastws_option *accepted);
 
     /* Called before the handshake fails with FASTWS_ERR_HANDSHAKE_STATUS. */
@@ -113,7 +120,8 @@ FASTWS_API FASTWS_NODISCARD size_t fastws_dial_sizeof(void);
  *              its blocks until fastws_dial_free()
  * Returns 0,
  *   FASTWS_ERR_ARGUMENT          config->size is not one that this library knows; a protocol is no token or stands
- *                                there twice; extensions are no list of them
+ *                                there twice; extensions are no list of them, or hold permessage-deflate beside
+ *                                deflate; a field of config->deflate is outside its range
  *   FASTWS_ERR_DIAL_EXTENSIONS_MAX   more than 64 extensions
  *   FASTWS_ERR_HANDSHAKE_HEADER  a header, host or origin may not be written
  *   FASTWS_ERR_URL_HOST, FASTWS_ERR_URL_TARGET   url was not made by fastws_url_parse(), and has what that refuses
@@ -155,6 +163,7 @@ FASTWS_API FASTWS_NONNULL(1, 2, 3) void fastws_dial_request(const struct fastws_
  *   FASTWS_ERR_HANDSHAKE_PROTOCOL_ANSWER    a subprotocol that was not offered, byte for byte, or more than one line
  *   FASTWS_ERR_HANDSHAKE_EXTENSIONS_ANSWER  an extension that was not offered, or one that is named twice
  *   FASTWS_ERR_HANDSHAKE_EXTENSIONS         Sec-WebSocket-Extensions is no list of extensions
+ *   FASTWS_ERR_DEFLATE_PARAM, _VALUE, _REPEATED, _ANSWER   permessage-deflate as fastws_deflate_confirm() refuses it
  *   FASTWS_ERR_DIAL_REJECTED                on_header or on_extension refused
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE                        the answer has ended already (used is 0) */
@@ -194,6 +203,14 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_status_line(con
  * Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_protocol(const struct fastws_dialer *dial,
                                                                           struct fastws_slice *out);
+
+/* Gives what was agreed on for permessage-deflate by config->deflate: for fastws_conn_set_deflate(), which turns it on.
+ *   out   written when 1 is returned
+ * Returns 1, 0 if it was not agreed on,
+ *   FASTWS_ERR_STATE  the connection is not open
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_dial_deflate(const struct fastws_dialer *dial,
+                                                                         struct fastws_deflate_params *out);
 
 /* Gives the next header of a complete head: the 101, or the answer that was refused.
  *   place   0 for the first one; moved on

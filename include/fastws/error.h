@@ -34,6 +34,8 @@ enum fastws_error {
     FASTWS_ERR_CONTINUATION_EXPECTED = -28,   /* new data frame inside a fragmented message */
     FASTWS_ERR_CONTINUATION_UNEXPECTED = -29, /* continuation frame with nothing to continue */
     FASTWS_ERR_UTF8 = -30,                    /* text that is not UTF-8 */
+    FASTWS_ERR_DEFLATE_DATA = -31,            /* compressed message that is not DEFLATE, or refers past its window */
+    FASTWS_ERR_DEFLATE_TRUNCATED = -32,       /* compressed message that ends inside a block */
 
     /* The body of a close frame. RFC 6455 5.5.1 and 7.4. */
     FASTWS_ERR_CLOSE_LEN = -40,           /* close body of one byte */
@@ -50,6 +52,8 @@ enum fastws_error {
     FASTWS_ERR_TOO_MANY_FRAGMENTS = -62,       /* fragments of one message */
     FASTWS_ERR_TOO_MANY_EMPTY_FRAGMENTS = -63, /* fragments without payload of one message */
     FASTWS_ERR_CONTROL_FLOOD = -64,            /* control replies that the peer does not read */
+    FASTWS_ERR_INFLATED_TOO_LARGE = -68,       /* compressed message that inflates to more than the limit */
+    FASTWS_ERR_INFLATED_RATIO = -69,           /* compressed message that inflates to too many times its size */
 
     /* The life of a connection. */
     FASTWS_ERR_CLOSED = -70,        /* the connection was closed, or is being closed */
@@ -83,6 +87,13 @@ enum fastws_error {
     FASTWS_ERR_HTTP_OPTIONS = -102,     /* value that is not a list of options with parameters */
     FASTWS_ERR_HTTP_COOKIE = -103,      /* value of a Cookie header that is not a list of pairs */
     FASTWS_ERR_HTTP_TOKENS = -104,      /* value that is not a list of tokens */
+
+    /* The negotiation of permessage-deflate. RFC 7692 section 7.1. */
+    FASTWS_ERR_DEFLATE_PARAM = -113,       /* parameter that the extension does not have */
+    FASTWS_ERR_DEFLATE_VALUE = -114,       /* value missing, not allowed, or not a number 8-15 without leading zeros */
+    FASTWS_ERR_DEFLATE_REPEATED = -115,    /* parameter given twice, or two answers */
+    FASTWS_ERR_DEFLATE_ANSWER = -116,      /* answer that the offer did not allow */
+    FASTWS_ERR_DEFLATE_UNAVAILABLE = -117, /* this build of the library cannot compress */
 
     /* The opening handshake. RFC 6455 section 4. */
     FASTWS_ERR_HANDSHAKE_HOST = -120,       /* Host missing, repeated or malformed */

@@ -46,11 +46,14 @@ enum fastws_delivery {
  *   FASTWS_ERR_CLOSE_UTF8   the same, in the reason of a close frame
  *   other rules of a frame, limits, extensions
  *                           the first byte of the frame that was refused: 0 if it is the first one
+ *   what is wrong with a compressed message (RFC 7692): FASTWS_ERR_DEFLATE_*, FASTWS_ERR_INFLATED_*, and of what it
+ *   inflates to, no byte of which has a place in the stream, FASTWS_ERR_UTF8 and FASTWS_ERR_MESSAGE_TOO_LARGE
+ *                           the first byte of the frame with which it went wrong
  *   all other errors (time, memory, the end of the stream)
  *                           what had been taken apart
  *
- * The first two count in the text as well, in error_offset: bytes of the message (of all its frames, unmasked), or of
- * the reason. It is 0 for all other errors. */
+ * The first two count in the text as well, in error_offset: bytes of the message (of all its frames, unmasked and
+ * inflated), or of the reason. It is 0 for all other errors. */
 struct fastws_event {
     const uint8_t *ptr;    /* payload, unmasked: of a message, a ping, a pong; of a close event the reason. Never NULL
                               unless len is 0. A view: conn.h says how long it lives */
@@ -66,7 +69,9 @@ struct fastws_event {
     int32_t error;         /* error: an enum fastws_error; else 0 */
     uint32_t reserved2;    /* 0 */
     union {
-        uint64_t remaining;     /* chunk: bytes of the frame that have not been handed out yet; else 0 */
+        uint64_t remaining;     /* chunk: bytes of the frame that have not been handed out yet; else 0. Of a compressed
+                                   message bytes that have not been inflated, at least 1 while more of the frame is to
+                                   come */
         uint64_t stream_offset; /* error: where in the peer's stream of bytes, see below */
     };
     uint64_t error_offset; /* error: where in a text, see below; else 0 */

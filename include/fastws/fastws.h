@@ -9,6 +9,7 @@
 #include <fastws/connect.h>
 #include <fastws/cookies.h>
 #include <fastws/cpu.h>
+#include <fastws/deflate.h>
 #include <fastws/dial.h>
 #include <fastws/error.h>
 #include <fastws/event.h>

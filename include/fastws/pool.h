@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <fastws/allocator.h>
+#include <fastws/deflate.h>
 #include <fastws/export.h>
 #include <fastws/random.h>
 
@@ -67,6 +68,14 @@ struct fastws_pool_stats {
 /* Copies the counts of the pool into out. */
 FASTWS_API FASTWS_NONNULL(1, 2) void fastws_pool_get_stats(const struct fastws_pool *pool,
                                                            struct fastws_pool_stats *out);
+
+/* Copies the counts of the pool's compression into out: where its bytes are, as deflate.h says. All 0 while no
+ * connection of the pool has compression. */
+FASTWS_API FASTWS_NONNULL(1, 2) void fastws_pool_get_deflate_stats(const struct fastws_pool *pool,
+                                                                   struct fastws_deflate_stats *out);
+
+/* Gives free slabs and free streams back to the allocator: for a loop that has nothing to do. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_pool_trim(struct fastws_pool *pool);
 
 FASTWS_END_DECLS
 

@@ -6,8 +6,11 @@
  *         fastws_conn_send_prepared(conns[i], prepared);
  *     fastws_prepared_release(prepared);
  *
- * Threads. A prepared message never changes, and its references are counted atomically: any thread may send it on its
- * own connections, retain and release it. */
+ * Compression. Connections that agreed on permessage-deflate send a compressed form of it that refers to no other
+ * message. It is made for the first connection with its settings, and shared by all others.
+ *
+ * Threads. A prepared message never changes for those who hold it, and its references are counted atomically: any
+ * thread may send it on its own connections, retain and release it. */
 #ifndef FASTWS_PREPARED_H
 #define FASTWS_PREPARED_H
 
@@ -21,7 +24,9 @@ FASTWS_BEGIN_DECLS
 struct fastws_prepared;
 
 /* Makes a prepared message with one reference, the caller's.
- *   allocator      for all that it needs; NULL: malloc(). The last release gives it back, on whichever thread that is
+ *   allocator      for all that it needs; NULL: malloc(). The last release gives it back, on whichever thread that is.
+ *                  A connection that compresses takes memory of it on its own thread, once for each set of settings
+ *                  (window bits, level, memory level, strategy) that the message is sent with
  *   opcode         FASTWS_OPCODE_TEXT or FASTWS_OPCODE_BINARY
  *   payload, len   copied. Text must be UTF-8: that is the caller's to know
  *   out            written only on success

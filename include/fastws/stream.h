@@ -106,7 +106,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 6) int fastws_stream_open_with(
     const void *initial, size_t len, struct fastws_stream **out);
 
 /* Reads an upgrade request from io, answers it, and opens the stream: the server's half of RFC 6455 section 4.
- *   upgrade_config  rules and callbacks of the handshake, shared during the call; NULL for the defaults
+ *   upgrade_config  rules and callbacks of the handshake, shared during the call; NULL for the defaults. Where its
+ *                   deflate is agreed on, the stream has it: that one must outlive the stream
  *   config          shared with the stream, must outlive it
  *   timeout_ms      for the whole handshake; 0: no limit. 10 000 is the default of the field
  *   out             written only on success
@@ -128,8 +129,23 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 3, 5) int fastws_stream_accept(
     const struct fastws_io *io, const struct fastws_upgrade_config *upgrade_config,
     const struct fastws_conn_config *config, uint64_t timeout_ms, struct fastws_stream **out);
 
+/* Turns on what was agreed on for permessage-deflate in a handshake that the stream did not do itself: as
+ * fastws_conn_set_deflate(), before anything is read or sent. fastws_conn_get_deflate() tells what is on.
+ *
+ * From then on reads give inflated payloads, and sends take FASTWS_SEND_PLAIN and FASTWS_SEND_COMPRESSED beside the
+ * opcode. Raw frames are left as they are on the wire: who reads or writes compressed ones as such has to keep both
+ * ends' contexts in step (deflate.h), which takes parameters without takeover. Compression has the stream's own pool,
+ * and a sender compresses, as a reader inflates, while other threads of the stream wait for it. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int
+fastws_stream_set_deflate(struct fastws_stream *stream, const struct fastws_deflate_config *config,
+                          const struct fastws_deflate_params *agreed);
+
+/* For a stream that has been silent: gives all memory back that the next message can do without, free slabs included.
+ * fastws_conn_idle() says what compression keeps. Any thread may call it; it invalidates no view. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_stream_idle(struct fastws_stream *stream);
+
 /* Makes the stream new, for another peer, in the same memory: its transport is closed without a close frame, what was
- * received or queued is dropped, errors and cork are forgotten, the hooks stay.
+ * received or queued is dropped, errors, cork and compression are forgotten, the hooks stay.
  *   io, config, initial, len   as for fastws_stream_open(); config may be NULL: the one that it has
  * Returns 0, or FASTWS_ERR_NOMEM or FASTWS_ERR_ARGUMENT: then nothing changed, and io stays the caller's. Allocates
  * nothing if len is 0. */
@@ -187,7 +203,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_read_chunk(st
  * of it is in memory at a time, so it may be larger than memory where the limits allow that (limits.max_message and
  * max_frame are 0). What was not read of the message before is dropped. Control frames go to the hook.
  *   header   that of the first frame: opcode, RSV bits as received, FIN, and the length of this frame, which is that of
- *            the message if fin is 1. masked is 0: payload is read unmasked
+ *            the message if fin is 1. masked is 0: payload is read unmasked. If rsv has FASTWS_RSV1 and the stream has
+ *            compression, length is that of the compressed payload; what is read is inflated
  * Returns as fastws_stream_read_data(). */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_stream_next_frame(struct fastws_stream *stream,
                                                                               struct fastws_header *header);

@@ -28,6 +28,7 @@
 #include <stddef.h>
 
 #include <fastws/allocator.h>
+#include <fastws/deflate.h>
 #include <fastws/export.h>
 #include <fastws/http.h>
 #include <fastws/options.h>
@@ -78,9 +79,16 @@ struct fastws_upgrade_config {
      * Returns 0 to decline it, a negative number to refuse the request, a positive one to accept it: then *accepted, at
      * first the same as *offered, is named in the response. It is copied when the callback returns, so that it may be
      * text of the callback's own, taken apart by fastws_option_next(). The callback answers for what it accepts: two
-     * extensions that need the same bits, or one twice, are not noticed. Without it all extensions are declined. */
+     * extensions that need the same bits, or one twice, are not noticed (deflate below takes RSV1). Without it all
+     * extensions are declined. */
     int (*negotiate)(void *context, const struct fastws_option *offered, struct fastws_option *accepted,
                      struct fastws_reject *reject);
+
+    /* Negotiates permessage-deflate: the first offer that fastws_deflate_accept() takes, over all header lines, is
+     * answered, and fastws_upgrade_deflate() tells what was agreed on. Others are declined, those that cannot be read
+     * too. negotiate is not asked about any of them, and must not accept by this name. NULL: offers go to negotiate.
+     * Must outlive the connections that go by it (fastws_conn_set_deflate()), not only the handshake. */
+    const struct fastws_deflate_config *deflate;
 
     /* Which web pages may connect. RFC 6455 10.2. If is_origin_checked is not 0, a request with an Origin header passes
      * only if fastws_origin_is_host() holds for it and its Host, or fastws_origin_equals() for it and one of origins;
@@ -125,7 +133,8 @@ FASTWS_API FASTWS_NODISCARD size_t fastws_upgrade_sizeof(void);
  *              arrive, up to head_max; a longer response takes one block of its size. The object owns its blocks until
  *              fastws_upgrade_reset() or fastws_upgrade_free()
  * Returns 0, or
- *   FASTWS_ERR_ARGUMENT          config->size is not one that this library knows, or a protocol is not a token
+ *   FASTWS_ERR_ARGUMENT          config->size is not one that this library knows, a protocol is not a token, or a
+ *                                field of config->deflate is outside its range
  *   FASTWS_ERR_HANDSHAKE_HEADER  a header of the configuration may not be written
  * Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_upgrade_init(void *memory,
@@ -154,7 +163,8 @@ FASTWS_API void fastws_upgrade_free(struct fastws_upgrade *upgrade);
  *   FASTWS_ERR_HTTP_*      the head is not HTTP/1.1 as it has to be, or too large
  *   FASTWS_ERR_HANDSHAKE_* the head is not an opening handshake, or a callback refused it, or gave a header that may
  *                          not be written
- *   FASTWS_ERR_ARGUMENT    a callback gave a status outside 200..599
+ *   FASTWS_ERR_ARGUMENT    a callback gave a status outside 200..599, or accepted permessage-deflate beside
+ *                          config->deflate
  *   FASTWS_ERR_NOMEM
  *   FASTWS_ERR_STATE       the request was accepted or refused already (used is 0; the response stays)
  * On success and on each error but FASTWS_ERR_STATE the response is ready. Its status is fastws_error_http_status() of
@@ -202,6 +212,14 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_protocol(con
  * Never allocates. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_extensions(const struct fastws_upgrade *upgrade,
                                                                                struct fastws_slice *out);
+
+/* Gives what was agreed on for permessage-deflate by config->deflate: for fastws_conn_set_deflate(), which turns it on.
+ *   out   written when 1 is returned
+ * Returns 1, 0 if it was not agreed on,
+ *   FASTWS_ERR_STATE  the request is not accepted
+ * Never allocates. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_upgrade_deflate(const struct fastws_upgrade *upgrade,
+                                                                            struct fastws_deflate_params *out);
 
 /* Gives the target of the request line. Valid until fastws_upgrade_reset() or fastws_upgrade_free(), and no longer than
  * the bytes at src if a single call of fastws_upgrade_feed() brought the whole head: then it points there. After

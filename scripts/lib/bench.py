@@ -49,6 +49,10 @@ HTTP_HEAD_CYCLE_GOAL = 360  # http_head/chrome, for the best row.
 SLOWER_THAN_ROW_BELOW = 1.05
 ROWS_COMPARED_UP_TO = 1048576
 TEXT_KERNELS = ("utf8", "utf8_slop", "mask_utf8")
+# Compression, on JSON: times beside those of bare zlib, of the tail beside those of no takeover; what a tail sends
+# beside what takeover sends; bytes that a connection holds between messages.
+DEFLATE_OVER_ZLIB, INFLATE_OVER_ZLIB, TAIL_OVER_NO_TAKEOVER = 1.05, 1.1, 1.3
+TAIL_RATIO_OVER_TAKEOVER, HELD_GOALS = 1.1, {"tail": 2048, "no_takeover": 0}
 STREAM_OVER_SOCKET, STREAM_GOAL_BYTES = 1.3, 64  # Stream.send() and recv(), beside those of the sockets.
 
 
@@ -60,12 +64,14 @@ class Row:
         self.ns = float("inf")
         self.cycles = None
         self.bytes_per_second = 0.0
+        self.ratio = self.held = None
 
     def add(self, run):
         scale = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[run["time_unit"]]
         rate = run.get("items_per_second")
         self.ns = min(self.ns, 1e9 / rate if rate else run["cpu_time"] * scale)
         self.bytes_per_second = max(self.bytes_per_second, run.get("bytes_per_second", 0.0))
+        self.ratio, self.held = run.get("ratio"), run.get("held")
 
 
 def add_program(rows, results):
@@ -102,6 +108,26 @@ def print_table(rows):
         ))
 
 
+def compressions(rows):
+    """Yields mode, corpus, size and the row of all that compresses a message."""
+    for name, row in rows.items():
+        if name.startswith("deflate/"):
+            yield (*name.split("/")[1:], row)
+
+
+def print_compression(rows):
+    """Prints what docs/compression.md shows: bytes sent, bytes held and times, beside bare zlib."""
+    lines = []
+    for mode, corpus, size, row in compressions(rows):
+        bare = rows.get("zlib/" + row.name) or rows.get("zlib/deflate/no_takeover/%s/%s" % (corpus, size))
+        back = rows.get("inflate/%s/%s/%s" % (mode, corpus, size))
+        lines.append(["%s, %s" % (corpus, size), mode, "%.3f" % row.ratio, "%d" % row.held, "%.2f" % (row.ns / 1e3),
+                      "%.2f" % (row.ns / bare.ns) if bare else "", "%.2f" % (back.ns / 1e3) if back else ""])
+    if lines:
+        print_markdown_table(
+            ["corpus, bytes", "mode", "sent / plain", "held", "deflate, us", "of zlib", "inflate, us"], lines)
+
+
 def print_markdown_table(head, lines):
     print("| %s |" % " | ".join(head))
     print("|---|%s" % ("--:|" * (len(head) - 1)))
@@ -129,8 +155,9 @@ def print_markdown(rows, python):
         parts = row.name.split("/")
         if parts[0] in LIMITS or parts[0] in TEXT_KERNELS or parts[0] == "accept_key":
             kernels.setdefault(parts[0], {}).setdefault("/".join(parts[2:]) or "a key", {})[parts[1]] = row
-        elif parts[0] not in LIMITS.values():
+        elif parts[0] not in (*LIMITS.values(), "deflate", "inflate", "zlib"):
             rest.append(row)
+    print_compression(rows)
     for kernel, cases in kernels.items():
         print_markdown_table(*kernel_table(rows, kernel, cases))
     print_markdown_table(["", "ns", "cycles", "GB/s"], [
@@ -197,6 +224,7 @@ def goals(rows):
         yield (head.name, "%.1f cycles" % head.cycles, "at most %d" % HTTP_HEAD_CYCLE_GOAL,
                head.cycles <= HTTP_HEAD_CYCLE_GOAL)
     yield from text_goals(rows)
+    yield from compression_goals(rows)
     frame, alone = rows.get("frames_masked/1024"), best(rows, "mask", "1024")
     if frame and alone:
         ratio = frame.ns / alone.ns
@@ -224,6 +252,33 @@ def text_goals(rows):
             goal, fused = FUSED_ASCII_GOALS[size] if text == "ascii" else FUSED_TEXT_GOAL, best(rows, "mask_utf8", case)
             share = alone.ns / fused.ns
             yield fused.name, "%.2f of %s" % (share, alone.name), "at least %.2f" % goal, share >= goal
+
+
+def compression_goals(rows):
+    """Yields the goals of compression: all of them on JSON."""
+    def beside(row, other, goal):
+        ratio = row.ns / rows[other].ns
+        return row.name, "%.2f of the time of %s" % (ratio, other), "at most %.2f" % goal, ratio <= goal
+
+    for mode, corpus, size, row in compressions(rows):
+        case = "%s/%s" % (corpus, size)
+        if corpus != "json":
+            continue
+        if mode in HELD_GOALS:
+            yield row.name, "%d bytes held" % row.held, "at most %d" % HELD_GOALS[mode], row.held <= HELD_GOALS[mode]
+        for direction, goal in (("deflate", DEFLATE_OVER_ZLIB), ("inflate", INFLATE_OVER_ZLIB)):
+            ours, bare = rows.get("%s/%s/%s" % (direction, mode, case)), "zlib/%s/%s/%s" % (direction, mode, case)
+            if size == "1024" and ours and bare in rows:
+                yield beside(ours, bare, goal)
+        if mode != "tail":
+            continue
+        if "deflate/no_takeover/" + case in rows:
+            yield beside(row, "deflate/no_takeover/" + case, TAIL_OVER_NO_TAKEOVER)
+        full = rows.get("deflate/takeover/" + case)
+        if full:
+            more = row.ratio / full.ratio
+            yield (row.name, "%.2f of the bytes of takeover" % more, "at most %.2f" % TAIL_RATIO_OVER_TAKEOVER,
+                   more <= TAIL_RATIO_OVER_TAKEOVER)
 
 
 def row_order(rows, isas):

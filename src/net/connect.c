@@ -12,6 +12,7 @@
 #include "../dial_request.h"
 #include "io.h"
 #include "proxy.h"
+#include "stream.h"
 #include "tls.h"
 
 /* ---- Options and report ---- */
@@ -95,6 +96,7 @@ static void report_answer(struct fws_dialing *dialing, const struct fastws_diale
     int status = fastws_dial_status(dial);
     if (status != 0) report->status = status;
     (void)!fastws_dial_protocol(dial, &report->protocol); /* stays empty where there is none */
+    report->has_deflate = fastws_dial_deflate(dial, &report->deflate) > 0;
     struct fastws_http_status_line line;
     if (result != FASTWS_ERR_HANDSHAKE_STATUS || fastws_dial_status_line(dial, &line) < 0) return;
     struct fastws_slice reason = fastws_http_trim(line.reason);
@@ -138,8 +140,10 @@ static int shake_hands(struct fws_dialing *dialing, const struct fastws_io *io, 
     if (result == FASTWS_ERR_HANDSHAKE_REDIRECT) result = follow(dial, url, next);
     fastws_dial_free(dial);
     if (result < 0) return result;
-    return fastws_stream_open(io, dialing->options->conn, received.bytes + received.used, received.len - received.used,
-                              out);
+    const struct fastws_dial_report *report = dialing->report;
+    struct fastws_slice initial = {(const char *)received.bytes + received.used, received.len - received.used};
+    return fws_stream_open_agreed(io, dialing->options->conn, config->deflate,
+                                  report->has_deflate ? &report->deflate : NULL, initial, out);
 }
 
 int fastws_dial_over(const struct fastws_io *io, const char *url, const struct fastws_dial_options *options,

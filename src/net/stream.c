@@ -124,6 +124,20 @@ int fastws_stream_open(const struct fastws_io *io, const struct fastws_conn_conf
     return fastws_stream_open_with(io, config, NULL, initial, len, out);
 }
 
+int fws_stream_open_agreed(const struct fastws_io *io, const struct fastws_conn_config *config,
+                           const struct fastws_deflate_config *deflate, const struct fastws_deflate_params *params,
+                           struct fastws_slice initial, struct fastws_stream **out) {
+    struct fastws_stream *stream;
+    TRY(fastws_stream_open(io, config, initial.ptr, initial.len, &stream));
+    int error = params != NULL ? fastws_stream_set_deflate(stream, deflate, params) : 0;
+    if (error < 0) {
+        fws_stream_dispose(stream);
+        return error;
+    }
+    *out = stream;
+    return 0;
+}
+
 int fastws_stream_reset(struct fastws_stream *stream, const struct fastws_io *io,
                         const struct fastws_conn_config *config, const void *initial, size_t len) {
     if (io->read == NULL || io->writev == NULL) return FASTWS_ERR_ARGUMENT;
@@ -151,6 +165,23 @@ void fastws_stream_free(struct fastws_stream *stream) {
     if (stream == NULL) return;
     if (stream->io.close != NULL) stream->io.close(stream->io.ctx);
     fws_stream_dispose(stream);
+}
+
+/* ---- Compression ---- */
+
+int fastws_stream_set_deflate(struct fastws_stream *stream, const struct fastws_deflate_config *config,
+                              const struct fastws_deflate_params *agreed) {
+    fws_stream_enter(stream);
+    int error = fastws_conn_set_deflate(stream->conn, config, agreed);
+    fws_stream_leave(stream);
+    return error;
+}
+
+void fastws_stream_idle(struct fastws_stream *stream) {
+    fws_stream_enter(stream);
+    fastws_conn_idle(stream->conn);
+    fastws_pool_trim(stream->pool);
+    fws_stream_leave(stream);
 }
 
 const struct fastws_conn *fastws_stream_get_conn(const struct fastws_stream *stream) { return stream->conn; }

@@ -58,6 +58,14 @@ struct fastws_stream {
 /* Frees the stream without closing io. */
 FWS_PRIVATE void fws_stream_dispose(struct fastws_stream *stream);
 
+/* Opens a stream for what a handshake has agreed on. params: for permessage-deflate by deflate, NULL: without. Returns
+ * as fastws_stream_open() and fastws_stream_set_deflate(). */
+FWS_PRIVATE FASTWS_NODISCARD int fws_stream_open_agreed(const struct fastws_io *io,
+                                                        const struct fastws_conn_config *config,
+                                                        const struct fastws_deflate_config *deflate,
+                                                        const struct fastws_deflate_params *params,
+                                                        struct fastws_slice initial, struct fastws_stream **out);
+
 /* Frees what came behind the handshake, once the connection has taken it. */
 FWS_PRIVATE void fws_stream_release_initial(struct fastws_stream *stream);
 

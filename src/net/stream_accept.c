@@ -34,10 +34,14 @@ static int answer(const struct fastws_io *io, const struct fastws_upgrade *upgra
 }
 
 /* Opens a server's stream, for a request that is accepted. The role is looked at once the size has been judged. */
-static int open_server(const struct fastws_io *io, const struct fastws_conn_config *config,
+static int open_server(const struct fastws_io *io, const struct fastws_upgrade *upgrade,
+                       const struct fastws_deflate_config *deflate, const struct fastws_conn_config *config,
                        const struct fws_received *received, struct fastws_stream **out) {
     struct fastws_stream *stream;
-    TRY(fastws_stream_open(io, config, received->bytes + received->used, received->len - received->used, &stream));
+    struct fastws_deflate_params agreed;
+    struct fastws_slice initial = {(const char *)received->bytes + received->used, received->len - received->used};
+    const struct fastws_deflate_params *params = fastws_upgrade_deflate(upgrade, &agreed) > 0 ? &agreed : NULL;
+    TRY(fws_stream_open_agreed(io, config, deflate, params, initial, &stream));
     if (config->role != FASTWS_ROLE_SERVER) {
         fws_stream_dispose(stream);
         return FASTWS_ERR_ARGUMENT;
@@ -62,7 +66,8 @@ int fastws_stream_accept(const struct fastws_io *io, const struct fastws_upgrade
     struct fastws_stream *stream = NULL;
     int result = read_head(io, upgrade, &received, &limit);
     if (result > 0) { /* nothing may fail behind the 101 */
-        result = open_server(io, config, &received, &stream);
+        const struct fastws_deflate_config *deflate = upgrade_config != NULL ? upgrade_config->deflate : NULL;
+        result = open_server(io, upgrade, deflate, config, &received, &stream);
         if (result < 0) result = refuse(upgrade, result);
     }
     int error = answer(io, upgrade, &limit);

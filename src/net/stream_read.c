@@ -4,6 +4,7 @@
 #include <fastws/close.h>
 #include <fastws/error.h>
 
+#include "../conn.h"
 #include "stream.h"
 
 struct fastws_body {
@@ -49,9 +50,11 @@ static int call_on_control(struct fastws_stream *stream, const struct fastws_eve
     return result < 0 ? result : 0;
 }
 
-static struct fastws_header header_of(const struct fastws_event *chunk) {
+/* The header of the frame that the chunk begins. Of a compressed one chunk->len bytes were inflated out of it. */
+static struct fastws_header header_of(const struct fastws_stream *stream, const struct fastws_event *chunk) {
+    int is_compressed = (chunk->flags & FASTWS_EVENT_COMPRESSED) != 0;
     return (struct fastws_header){
-        .length = chunk->len + chunk->remaining,
+        .length = is_compressed ? fws_conn_frame_len(stream->conn) : chunk->len + chunk->remaining,
         .opcode = chunk->flags & FASTWS_EVENT_FIRST ? chunk->opcode : FASTWS_OPCODE_CONTINUATION,
         .rsv = chunk->rsv,
         .fin = (chunk->flags & FASTWS_EVENT_FIN) != 0,
@@ -61,7 +64,7 @@ static struct fastws_header header_of(const struct fastws_event *chunk) {
 static int call_on_continuation(struct fastws_stream *stream, const struct fastws_event *chunk) {
     const struct fastws_stream_hooks *hooks = stream->hooks;
     if (hooks == NULL || hooks->on_continuation == NULL) return 0;
-    struct fastws_header header = header_of(chunk);
+    struct fastws_header header = header_of(stream, chunk);
     struct fastws_body body = {stream};
     fws_stream_leave(stream);
     int result = hooks->on_continuation(hooks->context, &header, &body);
@@ -166,7 +169,7 @@ static int next_frame(struct fastws_stream *stream, struct fastws_header *header
     set_delivery(stream, FASTWS_DELIVER_STREAM);
     TRY(next_chunk(stream, &chunk));
     stream->parts = FWS_PARTS_FILE;
-    *header = header_of(&chunk);
+    *header = header_of(stream, &chunk);
     return 0;
 }
 

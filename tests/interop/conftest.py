@@ -52,6 +52,12 @@ def find_example(name):
     raise AssertionError(f"no program {name}: build first (cmake -S . -B build && cmake --build build)")
 
 
+def find_peer(name):
+    """The command of a program that the C tests built, beside the examples."""
+    (example,) = find_example("echo")
+    return [example.parents[1] / "tests" / name]
+
+
 @pytest.fixture(scope="session", params=["echo", "echo.py"])
 def our_url(request):
     """The URL of a server of ours that echoes: in C, and in Python."""
@@ -110,6 +116,11 @@ def tool():
 @pytest.fixture(scope="session")
 def example():
     return find_example
+
+
+@pytest.fixture(scope="session")
+def own_peer():
+    return find_peer
 
 
 @pytest.fixture(scope="session")

@@ -30,10 +30,10 @@ C_HEADERS = {f"<{name}.h>" for name in C_NAMES.split()}
 SYSTEM_OF = {
     "src/random.c": r"<(?:errno|fcntl|unistd|sys/stat|sys/random)\.h>",
     "src/cpu.c": r"<(?:cpuid|sys/auxv|sys/sysctl)\.h>",
-    "src/deflate.c": r"<zlib\.h>",
+    "src/deflate.c": r"<zlib(?:-ng)?\.h>",
 }
 OWNER_OF = {  # library: who alone includes it
-    r"<(?:zlib|zconf)\.h>": r"src/deflate\.c",
+    r"<(?:zlib(?:-ng)?|zconf)\.h>": r"src/deflate\.c",
     r"<openssl/.*>": r"src/net/tls(?:_stream|_memory)?\.c",
     r"<Python\.h>": r"python/ext/.*",
     r"<(?:\w*intrin|arm_\w+)\.h>": r"simd/.*",
@@ -91,7 +91,7 @@ def owner_allows(path, spelling):
     """True or False where a library has an owner, None where it has none."""
     for library, owner in OWNER_OF.items():
         if re.fullmatch(library, spelling):
-            return bool(re.fullmatch(owner, path)) or path.startswith("tests/")
+            return bool(re.fullmatch(owner, path)) or path.startswith(("tests/", "bench/"))
     return None
 
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // A peer made of gobwas/ws: "client URL" exchanges messages with an echo server, "server" is one and prints its port.
+// "deflate-client URL" and "deflate-server" do so compressed, by wsflate as its helpers are used.
 package main
 
 import (
@@ -11,7 +12,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 	"github.com/gobwas/ws/wsutil"
 )
 
@@ -90,10 +93,95 @@ func echo(conn net.Conn) {
 	}
 }
 
+// deflateClient knows no context: its parameters say so for both ends.
+func deflateClient(url string) {
+	dialer := ws.Dialer{Timeout: 10 * time.Second, Extensions: []httphead.Option{wsflate.DefaultParameters.Option()}}
+	conn, _, handshake, err := dialer.Dial(context.Background(), url)
+	fail(err)
+	if len(handshake.Extensions) != 1 {
+		fail(fmt.Errorf("compression was declined"))
+	}
+	fail(conn.SetDeadline(time.Now().Add(30 * time.Second)))
+	for _, size := range []int{0, 1, 100, 5000, 70000, 300} {
+		message := bytes.Repeat([]byte("{\"price\": 12345}"), size/10)
+		frame, err := wsflate.CompressFrame(ws.NewTextFrame(message))
+		fail(err)
+		fail(ws.WriteFrame(conn, ws.MaskFrame(frame)))
+		answer, err := ws.ReadFrame(conn)
+		fail(err)
+		compressed, err := wsflate.IsCompressed(answer.Header)
+		fail(err)
+		if !compressed {
+			fail(fmt.Errorf("%d bytes came back as they are", size))
+		}
+		answer, err = wsflate.DecompressFrame(answer)
+		fail(err)
+		if !bytes.Equal(answer.Payload, message) {
+			fail(fmt.Errorf("%d bytes came back as %d", len(message), len(answer.Payload)))
+		}
+	}
+	fail(ws.WriteFrame(conn, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))))
+	_, err = ws.ReadFrame(conn)
+	fail(err)
+	fmt.Println("done")
+}
+
+// deflateEcho takes messages in one frame or more, and pings between them.
+func deflateEcho(conn net.Conn) {
+	defer conn.Close()
+	extension := wsflate.Extension{Parameters: wsflate.DefaultParameters}
+	upgrader := ws.Upgrader{Negotiate: extension.Negotiate}
+	if _, err := upgrader.Upgrade(conn); err != nil {
+		return
+	}
+	_, accepted := extension.Accepted()
+	var message []byte
+	var first ws.Header
+	for {
+		frame, err := ws.ReadFrame(conn)
+		if err != nil {
+			return
+		}
+		frame = ws.UnmaskFrameInPlace(frame)
+		switch frame.Header.OpCode {
+		case ws.OpPing:
+			fail(ws.WriteFrame(conn, ws.NewPongFrame(frame.Payload)))
+			continue
+		case ws.OpClose:
+			fail(ws.WriteFrame(conn, ws.NewCloseFrame(frame.Payload)))
+			return
+		case ws.OpContinuation:
+			message = append(message, frame.Payload...)
+		default:
+			first, message = frame.Header, append([]byte(nil), frame.Payload...)
+		}
+		if !frame.Header.Fin {
+			continue
+		}
+		whole := ws.NewFrame(first.OpCode, true, message)
+		whole.Header.Rsv = first.Rsv
+		if accepted {
+			whole, err = wsflate.DecompressFrame(whole)
+			fail(err)
+			whole, err = wsflate.CompressFrame(ws.NewFrame(first.OpCode, true, whole.Payload))
+			fail(err)
+		}
+		fail(ws.WriteFrame(conn, whole))
+	}
+}
+
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == "client" {
 		client(os.Args[2])
 		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == "deflate-client" {
+		deflateClient(os.Args[2])
+		return
+	}
+	serve := echo
+	if os.Args[1] == "deflate-server" {
+		serve = deflateEcho
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	fail(err)
@@ -101,6 +189,6 @@ func main() {
 	for {
 		conn, err := listener.Accept()
 		fail(err)
-		go echo(conn)
+		go serve(conn)
 	}
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A peer made of ws: "client URL" exchanges messages with an echo server, "server" is one and prints its port.
+// A peer made of ws: "client URL" exchanges messages with an echo server, "server" is one and prints its port. A last
+// argument has options of compression, in JSON: then it must be agreed on.
 'use strict';
 
 const { WebSocket, WebSocketServer } = require('ws');
@@ -9,9 +10,9 @@ function fail(reason) {
     process.exit(1);
 }
 
-function client(url) {
+function client(url, deflate) {
     const messages = [0, 1, 125, 126, 65535, 65536, 1 << 20].flatMap((size) => ['x'.repeat(size), Buffer.alloc(size, 0xff)]);
-    const socket = new WebSocket(url, { handshakeTimeout: 10000, perMessageDeflate: true });
+    const socket = new WebSocket(url, { handshakeTimeout: 10000, perMessageDeflate: deflate || false });
     let next = 0;
     const send = () => {
         if (next < messages.length) return socket.send(messages[next]);
@@ -22,7 +23,7 @@ function client(url) {
         }
         socket.close(4000);
     };
-    socket.on('open', () => (socket.extensions ? fail('extensions: ' + socket.extensions) : send()));
+    socket.on('open', () => (!socket.extensions === !deflate ? send() : fail('extensions: ' + socket.extensions)));
     socket.on('message', (data, isBinary) => {
         const message = next === messages.length + 1 ? 'fragmented' : messages[next];
         const wanted = Buffer.from(message);
@@ -39,10 +40,11 @@ function client(url) {
     socket.on('error', fail);
 }
 
-function serve() {
+function serve(deflate) {
     const server = new WebSocketServer({
         host: '127.0.0.1',
         port: 0,
+        perMessageDeflate: deflate || false,
         handleProtocols: (names) => (names.has('superchat') ? 'superchat' : false),
     });
     server.on('listening', () => console.log(server.address().port));
@@ -52,5 +54,5 @@ function serve() {
     });
 }
 
-if (process.argv[2] === 'client') client(process.argv[3]);
-else serve();
+if (process.argv[2] === 'client') client(process.argv[3], JSON.parse(process.argv[4] || 'null'));
+else serve(JSON.parse(process.argv[3] || 'null'));

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Inflates the peer's messages within their limits, as far as there is room. RFC 7692 7.2.2. */
+#include "deflate.h"
+
+#include <fastws/utf8.h>
+
+/* RFC 7692 7.2.2: what the peer left off the end of each message. */
+static const uint8_t trail[] = {0x00, 0x00, 0xff, 0xff};
+enum { TRAIL_LEN = sizeof trail };
+
+/* A short end of a message is inflated together with its trail: a call of zlib for four bytes costs as much as
+ * inflating thirty. */
+enum { JOINED_MAX = 512 };
+
+/* Messages below this may inflate to any number of times their size: no harm is done, and short ones do. */
+enum { RATIO_FROM = 64 * 1024 };
+
+/* ---- One message ---- */
+
+static int begin(struct fastws_deflate *deflate) {
+    struct fws_deflate_receiver *receiver = &deflate->receiver;
+    struct fastws_deflate_pool *pool = deflate->pool;
+    if (receiver->stream == NULL) {
+        /* Peers without takeover share streams of the one size that does for all of them. */
+        struct fws_stream_kind kind = {.window_bits = receiver->is_takeover ? receiver->window_bits
+                                                                            : FASTWS_DEFLATE_BITS_MAX};
+        TRY(fws_deflate_lend(&receiver->stream, pool, FWS_INFLATE, &kind));
+    }
+    if (receiver->window.len > 0)
+        TRY(fws_stream_set_window(receiver->stream, receiver->window.ptr, receiver->window.len));
+    fws_history_free(&receiver->window, pool, &pool->stats.windows);
+    receiver->compressed = 0;
+    receiver->inflated = 0;
+    receiver->trail_off = 0;
+    receiver->place = FWS_INFLATE_INSIDE;
+    receiver->is_open = 1;
+    return 0;
+}
+
+static void finish(struct fws_deflate_receiver *receiver) {
+    receiver->is_open = 0;
+    if (!receiver->is_takeover) fws_deflate_return(&receiver->stream);
+}
+
+/* ---- Limits ---- */
+
+/* Returns how many more bytes the message may inflate to, and the error for the one after them. */
+static uint64_t allowance(const struct fastws_deflate *deflate, size_t src_len, int *error) {
+    const struct fastws_deflate_config *config = deflate->config;
+    const struct fws_deflate_receiver *receiver = &deflate->receiver;
+    uint64_t most = config->max_inflated != 0 ? config->max_inflated : UINT64_MAX;
+    *error = FASTWS_ERR_INFLATED_TOO_LARGE;
+    uint64_t given = receiver->compressed + src_len;
+    if (config->max_ratio != 0 && given <= most / config->max_ratio) {
+        uint64_t by_ratio = given * config->max_ratio;
+        if (by_ratio < RATIO_FROM) by_ratio = RATIO_FROM;
+        if (by_ratio < most) {
+            most = by_ratio;
+            *error = FASTWS_ERR_INFLATED_RATIO;
+        }
+    }
+    return most > receiver->inflated ? most - receiver->inflated : 0;
+}
+
+/* ---- Steps ---- */
+
+/* Inflates piece until it is used up or dst is full. Stops behind a block with BFINAL if no more than the trail_len
+ * bytes of the trail are left: the message has ended without them. */
+static int inflate_piece(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *piece, size_t trail_len) {
+    size_t src_before, dst_before;
+    do {
+        src_before = piece->src_len;
+        dst_before = piece->dst_len;
+        int place = fws_stream_inflate(receiver->stream, piece);
+        if (place < 0) return place;
+        int has_moved = piece->src_len < src_before || piece->dst_len < dst_before;
+        if (place != FWS_INFLATE_ENDED && !has_moved) return 0;
+        receiver->place = (uint8_t)place;
+        if (place == FWS_INFLATE_ENDED && piece->src_len <= trail_len) return 0;
+    } while (piece->src_len > 0);
+    return 0;
+}
+
+/* Inflates src, with the trail behind it where that saves a call. */
+static int inflate_src(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
+    uint8_t joined[JOINED_MAX + TRAIL_LEN];
+    size_t src_len = step->src_len;
+    int is_joined = is_last && receiver->trail_off == 0 && src_len > 0 && src_len <= JOINED_MAX;
+    struct fastws_deflate_step piece = *step;
+    if (is_joined) {
+        memcpy(joined, step->src, src_len);
+        memcpy(joined + src_len, trail, TRAIL_LEN);
+        piece.src = joined;
+        piece.src_len = src_len + TRAIL_LEN;
+    }
+    size_t piece_len = piece.src_len;
+    int result = inflate_piece(receiver, &piece, is_joined ? TRAIL_LEN : 0);
+    size_t taken = piece_len - piece.src_len;
+    size_t of_src = taken < src_len ? taken : src_len;
+    receiver->trail_off = (uint8_t)(receiver->trail_off + taken - of_src);
+    receiver->compressed += of_src;
+    if (of_src > 0) step->src += of_src;
+    step->src_len = src_len - of_src;
+    step->dst = piece.dst;
+    step->dst_len = piece.dst_len;
+    return result;
+}
+
+/* Inflates what is left of the trail, and sees whether the message ends there. */
+static int inflate_trail(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step) {
+    if (receiver->trail_off < TRAIL_LEN && receiver->place != FWS_INFLATE_ENDED) {
+        struct fastws_deflate_step piece = {.src = trail + receiver->trail_off,
+                                            .src_len = (size_t)TRAIL_LEN - receiver->trail_off,
+                                            .dst = step->dst,
+                                            .dst_len = step->dst_len};
+        int result = inflate_piece(receiver, &piece, TRAIL_LEN);
+        receiver->trail_off = (uint8_t)(TRAIL_LEN - piece.src_len);
+        step->dst = piece.dst;
+        step->dst_len = piece.dst_len;
+        if (result < 0) return result;
+    }
+    if (receiver->place == FWS_INFLATE_ENDED) return FASTWS_DEFLATE_DONE;
+    if (receiver->trail_off < TRAIL_LEN) return FASTWS_DEFLATE_NEED_ROOM;
+    if (receiver->place == FWS_INFLATE_BETWEEN) return FASTWS_DEFLATE_DONE;
+    /* Inside a block. If dst is full the rest of the block may have been read already, and wait to be written. */
+    return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_ERR_DEFLATE_TRUNCATED;
+}
+
+/* Like fastws_deflate_inflate(), with room for what is allowed only. */
+static int inflate_within(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
+    TRY(inflate_src(receiver, step, is_last));
+    if (step->src_len > 0) return FASTWS_DEFLATE_NEED_ROOM;
+    if (is_last) return inflate_trail(receiver, step);
+    /* What zlib still has can only be seen when there is room for it. */
+    return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_DEFLATE_NEED_INPUT;
+}
+
+static int inflate_step(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last) {
+    struct fws_deflate_receiver *receiver = &deflate->receiver;
+    if (!receiver->is_open) TRY(begin(deflate));
+    int error;
+    uint64_t allowed = allowance(deflate, step->src_len, &error);
+    size_t held_back = step->dst_len > allowed ? step->dst_len - (size_t)allowed : 0;
+    step->dst_len -= held_back;
+    size_t room = step->dst_len;
+    int result = inflate_within(receiver, step, is_last);
+    receiver->inflated += room - step->dst_len;
+    step->dst_len += held_back;
+    if (result == FASTWS_DEFLATE_NEED_ROOM && held_back > 0) {
+        /* At the limit, and all input taken: whether there is more shows with the next. */
+        return step->src_len > 0 || is_last ? error : FASTWS_DEFLATE_NEED_INPUT;
+    }
+    return result;
+}
+
+int fastws_deflate_inflate(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last) {
+    struct fws_deflate_receiver *receiver = &deflate->receiver;
+    if (receiver->error != 0) return receiver->error;
+    int result = inflate_step(deflate, step, is_last);
+    if (result == FASTWS_DEFLATE_DONE) finish(receiver);
+    if (result < 0) {
+        receiver->error = result;
+        fws_deflate_return(&receiver->stream);
+    }
+    return result;
+}
+
+/* ---- Into a buffer ---- */
+
+/* The first room is a guess at what src inflates to; later ones double the buffer. zlib is at its fastest where 258
+ * bytes are free, so a message of a hundred gets more, too. */
+static size_t next_room(const struct fastws_deflate_buffer *out, size_t src_len) {
+    enum { FIRST_MIN = 1024, FIRST_MAX = 4096 };
+    if (out->len > FIRST_MAX / 2) return out->len;
+    return src_len > FIRST_MAX / 4 ? FIRST_MAX : src_len < FIRST_MIN / 4 ? FIRST_MIN : 4 * src_len;
+}
+
+static int check_text(struct fastws_utf8 *utf8, const uint8_t *src, size_t len, int is_done) {
+    TRY(fastws_utf8_update(utf8, src, len));
+    return is_done ? fastws_utf8_finish(utf8) : 0;
+}
+
+static int decompress(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last,
+                      struct fastws_deflate_buffer *out, struct fastws_utf8 *utf8) {
+    size_t room = next_room(out, step->src_len);
+    int result;
+    do {
+        /* Without room the end of a message can still be seen. */
+        if (out->cap == out->len && !out->is_fixed) TRY(fws_deflate_buffer_room(out, room));
+        step->dst = out->cap > 0 ? out->ptr + out->len : NULL;
+        step->dst_len = out->cap - out->len;
+        size_t before = step->dst_len;
+        result = fastws_deflate_inflate(deflate, step, is_last);
+        size_t written = before - step->dst_len;
+        out->len += written;
+        if (result < 0) return result;
+        if (utf8 != NULL) TRY(check_text(utf8, out->ptr + out->len - written, written, result == FASTWS_DEFLATE_DONE));
+        if (result == FASTWS_DEFLATE_NEED_ROOM && out->is_fixed)
+            return step->src_len == 0 && !is_last ? FASTWS_DEFLATE_NEED_INPUT : FASTWS_ERR_BUFFER_SIZE;
+        room = out->len;
+    } while (result == FASTWS_DEFLATE_NEED_ROOM);
+    return result;
+}
+
+int fastws_deflate_decompress(struct fastws_deflate *deflate, const void *src, size_t len, int is_last,
+                              struct fastws_deflate_buffer *out, struct fastws_utf8 *utf8) {
+    struct fws_deflate_receiver *receiver = &deflate->receiver;
+    struct fastws_deflate_step step = {.src = src, .src_len = len};
+    int result = decompress(deflate, &step, is_last, out, utf8);
+    if (result < 0 && receiver->error == 0) {
+        receiver->error = result;
+        fws_deflate_return(&receiver->stream);
+    }
+    return result;
+}

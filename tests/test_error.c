@@ -69,7 +69,7 @@ static void walks_from_first_to_last(void **state) {
     assert_int_equal(fastws_error_next(0), FASTWS_ERR_NOMEM);
     assert_int_equal(fastws_error_next(FASTWS_ERR_RANDOM), FASTWS_ERR_LEN_FORM);
     assert_int_equal(fastws_error_next(FASTWS_ERR_TLS_ALPN), FASTWS_ERR_BACKEND);
-    assert_int_equal(fastws_error_next(FASTWS_ERR_FORKED), 0);
+    assert_int_equal(fastws_error_next(FASTWS_ERR_TLS_RECORD), 0);
     assert_int_equal(fastws_error_next(1), 0);
     assert_int_equal(fastws_error_next(-100000), 0);
     assert_int_equal(fastws_error_next(INT32_MIN), 0);
@@ -118,7 +118,7 @@ static const struct {
     {FASTWS_ERR_HANDSHAKE_PROTOCOL, FASTWS_ERR_HANDSHAKE_EXTENSIONS, 0, 400},
     {FASTWS_ERR_HANDSHAKE_STATUS, FASTWS_ERR_TLS_ALPN, 0, 0},
     {FASTWS_ERR_QUEUE_FULL, FASTWS_ERR_DROPPED, 0, 0},
-    {FASTWS_ERR_BACKEND, FASTWS_ERR_FORKED, 0, 0},
+    {FASTWS_ERR_BACKEND, FASTWS_ERR_TLS_RECORD, 0, 0},
 };
 
 static const struct {

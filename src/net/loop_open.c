@@ -6,7 +6,10 @@
 #include "../conn.h"
 #include "io.h"
 
-enum { PIECES = 64 };
+enum {
+    PIECES = 64,
+    REFUSED_LINGER_MS = 500 /* how long a peer that was refused is read from, so that it gets the answer */
+};
 
 static const struct fastws_socket_config *config_of(const struct fastws_socket *socket) {
     return socket->group->config;
@@ -60,10 +63,23 @@ static int write_queue(struct fastws_socket *socket) {
     return count;
 }
 
+/* Records may wait without anything that the connection knows of: what TLS says to itself. */
+static void flush_link(struct fastws_socket *socket) {
+    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return;
+    int state = fws_link_flush(socket);
+    if (state < 0) break_output(socket, 0);
+    if (state > 0) fws_socket_clear(socket, FWS_SOCKET_FLOODED);
+    if (state != 0) return;
+    note_progress(socket);
+    fws_socket_set(socket, FWS_SOCKET_BLOCKED);
+}
+
 int fws_open_flush(struct fastws_socket *socket) {
     struct fastws_conn *conn = fws_socket_conn(socket);
     fws_socket_clear(socket, FWS_SOCKET_LENT);
-    if (fws_socket_has(socket, FWS_SOCKET_BROKEN) || fastws_conn_pending_len(conn) == 0) return 0;
+    if (fws_socket_has(socket, FWS_SOCKET_BROKEN)) return 0;
+    if (FWS_UNLIKELY(fws_socket_has(socket, FWS_SOCKET_TLS))) flush_link(socket);
+    if (fastws_conn_pending_len(conn) == 0) return 0;
     int error = fws_socket_has(socket, FWS_SOCKET_BLOCKED) ? 0 : write_queue(socket);
     if (error == 0 && fws_socket_has(socket, FWS_SOCKET_BLOCKED)) error = fastws_conn_own(conn);
     if (error < 0) break_output(socket, FWS_SOCKET_NO_MEMORY);
@@ -71,6 +87,9 @@ int fws_open_flush(struct fastws_socket *socket) {
 }
 
 /* ---- Handing out ---- */
+
+/* What a callback looks at that has taken the payload for itself: nothing of ours. */
+static const struct fastws_event taken_view;
 
 void fws_open_end(struct fastws_socket *socket, const struct fastws_event *event) {
     if (fws_socket_has(socket, FWS_SOCKET_ENDED)) return;
@@ -158,6 +177,15 @@ void fws_open_begin(struct fastws_socket *socket, uint8_t *initial, size_t len) 
     fws_open_settle(socket);
 }
 
+int fastws_socket_take(struct fastws_socket *socket, const struct fastws_event *event, struct fastws_taken *out) {
+    struct fastws_loop *loop = fws_socket_loop(socket);
+    /* What is queued by reference is a part of the view that ends. */
+    if (fws_socket_has(socket, FWS_SOCKET_LENT)) TRY(fws_open_flush(socket));
+    TRY(fastws_conn_take(fws_socket_conn(socket), event, out));
+    if (loop->viewed == event) loop->viewed = &taken_view;
+    return 0;
+}
+
 /* ---- Wants and deadlines ---- */
 
 static int may_read(const struct fastws_socket *socket) {
@@ -192,6 +220,10 @@ void fws_open_update(struct fastws_socket *socket) {
     unsigned wanted = (may_read(socket) ? FWS_READABLE : 0u) |
                       (fws_socket_has(socket, FWS_SOCKET_BLOCKED) ? FWS_WRITABLE : 0u);
     if (fws_watch_want(loop, &socket->watch, wanted) < 0) fws_transport_break(socket);
+    if (may_read(socket) && fws_transport_has_more(socket)) {
+        fws_socket_mark(socket);
+        if (!loop->is_running) loop->backend->wake(loop);
+    }
     uint64_t due = due_ms(socket);
     if (due < loop->timers.entries[socket->watch.timer].due_ms) fws_timers_move(loop, &socket->watch, due);
 }
@@ -205,7 +237,9 @@ void fws_linger_begin(struct fastws_socket *socket, int is_first_to_close) {
     fws_socket_drop_side(socket);
     socket->watch.kind = FWS_WATCH_LINGER;
     if (is_first_to_close) fws_transport_end(socket);
-    fws_timers_move(loop, &socket->watch, fws_deadline_ms(loop->now_ms, config_of(socket)->conn->close_timeout_ms));
+    uint32_t timeout_ms = fws_socket_has(socket, FWS_SOCKET_OPENED) ? config_of(socket)->conn->close_timeout_ms
+                                                                    : REFUSED_LINGER_MS;
+    fws_timers_move(loop, &socket->watch, fws_deadline_ms(loop->now_ms, timeout_ms));
     if (fws_watch_want(loop, &socket->watch, FWS_READABLE) < 0) fws_socket_destroy(socket, 0);
 }
 
@@ -213,7 +247,7 @@ void fws_linger_begin(struct fastws_socket *socket, int is_first_to_close) {
 void fws_linger_serve(struct fastws_socket *socket, unsigned found) {
     (void)found;
     struct fastws_loop *loop = fws_socket_loop(socket);
-    ptrdiff_t n = fws_transport_read(socket, loop->scratch, sizeof loop->scratch);
+    ptrdiff_t n = fws_transport_receive(socket, loop->scratch, sizeof loop->scratch);
     if (n == FWS_TRANSPORT_AGAIN) return;
     if (n <= 0) {
         fws_socket_destroy(socket, 0);
@@ -283,10 +317,11 @@ void fws_open_received(struct fastws_socket *socket, size_t len) {
 
 static void lose(struct fastws_socket *socket) {
     int error = fws_socket_has(socket, FWS_SOCKET_NO_MEMORY) ? FASTWS_ERR_NOMEM : FASTWS_ERR_IO;
-    fws_socket_cut(socket, error);
+    int link_error = fws_socket_has(socket, FWS_SOCKET_TLS) ? fws_link_error(socket) : 0;
+    fws_socket_cut(socket, link_error != 0 ? link_error : error);
 }
 
-static void receive(struct fastws_socket *socket) {
+static void receive_once(struct fastws_socket *socket) {
     struct fastws_conn *conn = fws_socket_conn(socket);
     void *ptr;
     size_t cap;
@@ -314,6 +349,11 @@ static void receive(struct fastws_socket *socket) {
         }
         fws_open_settle(socket);
     }
+}
+
+static void receive(struct fastws_socket *socket) {
+    do receive_once(socket);
+    while (is_open(socket) && may_read(socket) && fws_transport_has_more(socket));
 }
 
 /* The peer is gone, and we are not reading what it may have sent before. */

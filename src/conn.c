@@ -49,7 +49,7 @@ int fastws_conn_init(void *memory, const struct fastws_conn_config *config, stru
                                  .life_ms = fws_pool_now_ms(pool),
                                  .ping_us = UINT64_MAX,
                                  .rtt_us = UINT32_MAX,
-                                 .fragment_len = config->fragment_len,
+                                 .fragment_len = fws_conn_fragment_len(config->fragment_len),
                                  .state = FASTWS_CONN_OPEN,
                                  .delivery = config->delivery,
                                  .is_client = config->role == FASTWS_ROLE_CLIENT,

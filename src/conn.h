@@ -29,7 +29,7 @@ struct fastws_conn {
     uint64_t ping_us;     /* when the last ping of ours was queued; UINT64_MAX: it was answered, or there was none */
     uint32_t ping_number; /* of that ping; 0: there was none */
     uint32_t rtt_us;      /* UINT32_MAX: not known */
-    size_t fragment_len;
+    uint32_t fragment_len; /* 0: no limit */
     int error; /* what input and sends return once is_stopped */
     int due;   /* an error that the next fastws_conn_next() hands out, when it finds nothing else */
     uint16_t close_sent;
@@ -50,6 +50,9 @@ struct fastws_conn {
     uint8_t mask_bit;        /* of the frames that the peer sends */
     uint8_t is_text_checked; /* 1 or 0 */
 };
+
+/* A fragment may be shorter than asked for. */
+static inline uint32_t fws_conn_fragment_len(size_t len) { return len < UINT32_MAX ? (uint32_t)len : UINT32_MAX; }
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
 

@@ -86,6 +86,11 @@ struct fastws_socket_config {
                                                 on_open; 10 000. A request that was begun is answered with 408 then */
     uint32_t stall_timeout_ms;               /* for a peer that takes no byte of what is queued, before it is cut off
                                                 with FASTWS_ERR_SLOW_CONSUMER; 30 000 */
+    uint32_t message_timeout_ms;             /* for a message, from when its first bytes came and it was incomplete
+                                                until its last; 300 000. Then the connection is closed with 1008 and
+                                                FASTWS_ERR_MESSAGE_TIMEOUT: a peer that sends a byte now and then
+                                                would hold a slab for ever. Not for messages that are handed out in
+                                                chunks, and not while they are not read */
     uint8_t slow_policy;                     /* enum fastws_slow_policy; FASTWS_SLOW_WAIT */
     uint64_t queue_max;                      /* bytes: with more queued, sends return FASTWS_ERR_QUEUE_FULL, whatever
                                                 the policy; 16 MiB. 0: no limit. A single message may pass it */

@@ -251,7 +251,8 @@ struct fws_side {
 /* An idle one costs these bytes, its connection, and an entry of the heap. */
 struct fastws_socket {
     struct fws_watch watch;
-    uint32_t progress_ms; /* the low bits of when the system last took bytes, or there was nothing to take */
+    uint32_t since_ms; /* low bits of a time. With FWS_SOCKET_BLOCKED: when the system last took bytes, or there was
+                          nothing to take. Without: when the message began that is incomplete; 0: none is */
     struct fws_group *group;
     void *user;
     struct fastws_socket *next; /* on the list of dirty or dead ones */

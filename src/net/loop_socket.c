@@ -18,6 +18,7 @@ void fastws_socket_config_init(struct fastws_socket_config *config, const struct
                                             .conn = conn,
                                             .handshake_timeout_ms = 10000,
                                             .stall_timeout_ms = 30000,
+                                            .message_timeout_ms = 300000,
                                             .slow_policy = FASTWS_SLOW_WAIT,
                                             .queue_max = 16u << 20};
 }
@@ -88,6 +89,11 @@ void fws_group_release(struct fws_group *group) {
 }
 
 /* ---- Life ---- */
+
+/* With its entry in the heap of deadlines, and what that has in reserve. */
+_Static_assert(sizeof(void *) > 8 || sizeof(struct fastws_socket) + sizeof(struct fastws_conn) +
+                                             sizeof(struct fws_timer) + sizeof(struct fws_timer) / 16 <= 256,
+               "an idle socket of a loop costs at most 256 bytes");
 
 static size_t socket_size(unsigned flags) {
     size_t link = flags & FWS_SOCKET_TLS ? sizeof(struct fws_link *) : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of event loops inside TLS, as servers and clients: bytes cut anywhere between them, peers that do not read, that
- * lie, or that are not who they say. */
+/* Tests of event loops inside TLS, as servers and clients: bytes cut anywhere between them, peers that do not read,
+ * that lie, or that are not who they say. */
 #include "loop_clients.h"
 
 #include "certificates.h"
@@ -160,7 +160,9 @@ static void answers_many_messages_with_one_write(void **state) {
     dial_server(&dialer, &server, "wss", "localhost");
     UNTIL(&server, dialer.opens == 1);
     struct fastws_conn *conn = fastws_socket_get_conn(dialer.socket);
-    for (int i = 0; i < COUNT; i++) assert_int_equal(fastws_conn_send(conn, FASTWS_OPCODE_TEXT, "sixteen letters!", 16), 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(fastws_conn_send(conn, FASTWS_OPCODE_TEXT, "sixteen letters!", 16), 0);
+    }
     uint64_t before = stats_of(&server).writes;
     assert_int_equal(fastws_socket_flush(dialer.socket), 0);
     UNTIL(&server, dialer.messages == COUNT);

@@ -3,10 +3,11 @@
 
     servers.py --load LOAD_ECHO --server NAME=COMMAND [--server NAME=COMMAND ...] [--rounds N] [--filter REGEX]
 
-A server is any program that prints `listening on SCHEME://127.0.0.1:PORT/` and echoes from then on: WebSocket messages,
-or, where SCHEME is tcp, bytes. All of them run the whole time, each on --server-cpu, and the load comes from a process of
-its own on --load-cpu. One round measures every server once for every case, in an order of its own, and the median of all
-rounds counts; ratios are medians of the ratios within a round, since what disturbs a machine lasts longer than one case.
+A server is any program that prints `listening on SCHEME://127.0.0.1:PORT/`, or the port alone, and echoes from then on:
+WebSocket messages, or, where SCHEME is tcp, bytes. All of them run the whole time, each on --server-cpu, and the load comes from a process
+of its own on --load-cpu. One round measures every server once for every case, in an order of its own, and the median of
+all rounds counts; ratios are medians of the ratios within a round, since what disturbs a machine lasts longer than one
+case.
 """
 
 import argparse
@@ -39,9 +40,10 @@ class Server:
 
     def __init__(self, name, command, cpu):
         self.name = name
-        self.process = subprocess.Popen(["taskset", "-c", str(cpu), *shlex.split(command)], stdout=subprocess.PIPE, text=True)
+        pinned = ["taskset", "-c", str(cpu), *shlex.split(command)]
+        self.process = subprocess.Popen(pinned, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        found = re.search(r"(\w+)://[^:/]*:(\d+)", line)
+        found = re.search(r"(?:(\w+)://[^:/]*:)?(\d+)/?$", line.strip())
         if not found:
             self.process.kill()
             raise SystemExit(f"servers.py: {name} printed {line!r}, and no address")
@@ -53,9 +55,9 @@ class Server:
         _, kind, connections, in_flight, size = case
         command = ["taskset", "-c", str(options.load_cpu), options.load, "raw" if self.is_raw else kind]
         numbers = (self.port, self.process.pid, connections, in_flight, size, options.seconds)
-        run = subprocess.run(
-            [*command, *map(str, numbers)], capture_output=True, text=True, timeout=60 + 10 * options.seconds, check=False
-        )
+        command += map(str, numbers)
+        limit = 60 + 10 * options.seconds
+        run = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
         if run.returncode != 0:
             print(f"{self.name} {case[0]}: {run.stderr.strip()}", file=sys.stderr)
             return None

@@ -67,9 +67,10 @@ enum fastws_slow_policy {
     FASTWS_SLOW_CLOSE = 3        /* the connection is closed with 1008 and FASTWS_ERR_SLOW_CONSUMER */
 };
 
-/* What the sockets of a listener, or one of fastws_loop_dial() or fastws_loop_adopt(), do. Fill it with fastws_socket_config_init(),
- * then change what differs. The struct is shared: it and all that it points to must outlive every socket and listener
- * that uses it and must not change meanwhile. Times are in milliseconds; 0 means never. */
+/* What the sockets of a listener, or one of fastws_loop_dial() or fastws_loop_adopt(), do. Fill it with
+ * fastws_socket_config_init(), then change what differs. The struct is shared: it and all that it points to must
+ * outlive every socket and listener that uses it and must not change meanwhile. Times are in milliseconds; 0 means
+ * never. */
 struct fastws_socket_config {
     size_t size;                             /* sizeof(struct fastws_socket_config) of the caller's header */
     const struct fastws_conn_config *conn;   /* role, limits, keep-alive, queue marks */
@@ -213,7 +214,8 @@ FASTWS_API FASTWS_NONNULL(1, 2) void fastws_loop_post(struct fastws_loop *loop, 
 
 /* ---- Timers ---- */
 
-/* A time at which something is done. Deadlines of sockets are the loop's own: these are for what else a program does. */
+/* A time at which something is done. Deadlines of sockets are the loop's own: these are for what else a program
+ * does. */
 struct fastws_loop_timer;
 
 /* Makes a timer, which is not set. It belongs to the loop, which frees it in the end; it does not keep a loop running

@@ -17,11 +17,11 @@
  *     loop_dial.c       the way of a client to its server, and the handshake there
  *     loop_connect.c    the first steps of it: addresses, and attempts to connect
  *
- * Seams. A connection never calls the system, and keeps no pointer to what was received but where it asked for it. What
- * is ready comes from the back end's wait() and goes through fws_watch_serve(); bytes come in by fws_open_received(),
- * and go out by fws_transport_write(), which may take nothing. A socket is forgotten before it is closed, and its memory
- * is released when no batch is left that may name it. So a back end that completes operations, instead of telling what
- * is ready, changes these places and no connection. */
+ * Seams. A connection never calls the system, and keeps no pointer to what was received but where it asked for it.
+ * What is ready comes from the back end's wait() and goes through fws_watch_serve(); bytes come in by
+ * fws_open_received(), and go out by fws_transport_write(), which may take nothing. A socket is forgotten before it is
+ * closed, and its memory is released when no batch is left that may name it. So a back end that completes operations,
+ * instead of telling what is ready, changes these places and no connection. */
 #ifndef FWS_NET_LOOP_H
 #define FWS_NET_LOOP_H
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(struct fastws_iovec) == sizeof(struct iovec), "pieces are laid out as the system's");
-_Static_assert(offsetof(struct fastws_iovec, base) == offsetof(struct iovec, iov_base), "pieces begin with the pointer");
+_Static_assert(offsetof(struct fastws_iovec, base) == offsetof(struct iovec, iov_base), "they begin with the pointer");
 _Static_assert(offsetof(struct fastws_iovec, len) == offsetof(struct iovec, iov_len), "and go on with the length");
 
 static ptrdiff_t outcome(ssize_t n) {

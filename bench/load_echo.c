@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads an echo server from one thread and says what it costs that server:
- * load_echo [--raw] PORT PID CONNECTIONS IN_FLIGHT BYTES SECONDS
- * Prints messages a second, and the CPU time of process PID for each of them. With --raw the bytes are no WebSocket. */
+ * load_echo KIND PORT PID CONNECTIONS IN_FLIGHT BYTES SECONDS
+ * Prints messages a second, and the microseconds of CPU time of process PID for each of them. KIND is text (ASCII),
+ * binary, or raw: then the bytes are no WebSocket. */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,11 +52,11 @@ static double cpu_s(long pid) {
     return now_s(clock);
 }
 
-/* A burst of in_flight binary frames, masked as a client has to. Their echo is not. */
-static void make_burst(size_t len, int is_raw) {
+/* A burst of in_flight frames, masked as a client has to. Their echo is not. */
+static void make_burst(size_t len, int is_raw, int is_text) {
     uint8_t head[14];
     size_t head_len = 0;
-    head[head_len++] = 0x82;
+    head[head_len++] = is_text ? 0x81 : 0x82;
     if (len < 126) {
         head[head_len++] = (uint8_t)(0x80 | len);
     } else if (len < 65536) {
@@ -72,7 +73,17 @@ static void make_burst(size_t len, int is_raw) {
     burst_len = (head_len + len) * in_flight;
     burst = calloc(1, burst_len);
     if (burst == NULL) die("calloc");
-    for (unsigned i = 0; i < in_flight; i++) memcpy(burst + (head_len + len) * i, head, head_len);
+    uint32_t random = 1;
+    for (unsigned i = 0; i < in_flight; i++) {
+        uint8_t *frame = burst + (head_len + len) * i;
+        memcpy(frame, head, head_len);
+        for (size_t k = 0; k < len; k++) {
+            random = random * 1664525u + 1013904223u;
+            uint8_t byte = (uint8_t)(random >> 24);
+            uint8_t key = is_raw ? 0 : head[head_len - 4 + k % 4];
+            frame[head_len + k] = (uint8_t)((is_text ? 'a' + byte % 26 : byte) ^ key);
+        }
+    }
 }
 
 static int open_connection(int port, int is_raw) {
@@ -137,16 +148,17 @@ static void run(int set, double seconds) {
 }
 
 int main(int argc, char **argv) {
-    int is_raw = argc > 1 && strcmp(argv[1], "--raw") == 0;
-    argv += is_raw;
-    if (argc - is_raw != 7) {
-        fprintf(stderr, "usage: load_echo [--raw] PORT PID CONNECTIONS IN_FLIGHT BYTES SECONDS\n");
+    if (argc != 8) {
+        fprintf(stderr, "usage: load_echo raw|text|binary PORT PID CONNECTIONS IN_FLIGHT BYTES SECONDS\n");
         return 2;
     }
+    int is_raw = strcmp(argv[1], "raw") == 0;
+    int is_text = strcmp(argv[1], "text") == 0;
+    argv++;
     long pid = atol(argv[2]);
     int count = atoi(argv[3]);
     in_flight = (unsigned)atoi(argv[4]);
-    make_burst((size_t)atol(argv[5]), is_raw);
+    make_burst((size_t)atol(argv[5]), is_raw, is_text);
     struct connection *connections = calloc((size_t)count, sizeof *connections);
     int set = epoll_create1(EPOLL_CLOEXEC);
     if (connections == NULL || set < 0) die("epoll_create1");
@@ -163,6 +175,6 @@ int main(int argc, char **argv) {
     run(set, seconds);
     double passed = now_s(CLOCK_MONOTONIC) - wall;
     double done = (double)(messages - before);
-    printf("%.0f msg/s  %.3f us CPU each\n", done / passed, (cpu_s(pid) - cpu) * 1e6 / done);
+    printf("%.0f %.4f\n", done / passed, (cpu_s(pid) - cpu) * 1e6 / done);
     return 0;
 }

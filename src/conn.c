@@ -49,9 +49,9 @@ int fastws_conn_init(void *memory, const struct fastws_conn_config *config, stru
                                  .life_ms = fws_pool_now_ms(pool),
                                  .ping_us = UINT64_MAX,
                                  .rtt_us = UINT32_MAX,
-                                 .fragment_len = config->fragment_len,
+                                 .fragment_len = fws_conn_fragment_len(config->fragment_len),
                                  .state = FASTWS_CONN_OPEN,
-                                 .delivery = config->delivery,
+                                 .delivery = config->delivery & 3u,
                                  .is_client = config->role == FASTWS_ROLE_CLIENT,
                                  .is_extended = config->extension_count > 0};
     fws_writer_init(&conn->writer, pool);

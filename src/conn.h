@@ -30,14 +30,12 @@ struct fastws_conn {
     uint64_t ping_us;     /* when the last ping of ours was queued; UINT64_MAX: it was answered, or there was none */
     uint32_t ping_number; /* of that ping; 0: there was none */
     uint32_t rtt_us;      /* UINT32_MAX: not known */
-    size_t fragment_len;
-    int error; /* what input and sends return once is_stopped */
-    int due;   /* an error that the next fastws_conn_next() hands out, when it finds nothing else */
+    uint32_t fragment_len; /* 0: no limit */
+    int16_t error; /* what input and sends return once is_stopped */
+    int16_t due;   /* an error that the next fastws_conn_next() hands out, when it finds nothing else */
     uint16_t close_sent;
     uint16_t close_received;
-    uint8_t state;    /* enum fastws_conn_state */
-    uint8_t delivery; /* enum fastws_delivery, of messages to come */
-    uint8_t is_eof;
+    uint8_t state;           /* enum fastws_conn_state */
     uint8_t is_ping_out;     /* a ping was sent, and no byte has come since */
     uint8_t send_way;        /* enum fws_send_way */
     uint8_t may_use_tray;    /* whole messages may be handed out without a reader */
@@ -51,7 +49,12 @@ struct fastws_conn {
     unsigned is_allocated : 1; /* by fastws_conn_new() */
     unsigned is_client : 1;
     unsigned is_extended : 1; /* extensions judge and mark headers */
+    unsigned is_eof : 1;
+    unsigned delivery : 2; /* enum fastws_delivery, of messages to come */
 };
+
+/* A fragment may be shorter than asked for. */
+static inline uint32_t fws_conn_fragment_len(size_t len) { return len < UINT32_MAX ? (uint32_t)len : UINT32_MAX; }
 
 _Static_assert(sizeof(struct fastws_conn) <= 192, "an idle connection costs at most 192 bytes");
 

@@ -197,5 +197,5 @@ size_t fastws_conn_buffered_len(const struct fastws_conn *conn) {
 }
 
 void fastws_conn_set_fragment_len(struct fastws_conn *conn, size_t len) {
-    conn->fragment_len = len;
+    conn->fragment_len = fws_conn_fragment_len(len);
 }

@@ -168,7 +168,7 @@ ptrdiff_t fastws_conn_read_raw(struct fastws_conn *conn, void *dst, size_t len) 
 
 int fastws_conn_set_delivery(struct fastws_conn *conn, int delivery) {
     if (delivery < FASTWS_DELIVER_MESSAGES || delivery > FASTWS_DELIVER_STREAM) return FASTWS_ERR_ARGUMENT;
-    conn->delivery = (uint8_t)delivery;
+    conn->delivery = (unsigned)delivery & 3;
     fws_conn_choose_ways(conn);
     if (conn->reader) fws_reader_set_delivery(conn->reader, (unsigned)delivery);
     return 0;
@@ -213,7 +213,7 @@ uint64_t fastws_conn_offset(const struct fastws_conn *conn) {
 /* What is not parsed now never will be. The reader stays for the view of the event that is handed out. */
 static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int error) {
     conn->state = (uint8_t)state;
-    conn->error = error;
+    conn->error = (int16_t)error;
     conn->is_stopped = 1;
     conn->since_ms = fws_conn_now_ms(conn);
     fws_conn_drop_draft(conn);
@@ -245,7 +245,7 @@ static void answer_ping(struct fastws_conn *conn, const struct fastws_event *eve
     uint64_t before = conn->writer.queued;
     int error = fws_conn_queue_control(conn, FASTWS_OPCODE_PONG, event->ptr, (size_t)event->len);
     if (error < 0) {
-        conn->due = error;
+        conn->due = (int16_t)error;
         return;
     }
     fws_writer_note_reply(&conn->writer, (size_t)(conn->writer.queued - before));

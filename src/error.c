@@ -158,6 +158,8 @@ static const struct row rows[] = {
     ROW(LISTEN, 0, 0, "", "system refused to listen"),
     ROW(DESCRIPTORS, 0, 0, "", "process is out of descriptors"),
     ROW(FORKED, 0, 0, "", "object belongs to the parent process"),
+    ROW(TLS_RECORD, 1006, 0, "RFC 8446 5.2", "what came inside TLS cannot be read"),
+    ROW(MESSAGE_TIMEOUT, 1008, 0, "RFC 6455 7.4.1", "message did not end in time"),
 };
 
 static const struct row unknown = {"FASTWS_ERR_UNKNOWN", "unknown error", "", 0, 0};

@@ -102,7 +102,8 @@ static inline void note_close(struct fastws_socket *socket, const struct fastws_
     server->kind = event->kind;
     server->error = event->error;
     server->code = event->close_code;
-    snprintf(server->reason, sizeof server->reason, "%.*s", (int)event->len, event->len > 0 ? (const char *)event->ptr : "");
+    const char *reason = event->len > 0 ? (const char *)event->ptr : "";
+    snprintf(server->reason, sizeof server->reason, "%.*s", (int)event->len, reason);
 }
 
 static inline void note_refusal(struct fastws_socket *socket, int error) {

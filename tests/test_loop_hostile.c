@@ -143,6 +143,149 @@ static void serves_others_while_slow_heads_trickle(void **state) {
     finish(&server);
 }
 
+/* One byte now and then is a sign of life, and used to hold memory for as long as it came. */
+static void ends_messages_that_trickle(void **state) {
+    struct server server;
+    struct client slow, good;
+    struct bytes wire = {0};
+    static const uint8_t payload[4000];
+    server_prepare(&server, backend_of(state));
+    server.config.message_timeout_ms = 100;
+    server_open(&server);
+    client_open(&slow, &server);
+    client_open(&good, &server);
+    put_frame(&wire, FASTWS_ROLE_SERVER, 0x82, payload, sizeof payload);
+    size_t sent = 0;
+    uint64_t until_ms = clock_ms() + WAIT_MS;
+    while (server.closes == 0) {
+        assert_true(clock_ms() < until_ms);
+        assert_true(sent < wire.len);
+        (void)!send(slow.fd, wire.ptr + sent++, 1, MSG_NOSIGNAL);
+        expect_echo(&server, &good, "good"); /* whose messages are whole, again and again */
+        turn(&server, 1);
+    }
+    assert_int_equal(server.error, FASTWS_ERR_MESSAGE_TIMEOUT);
+    expect_close(&server, &slow, 1008);
+    client_close(&slow);
+    /* Messages that follow each other without a pause, each in time. */
+    until_ms = clock_ms() + 250;
+    for (size_t i = 0; clock_ms() < until_ms; i = i + 1 < wire.len ? i + 1 : 0) {
+        client_send(&server, &good, wire.ptr + i, i + 100 < wire.len ? 100 : wire.len - i);
+        i += i + 100 < wire.len ? 99 : wire.len - i - 1;
+        turn(&server, 1);
+        client_receive(&good);
+    }
+    assert_int_equal(server.closes, 1);
+    bytes_free(&wire);
+    client_close(&good);
+    UNTIL(&server, stats_of(&server).sockets == 0);
+    finish(&server);
+}
+
+/* ---- Many ---- */
+
+static int beats;
+
+static void beat(struct fastws_loop_timer *timer, void *context) {
+    (void)context;
+    beats++;
+    fastws_loop_timer_set(timer, 1);
+}
+
+/* A timer beside connections that flood: its turn comes within a counted number of turns of the loop. */
+static void a_heartbeat_keeps_its_turn_beside_floods(void **state) {
+    enum { FLOODS = 200, MESSAGES = 200 };
+    struct server server;
+    struct client *clients = calloc(FLOODS, sizeof *clients);
+    struct fastws_loop_timer *timer;
+    struct bytes wire = {0};
+    server_prepare(&server, backend_of(state));
+    server.is_silent = 1;
+    server_open(&server);
+    for (int i = 0; i < FLOODS; i++) client_open(&clients[i], &server);
+    for (int i = 0; i < MESSAGES; i++) put_text(&wire, FASTWS_ROLE_SERVER, "flood");
+    beats = 0;
+    assert_int_equal(fastws_loop_timer_new(server.loop, beat, NULL, &timer), 0);
+    fastws_loop_timer_set(timer, 1);
+    int turns = 0, waited = 0, longest = 0, seen = 0;
+    uint64_t until_ms = clock_ms() + 300;
+    while (clock_ms() < until_ms) {
+        for (int i = 0; i < FLOODS; i++) (void)!send(clients[i].fd, wire.ptr, wire.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        uint64_t before_ms = clock_ms();
+        turn(&server, 0);
+        turns++;
+        /* Counted from the turn in which it was due. */
+        waited = beats > seen || before_ms == clock_ms() ? 0 : waited + 1;
+        if (waited > longest) longest = waited;
+        seen = beats;
+    }
+    assert_true(turns > 3);
+    assert_true(beats > 3);
+    assert_in_range(longest, 0, 3);
+    assert_true(server.messages > MESSAGES);
+    bytes_free(&wire);
+    server.is_silent = 0;
+    for (int i = 0; i < FLOODS; i++) client_close(&clients[i]);
+    free(clients);
+    UNTIL(&server, stats_of(&server).sockets == 0);
+    finish(&server);
+}
+
+/* As many sockets as the process may have: nothing of them is left, and an idle one costs what it should. */
+static void serves_thousands_of_sockets(void **state) {
+    struct server server;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    size_t wanted = backend_of(state) == FASTWS_BACKEND_POLL ? 2000 : 9000;
+    size_t count = limit.rlim_cur > 2 * wanted + 200 ? wanted : (size_t)(limit.rlim_cur - 200) / 2;
+    struct client *clients = calloc(count, sizeof *clients);
+    server_start(&server, backend_of(state));
+    struct client first;
+    client_open(&first, &server);
+    size_t before = server.memory.live;
+    for (size_t i = 0; i < count; i++) {
+        client_connect(&clients[i], &server);
+        assert_int_equal(send(clients[i].fd, REQUEST, strlen(REQUEST), MSG_NOSIGNAL), strlen(REQUEST));
+        if (i % 50 == 0) UNTIL(&server, stats_of(&server).accepted == i + 2); /* the queue of the system is short */
+    }
+    UNTIL(&server, server.opens == (int)count + 1);
+    size_t each = (server.memory.live - before) / count;
+    size_t poll_len = backend_of(state) == FASTWS_BACKEND_POLL ? 3 * (sizeof(void *) + 8 + 4) : 0;
+    if (sizeof(void *) == 8) assert_in_range(each, 1, 256 + poll_len);
+    expect_echo(&server, &first, "one of many");
+    for (size_t i = 0; i < count; i++) {
+        if (i % 2) {
+            client_reset(&clients[i]);
+        } else {
+            client_close(&clients[i]);
+        }
+    }
+    UNTIL(&server, stats_of(&server).sockets == 1);
+    assert_int_equal(server.closes, count);
+    client_close(&first);
+    free(clients);
+    finish(&server);
+}
+
+/* A copy of a descriptor keeps the file open: what is closed must be out of the set before. */
+static void forgets_sockets_whose_descriptors_were_duplicated(void **state) {
+    struct server server;
+    struct client client;
+    server_start(&server, backend_of(state));
+    client_open(&client, &server);
+    int copy = dup(fastws_socket_fd(server.sockets[0]));
+    fastws_socket_free(server.sockets[0]);
+    client_send_frame(&server, &client, 0x81, "nobody", 6); /* readable for the copy */
+    for (int i = 0; i < 20; i++) turn(&server, 0);
+    uint64_t start_ms = clock_ms();
+    turn(&server, 30);
+    assert_in_range(clock_ms() - start_ms, 25, WAIT_MS); /* it sleeps */
+    assert_int_equal(server.messages, 0);
+    close(copy);
+    client_close(&client);
+    finish(&server);
+}
+
 /* ---- Out of everything ---- */
 
 static void waits_when_descriptors_are_out(void **state) {
@@ -244,6 +387,10 @@ int main(void) {
         ON_BOTH(stops_reading_floods_of_pings),
         ON_BOTH(ends_peers_that_go_on_sending_after_the_end),
         ON_BOTH(serves_others_while_slow_heads_trickle),
+        ON_BOTH(ends_messages_that_trickle),
+        ON_BOTH(a_heartbeat_keeps_its_turn_beside_floods),
+        ON_BOTH(serves_thousands_of_sockets),
+        ON_BOTH(forgets_sockets_whose_descriptors_were_duplicated),
         ON_BOTH(waits_when_descriptors_are_out),
         ON_BOTH(makes_all_or_nothing_without_memory),
         ON_BOTH(survives_a_failing_allocation_anywhere),

@@ -157,7 +157,9 @@ enum fastws_error {
     FASTWS_ERR_ADDRESS_DENIED = -173, /* this process may not have the address */
     FASTWS_ERR_LISTEN = -174,         /* the system refused to listen */
     FASTWS_ERR_DESCRIPTORS = -175,    /* the process or the system is out of descriptors */
-    FASTWS_ERR_FORKED = -176          /* the object belongs to the parent process */
+    FASTWS_ERR_FORKED = -176,         /* the object belongs to the parent process */
+    FASTWS_ERR_TLS_RECORD = -177,     /* what came inside TLS is no record of this connection, or an alert */
+    FASTWS_ERR_MESSAGE_TIMEOUT = -178 /* a message that was begun did not end in time */
 };
 
 /* Returns the name, such as "FASTWS_ERR_UTF8": a static string. "FASTWS_NEED_MORE" for 0, and

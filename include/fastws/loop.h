@@ -17,6 +17,11 @@
  * fastws_loop_post() may be called from others. To use several processors, run one loop in each of several threads, all
  * listening at the same port (FASTWS_LISTEN_REUSE_PORT).
  *
+ * Clients. fastws_loop_dial() has a client on the same loop, with the same callbacks.
+ *
+ * TLS. With config.tls the sockets of a listener are inside TLS; those of fastws_loop_dial() are if the address says
+ * so. What is received together is decrypted together, and what is written together leaves in one write.
+ *
  * Life of a socket. The loop owns its sockets. A struct fastws_socket may be used from its first callback until its
  * on_close returns, or until fastws_socket_free(). Callbacks may send on, close and free any socket of the loop, also
  * the one that they are called for. None is called from inside a function that you call, but for fastws_loop_run(),
@@ -35,10 +40,12 @@
 
 #include <fastws/allocator.h>
 #include <fastws/conn.h>
+#include <fastws/dial.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
 #include <fastws/pool.h>
 #include <fastws/prepared.h>
+#include <fastws/tls.h>
 #include <fastws/upgrade.h>
 
 FASTWS_BEGIN_DECLS
@@ -60,18 +67,31 @@ enum fastws_slow_policy {
     FASTWS_SLOW_CLOSE = 3        /* the connection is closed with 1008 and FASTWS_ERR_SLOW_CONSUMER */
 };
 
-/* What the sockets of a listener, or one given to fastws_loop_adopt(), do. Fill it with fastws_socket_config_init(),
- * then change what differs. The struct is shared: it and all that it points to must outlive every socket and listener
- * that uses it and must not change meanwhile. Times are in milliseconds; 0 means never. */
+/* What the sockets of a listener, or one of fastws_loop_dial() or fastws_loop_adopt(), do. Fill it with
+ * fastws_socket_config_init(), then change what differs. The struct is shared: it and all that it points to must
+ * outlive every socket and listener that uses it and must not change meanwhile. Times are in milliseconds; 0 means
+ * never. */
 struct fastws_socket_config {
     size_t size;                             /* sizeof(struct fastws_socket_config) of the caller's header */
     const struct fastws_conn_config *conn;   /* role, limits, keep-alive, queue marks */
     const struct fastws_upgrade_config *upgrade; /* of servers; NULL: the defaults */
+    const struct fastws_dial_config *dial;   /* of clients: what to ask for; NULL: the defaults */
+    struct fastws_tls *tls;                  /* of servers: all sockets are inside TLS; NULL: none is. Of clients: for
+                                                wss; NULL: one that trusts the authorities of the system */
+    const char *proxy;                       /* of clients: "http://[user:password@]host[:port]" or without a scheme, a
+                                                proxy that is asked by CONNECT (RFC 9110 9.3.6); NULL or "": none. The
+                                                environment is not looked at. Not for sockets in the file system */
     void *context;                           /* the caller's: fastws_socket_get_config() finds it again; NULL */
-    uint32_t handshake_timeout_ms;           /* for the request, from when the client was accepted; 10 000. A request
-                                                that was begun is answered with 408 then */
+    uint32_t handshake_timeout_ms;           /* from when the client was accepted until its request is complete, TLS
+                                                included; of a client, for everything from fastws_loop_dial() to
+                                                on_open; 10 000. A request that was begun is answered with 408 then */
     uint32_t stall_timeout_ms;               /* for a peer that takes no byte of what is queued, before it is cut off
                                                 with FASTWS_ERR_SLOW_CONSUMER; 30 000 */
+    uint32_t message_timeout_ms;             /* for a message, from when its first bytes came and it was incomplete
+                                                until its last; 300 000. Then the connection is closed with 1008 and
+                                                FASTWS_ERR_MESSAGE_TIMEOUT: a peer that sends a byte now and then
+                                                would hold a slab for ever. Not for messages that are handed out in
+                                                chunks, and not while they are not read */
     uint8_t slow_policy;                     /* enum fastws_slow_policy; FASTWS_SLOW_WAIT */
     uint64_t queue_max;                      /* bytes: with more queued, sends return FASTWS_ERR_QUEUE_FULL, whatever
                                                 the policy; 16 MiB. 0: no limit. A single message may pass it */
@@ -83,6 +103,9 @@ struct fastws_socket_config {
      * on_upgrade   the request is accepted, and not answered yet: fastws_upgrade_target() and fastws_upgrade_protocol()
      *              may be asked. Returns 0, or a negative enum fastws_error that refuses it with its HTTP status
      *              (FASTWS_ERR_HANDSHAKE_REJECTED: 403)
+     * on_dial      of clients. The answer of the server is complete: error is 0, or says why there is no connection;
+     *              fastws_dial_status(), _protocol(), _next_header(), _location() may be asked. Returns 0, or a
+     *              negative enum fastws_error that gives the connection up
      * on_open      messages may be sent. Called once, before any other of those below
      * on_message   a message, or a chunk of one: see enum fastws_delivery. Without it they are dropped
      * on_ping      a ping of the peer, answered already unless the configuration says otherwise
@@ -90,11 +113,12 @@ struct fastws_socket_config {
      * on_drain     fastws_socket_is_writable() said no, and says yes again
      * on_close     the last call for this socket: its close or error event. What was sent before still goes out.
      *              Codes and reason of the peer are in the event; event->error says why where there was no close frame
-     * on_refuse    the last call for a socket that never opened: error says why, FASTWS_ERR_HANDSHAKE_TIMEOUT for
-     *              example. For logs
+     * on_refuse    the last call for a socket that never opened: error says why, FASTWS_ERR_HANDSHAKE_TIMEOUT or
+     *              FASTWS_ERR_DIAL_CONNECT for example. For logs, and for clients to try again
      * on_trouble   a listener cannot accept for a while: FASTWS_ERR_DESCRIPTORS or FASTWS_ERR_NOMEM. It tries again on
      *              its own; clients wait in the queue of the system. For logs */
     int (*on_upgrade)(struct fastws_socket *socket, const struct fastws_upgrade *upgrade);
+    int (*on_dial)(struct fastws_socket *socket, const struct fastws_dialer *dialer, int error);
     void (*on_open)(struct fastws_socket *socket);
     void (*on_message)(struct fastws_socket *socket, const struct fastws_event *message);
     void (*on_ping)(struct fastws_socket *socket, const struct fastws_event *ping);
@@ -188,12 +212,41 @@ struct fastws_post {
  * Thread-safe, and async-signal-safe. Never allocates, blocks or fails. The loop must not be freed meanwhile. */
 FASTWS_API FASTWS_NONNULL(1, 2) void fastws_loop_post(struct fastws_loop *loop, struct fastws_post *post);
 
+/* ---- Timers ---- */
+
+/* A time at which something is done. Deadlines of sockets are the loop's own: these are for what else a program
+ * does. */
+struct fastws_loop_timer;
+
+/* Makes a timer, which is not set. It belongs to the loop, which frees it in the end; it does not keep a loop running
+ * that shuts down.
+ *   run   called on the thread of the loop, once for each fastws_loop_timer_set(). May set the timer again, or free it
+ * Returns 0, FASTWS_ERR_NOMEM or FASTWS_ERR_FORKED; out is written only on success. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 4) int fastws_loop_timer_new(
+    struct fastws_loop *loop, void (*run)(struct fastws_loop_timer *timer, void *context), void *context,
+    struct fastws_loop_timer **out);
+
+/* Sets the timer, anew if it is set: run is called delay_ms milliseconds from now, or later if the loop is busy. 0: in
+ * the next turn. Never allocates or fails. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_loop_timer_set(struct fastws_loop_timer *timer, uint64_t delay_ms);
+
+/* Has run not be called. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_loop_timer_stop(struct fastws_loop_timer *timer);
+
+/* Says whether run will be called. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_loop_timer_is_set(const struct fastws_loop_timer *timer);
+
+/* Stops and frees the timer. NULL is allowed. */
+FASTWS_API void fastws_loop_timer_free(struct fastws_loop_timer *timer);
+
+/* ---- Watching ---- */
+
 /* Counts, for tests and for watching. */
 struct fastws_loop_stats {
     size_t sockets;            /* that exist now, in whatever state */
     size_t open;               /* of them, those between on_open and on_close */
     uint64_t accepted;         /* clients accepted since the loop was made */
-    uint64_t refused;          /* handshakes that failed */
+    uint64_t refused;          /* handshakes that failed, of servers and clients */
     uint64_t messages_dropped; /* by FASTWS_SLOW_DROP_NEWEST and FASTWS_SLOW_DROP_OLDEST */
     uint64_t writes;           /* system calls that wrote */
 };
@@ -222,7 +275,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) struct fastws_socket *fastws_loop_
  *   flags   FASTWS_LISTEN_*
  *   out     the listener, which belongs to the loop; may be NULL
  * Returns 0, or
- *   FASTWS_ERR_ARGUMENT         config->size, slow_policy or config->conn is wrong, or its role is not server
+ *   FASTWS_ERR_ARGUMENT         config->size, slow_policy or config->conn is wrong, or its role is not server, or
+ *                               config->tls is a client's
  *   FASTWS_ERR_HANDSHAKE_HEADER config->upgrade, as fastws_upgrade_init()
  *   FASTWS_ERR_ADDRESS          host or port mean nothing
  *   FASTWS_ERR_ADDRESS_IN_USE   another socket has the address
@@ -261,9 +315,35 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_listener_fd(const struc
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) const struct fastws_socket_config *fastws_listener_get_config(
     const struct fastws_listener *listener);
 
+/* ---- Clients ---- */
+
+/* Dials an address of url.h. Returns at once: what follows (looking the host up on a thread of its own, connecting to
+ * its addresses as fastws_dial() does, proxy, TLS, handshake) is done in turns of the loop, within
+ * config->handshake_timeout_ms. In the end on_open is called, or on_refuse.
+ *   config    its conn is a client's; fields for servers are not used
+ *   address   ended by a NUL; used during the call only
+ *   out       may be NULL. fastws_socket_free() gives the dial up; fastws_socket_fd() is -1 until it is connected
+ * Redirects are not followed: on_dial can ask for the location (is_redirect_told), and dial again.
+ * Returns 0, or
+ *   FASTWS_ERR_ARGUMENT          as fastws_loop_listen(), but the role is not client; config->tls is a server's;
+ *                                config->dial, as fastws_dial_init()
+ *   FASTWS_ERR_URL_*             address is none
+ *   FASTWS_ERR_HANDSHAKE_HEADER, FASTWS_ERR_DIAL_EXTENSIONS_MAX, FASTWS_ERR_RANDOM   as fastws_dial_init()
+ *   FASTWS_ERR_PROXY_URL         config->proxy is no address of a proxy that speaks HTTP
+ *   FASTWS_ERR_DIAL_CONNECT      the path of a socket is too long
+ *   FASTWS_ERR_TLS_UNAVAILABLE, FASTWS_ERR_TLS_CONTEXT   for wss: built without TLS, or no authorities
+ *   FASTWS_ERR_NOMEM, FASTWS_ERR_FORKED
+ *   FASTWS_ERR_STATE             the loop shuts down
+ * and later, to on_refuse, errors of fastws_dial() but those about redirects and SOCKS; FASTWS_ERR_SHUTDOWN. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_loop_dial(struct fastws_loop *loop,
+                                                                         const struct fastws_socket_config *config,
+                                                                         const char *address,
+                                                                         struct fastws_socket **out);
+
 /* ---- Sockets from elsewhere ---- */
 
-/* Serves a client that was accepted elsewhere, from its first byte: the handshake is still to come.
+/* Serves a client that was accepted elsewhere, from its first byte: the handshake is still to come, TLS included if
+ * config->tls says so.
  *   fd    a connected stream socket; belongs to the loop from then on if 0 is returned, and is made non-blocking
  *   out   may be NULL
  * Returns 0, or FASTWS_ERR_ARGUMENT, FASTWS_ERR_HANDSHAKE_HEADER, FASTWS_ERR_NOMEM, FASTWS_ERR_FORKED, or
@@ -272,7 +352,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_loop_accept(struct f
                                                                         const struct fastws_socket_config *config,
                                                                         int fd, struct fastws_socket **out);
 
-/* Takes a connection whose handshake is over, as a client or as a server: config->conn->role says which. on_open is the
+/* Takes a connection whose handshake is over, as a client or as a server: config->conn->role says which. It is not
+ * inside TLS, whatever config->tls says. on_open is the
  * first callback, called by the next fastws_loop_run_once(); messages may be sent at once.
  *   initial, len   what came behind the handshake; copied. NULL and 0 for nothing
  * Otherwise like fastws_loop_accept(). */
@@ -322,16 +403,23 @@ FASTWS_API void fastws_socket_free(struct fastws_socket *socket);
 FASTWS_API FASTWS_NONNULL(1) void fastws_socket_pause(struct fastws_socket *socket);
 FASTWS_API FASTWS_NONNULL(1) void fastws_socket_resume(struct fastws_socket *socket);
 
+/* Keeps the payload of an event beyond the callback that is looking at it: fastws_conn_take(), whose errors it returns.
+ *   event   the one that the callback was handed; its view ends */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_socket_take(struct fastws_socket *socket,
+                                                                           const struct fastws_event *event,
+                                                                           struct fastws_taken *out);
+
 /* Returns the connection of an open socket, NULL before on_open: for what this header has no function for. Call
- * fastws_socket_flush() after sending through it, with what was lent to it still in place. fastws_conn_space(), _filled(),
- * _feed(), _next(), _sent(), _on_time(), _reset() and _free() are the loop's. */
+ * fastws_socket_flush() after sending through it, with what was lent to it still in place. fastws_conn_space(),
+ * _filled(), _feed(), _next(), _take(), _sent(), _on_time(), _reset() and _free() are the loop's. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) struct fastws_conn *fastws_socket_get_conn(struct fastws_socket *socket);
 
 /* Writes what is queued, as far as the system takes it now, and copies what is left and lent by callers.
  * Returns 0 or FASTWS_ERR_NOMEM: then payloads that were lent have to stay in place until they are sent. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_socket_flush(struct fastws_socket *socket);
 
-/* Says whether to go on sending: fastws_conn_is_writable(), and nothing waits in the line of FASTWS_SLOW_DROP_OLDEST. */
+/* Says whether to go on sending: fastws_conn_is_writable(), and nothing waits in the line of
+ * FASTWS_SLOW_DROP_OLDEST. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_socket_is_writable(const struct fastws_socket *socket);
 
 /* Returns the bytes that are queued and not taken by the system, those in the line of FASTWS_SLOW_DROP_OLDEST

@@ -36,6 +36,32 @@ FWS_PRIVATE int fws_dialing_fail_system(struct fws_dialing *dialing, int error, 
 FWS_PRIVATE FASTWS_NODISCARD int fws_connect_resolve(struct fws_dialing *dialing, const char *host, uint16_t port,
                                                      struct addrinfo **out);
 
+/* ---- Looking up without waiting ---- */
+
+/* A host that is looked up on a thread of its own. */
+struct fws_question;
+
+/* Asks. Returns 0 or FASTWS_ERR_NOMEM.
+ *   notify   called by that thread when the answer is there, unless fws_question_leave() came first: it may not call
+ *            functions on the question, but have another thread take the answer */
+FWS_PRIVATE FASTWS_NODISCARD int fws_question_ask(const char *host, uint16_t port, void (*notify)(void *context),
+                                                  void *context, struct fws_question **out);
+
+/* Takes an answer that is there, and ends the question. Returns what getaddrinfo() did; out is NULL on failure. */
+FWS_PRIVATE int fws_question_take(struct fws_question *question, struct addrinfo **out);
+
+/* Ends a question. Returns 1 if notify will not be called, 0 if it has been. */
+FWS_PRIVATE int fws_question_leave(struct fws_question *question);
+
+/* Asks nobody: returns 1 if host is the number of an address. */
+FWS_PRIVATE int fws_connect_look_up_number(const char *host, uint16_t port, struct addrinfo **out);
+
+/* Puts addresses into the order to try them in: RFC 8305 section 4. Returns an array of *count that the caller frees,
+ * or NULL. */
+FWS_PRIVATE struct addrinfo **fws_connect_arrange(struct addrinfo *list, size_t *count);
+
+/* ---- Steps that wait ---- */
+
 /* Connect to a host, and to a socket in the file system. Write a descriptor that does not block. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_connect_tcp(struct fws_dialing *dialing, const char *host, uint16_t port,
                                                  int *out);

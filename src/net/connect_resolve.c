@@ -14,9 +14,11 @@
 #include "io.h"
 
 /* A question, which belongs to the thread and to who asked, until both have let go of it. */
-struct question {
+struct fws_question {
     pthread_mutex_t lock;
     pthread_cond_t answered;
+    void (*notify)(void *context); /* NULL: who asked waits */
+    void *context;
     int is_answered;
     int is_left; /* who asked is gone */
     int error;   /* of getaddrinfo() */
@@ -34,8 +36,8 @@ static int look_up(const char *host, const char *port, int flags, struct addrinf
 
 /* ---- The question ---- */
 
-static struct question *make_question(const char *host, const char *port) {
-    struct question *question = calloc(1, sizeof *question);
+static struct fws_question *make_question(const char *host, const char *port) {
+    struct fws_question *question = calloc(1, sizeof *question);
     pthread_condattr_t attributes;
     if (question == NULL) return NULL;
     snprintf(question->host, sizeof question->host, "%s", host);
@@ -53,7 +55,7 @@ static struct question *make_question(const char *host, const char *port) {
     return NULL;
 }
 
-static void free_question(struct question *question) {
+static void free_question(struct fws_question *question) {
     if (question->list != NULL) freeaddrinfo(question->list);
     pthread_mutex_destroy(&question->lock);
     pthread_cond_destroy(&question->answered);
@@ -62,7 +64,7 @@ static void free_question(struct question *question) {
 
 /* The thread: finds the answer, and frees it if nobody waits for it any more. */
 static void *answer(void *argument) {
-    struct question *question = argument;
+    struct fws_question *question = argument;
     struct addrinfo *list;
     int error = look_up(question->host, question->port, 0, &list);
     pthread_mutex_lock(&question->lock);
@@ -70,6 +72,7 @@ static void *answer(void *argument) {
     question->list = list;
     question->is_answered = 1;
     pthread_cond_signal(&question->answered);
+    if (question->notify != NULL && !question->is_left) question->notify(question->context);
     int is_left = question->is_left;
     pthread_mutex_unlock(&question->lock);
     if (is_left) free_question(question);
@@ -77,7 +80,7 @@ static void *answer(void *argument) {
 }
 
 /* Starts the thread, which no signal of the program is to disturb. Returns 1, or 0 if it cannot be started. */
-static int start(struct question *question) {
+static int start(struct fws_question *question) {
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
@@ -91,7 +94,7 @@ static int start(struct question *question) {
     return error == 0;
 }
 
-static void wait_answer(struct question *question, uint64_t until_ms) {
+static void wait_answer(struct fws_question *question, uint64_t until_ms) {
     if (until_ms == UINT64_MAX) {
         pthread_cond_wait(&question->answered, &question->lock);
         return;
@@ -101,7 +104,7 @@ static void wait_answer(struct question *question, uint64_t until_ms) {
 }
 
 /* Waits for the answer. Returns 0 with the answer taken out, or fws_limit_check(): then the thread has the question. */
-static int await(struct question *question, const struct fws_limit *limit, int *error, struct addrinfo **list) {
+static int await(struct fws_question *question, const struct fws_limit *limit, int *error, struct addrinfo **list) {
     int result = 0;
     pthread_mutex_lock(&question->lock);
     while (!question->is_answered && (result = fws_limit_check(limit)) == 0)
@@ -117,6 +120,47 @@ static int await(struct question *question, const struct fws_limit *limit, int *
 
 /* ---- Resolving ---- */
 
+int fws_question_ask(const char *host, uint16_t port, void (*notify)(void *context), void *context,
+                     struct fws_question **out) {
+    char port_text[8];
+    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
+    struct fws_question *question = make_question(host, port_text);
+    if (question == NULL) return FASTWS_ERR_NOMEM;
+    question->notify = notify;
+    question->context = context;
+    if (!start(question)) {
+        free_question(question);
+        return FASTWS_ERR_NOMEM;
+    }
+    *out = question;
+    return 0;
+}
+
+int fws_question_take(struct fws_question *question, struct addrinfo **out) {
+    pthread_mutex_lock(&question->lock); /* its thread may still be about to leave */
+    int error = question->error;
+    *out = question->list;
+    question->list = NULL;
+    pthread_mutex_unlock(&question->lock);
+    free_question(question);
+    return error;
+}
+
+int fws_question_leave(struct fws_question *question) {
+    pthread_mutex_lock(&question->lock);
+    int is_answered = question->is_answered;
+    question->is_left = !is_answered;
+    pthread_mutex_unlock(&question->lock);
+    if (is_answered) free_question(question);
+    return !is_answered;
+}
+
+int fws_connect_look_up_number(const char *host, uint16_t port, struct addrinfo **out) {
+    char port_text[8];
+    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
+    return look_up(host, port_text, AI_NUMERICHOST, out) == 0;
+}
+
 static int conclude(struct fws_dialing *dialing, int error, struct addrinfo *list, struct addrinfo **out) {
     if (error == EAI_MEMORY) return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, gai_strerror(error));
     if (error != 0) return fws_dialing_fail(dialing, FASTWS_ERR_DIAL_RESOLVE, gai_strerror(error));
@@ -126,17 +170,12 @@ static int conclude(struct fws_dialing *dialing, int error, struct addrinfo *lis
 
 int fws_connect_resolve(struct fws_dialing *dialing, const char *host, uint16_t port, struct addrinfo **out) {
     dialing->report->step = FASTWS_DIAL_RESOLVE;
-    char port_text[8];
-    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
     struct addrinfo *list;
     /* An address asks nobody, and needs no thread. */
-    if (look_up(host, port_text, AI_NUMERICHOST, &list) == 0) return conclude(dialing, 0, list, out);
-    struct question *question = make_question(host, port_text);
-    if (question == NULL) return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, "out of memory");
-    if (!start(question)) {
-        free_question(question);
-        return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, "no thread to look the host up on");
-    }
+    if (fws_connect_look_up_number(host, port, &list)) return conclude(dialing, 0, list, out);
+    struct fws_question *question;
+    if (fws_question_ask(host, port, NULL, NULL, &question) < 0)
+        return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, "no memory, or no thread, to look the host up");
     int error;
     TRY(await(question, &dialing->limit, &error, &list));
     free_question(question);

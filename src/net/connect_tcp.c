@@ -58,19 +58,23 @@ static struct addrinfo *find(struct addrinfo *from, int family, int is_of_family
 }
 
 /* RFC 8305 section 4: families in turn, the one first that the system put first. */
-static int arrange(struct race *race, struct addrinfo *list) {
-    size_t count = 0;
-    for (const struct addrinfo *address = list; address != NULL; address = address->ai_next) count++;
-    race->order = calloc(count, sizeof *race->order);
-    if (race->order == NULL) return fws_dialing_fail(race->dialing, FASTWS_ERR_NOMEM, "out of memory");
+struct addrinfo **fws_connect_arrange(struct addrinfo *list, size_t *count) {
+    *count = 0;
+    for (const struct addrinfo *address = list; address != NULL; address = address->ai_next) ++*count;
+    struct addrinfo **order = calloc(*count, sizeof *order);
+    if (order == NULL) return NULL;
     struct addrinfo *queues[2] = {find(list, list->ai_family, 1), find(list, list->ai_family, 0)};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < *count; i++) {
         size_t turn = queues[i % 2] != NULL ? i % 2 : (i + 1) % 2;
-        race->order[i] = queues[turn];
+        order[i] = queues[turn];
         queues[turn] = find(queues[turn]->ai_next, list->ai_family, turn == 0);
     }
-    race->address_count = count;
-    return 0;
+    return order;
+}
+
+static int arrange(struct race *race, struct addrinfo *list) {
+    race->order = fws_connect_arrange(list, &race->address_count);
+    return race->order != NULL ? 0 : fws_dialing_fail(race->dialing, FASTWS_ERR_NOMEM, "out of memory");
 }
 
 /* ---- The race ---- */

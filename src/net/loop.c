@@ -73,6 +73,7 @@ static void release(struct fastws_loop *loop) {
     const struct fastws_allocator *allocator = loop->allocator;
     if (loop->backend_state != NULL) loop->backend->close(loop);
     fws_timers_free(loop);
+    fws_loop_release_tls(loop);
     if (loop->ready != NULL) fws_loop_release(loop, loop->ready, loop->turn_sockets * sizeof *loop->ready);
     struct fastws_pool *pool = loop->pool;
     allocator->release(allocator->context, loop, sizeof *loop);
@@ -170,6 +171,7 @@ void fastws_loop_free(struct fastws_loop *loop) {
     loop->is_running = 1; /* callbacks queue, and nothing is written any more */
     while (loop->listeners != NULL) fastws_listener_free(loop->listeners);
     end_sockets(loop);
+    fws_user_timers_free(loop);
     if (!loop->is_child) run_posts(loop);
     release(loop);
 }
@@ -183,13 +185,17 @@ void fws_watch_serve(struct fastws_loop *loop, struct fws_watch *watch, unsigned
         run_posts(loop);
         break;
     case FWS_WATCH_LISTENER: fws_listener_serve((struct fastws_listener *)watch); break;
+    case FWS_WATCH_ATTEMPT: fws_attempt_serve(watch); break;
+    case FWS_WATCH_DIAL: fws_dial_serve((struct fastws_socket *)watch, found); break;
+    case FWS_WATCH_TLS: fws_tls_serve((struct fastws_socket *)watch, found); break;
     case FWS_WATCH_HEAD: fws_head_serve((struct fastws_socket *)watch, found); break;
     case FWS_WATCH_ANSWER: fws_answer_serve((struct fastws_socket *)watch, found); break;
     case FWS_WATCH_OPEN: fws_open_serve((struct fastws_socket *)watch, found); break;
     case FWS_WATCH_LINGER: fws_linger_serve((struct fastws_socket *)watch, found); break;
     case FWS_WATCH_CLOCK:    /* looked at in every turn */
     case FWS_WATCH_SHUTDOWN: /* never ready */
-    case FWS_WATCH_NEW:      /* on the list of the dirty ones */
+    case FWS_WATCH_TIMER:
+    case FWS_WATCH_NEW: /* on the list of the dirty ones */
     case FWS_WATCH_DEAD: break;
     }
 }
@@ -208,13 +214,17 @@ static void watch_on_time(struct fastws_loop *loop, struct fws_watch *watch) {
         loop->is_cut = 1;
         mark_all(loop);
         break;
+    case FWS_WATCH_TIMER: fws_user_timer_on_time(watch); break;
     case FWS_WATCH_LISTENER: fws_listener_on_time((struct fastws_listener *)watch); break;
+    case FWS_WATCH_DIAL: fws_dial_on_time((struct fastws_socket *)watch); break;
+    case FWS_WATCH_TLS:
     case FWS_WATCH_HEAD:
     case FWS_WATCH_ANSWER: fws_head_on_time((struct fastws_socket *)watch); break;
     case FWS_WATCH_OPEN: fws_open_on_time((struct fastws_socket *)watch); break;
     case FWS_WATCH_LINGER: fws_socket_destroy((struct fastws_socket *)watch, 0); break;
     case FWS_WATCH_WAKE: /* these have no deadline */
     case FWS_WATCH_CLOCK:
+    case FWS_WATCH_ATTEMPT:
     case FWS_WATCH_NEW:
     case FWS_WATCH_DEAD: break;
     }

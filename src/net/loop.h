@@ -12,13 +12,16 @@
  *     loop_open.c       an open socket: receive, hand out, write, part
  *     loop_send.c       what users send
  *     loop_line.c       messages that wait in line (FASTWS_SLOW_DROP_OLDEST)
- *     loop_transport.c  the system calls that read and write: what TLS would come between
+ *     loop_transport.c  the system calls that read and write
+ *     loop_tls.c        what comes between them and a socket that is inside TLS
+ *     loop_dial.c       the way of a client to its server, and the handshake there
+ *     loop_connect.c    the first steps of it: addresses, and attempts to connect
  *
- * Seams. A connection never calls the system, and keeps no pointer to what was received but where it asked for it. What
- * is ready comes from the back end's wait() and goes through fws_watch_serve(); bytes come in by fws_open_received(),
- * and go out by fws_transport_write(), which may take nothing. A socket is forgotten before it is closed, and its memory
- * is released when no batch is left that may name it. So a back end that completes operations, instead of telling what
- * is ready, changes these places and no connection. */
+ * Seams. A connection never calls the system, and keeps no pointer to what was received but where it asked for it.
+ * What is ready comes from the back end's wait() and goes through fws_watch_serve(); bytes come in by
+ * fws_open_received(), and go out by fws_transport_write(), which may take nothing. A socket is forgotten before it is
+ * closed, and its memory is released when no batch is left that may name it. So a back end that completes operations,
+ * instead of telling what is ready, changes these places and no connection. */
 #ifndef FWS_NET_LOOP_H
 #define FWS_NET_LOOP_H
 
@@ -41,8 +44,12 @@ enum fws_watch_kind {
     FWS_WATCH_WAKE,     /* another thread has something to say */
     FWS_WATCH_CLOCK,    /* the back end's clock has reached the first deadline */
     FWS_WATCH_SHUTDOWN, /* has a deadline only */
+    FWS_WATCH_TIMER,    /* of a user: has a deadline only */
     FWS_WATCH_LISTENER,
-    FWS_WATCH_NEW,    /* socket that was adopted: on_open is to be called */
+    FWS_WATCH_ATTEMPT, /* to connect, of a socket */
+    FWS_WATCH_NEW,    /* socket that was adopted: on_open is to be called. Sockets are this and all that follows */
+    FWS_WATCH_DIAL,   /* socket of a client: on its way to the server, or in the handshake there */
+    FWS_WATCH_TLS,    /* socket: shaking hands */
     FWS_WATCH_HEAD,   /* socket: the request is awaited */
     FWS_WATCH_ANSWER, /* socket: the answer to the request is being written */
     FWS_WATCH_OPEN,   /* socket: it has a connection, which may have ended already */
@@ -178,6 +185,9 @@ struct fastws_loop {
     uint8_t is_shutting_down;
     uint8_t is_cut;   /* the shutdown's time is over */
     uint8_t is_child; /* of a fork, and being freed there: descriptors are shared with the parent */
+    struct fws_tls_space *tls_space;      /* NULL: no socket was inside TLS */
+    struct fastws_tls *default_tls;       /* of clients whose configuration has none; NULL: not needed yet */
+    struct fastws_loop_timer *user_timers;
     struct fastws_loop_stats stats;
     struct fastws_event events[FWS_LOOP_EVENTS];
     uint8_t scratch[FWS_LOOP_SCRATCH]; /* heads are received into it, and what is dropped */
@@ -231,6 +241,7 @@ FWS_PRIVATE void fws_listener_on_socket_gone(struct fastws_listener *listener);
 #define FWS_SOCKET_OPENED (1u << 12)  /* on_open was called */
 #define FWS_SOCKET_NO_MEMORY (1u << 13) /* why it is broken */
 #define FWS_SOCKET_STOPPED (1u << 14) /* the shutdown has reached it */
+#define FWS_SOCKET_TLS (1u << 15)     /* it has a link, to which a pointer stands behind the connection */
 
 /* What a socket has for a while only. */
 struct fws_side {
@@ -240,7 +251,8 @@ struct fws_side {
 /* An idle one costs these bytes, its connection, and an entry of the heap. */
 struct fastws_socket {
     struct fws_watch watch;
-    uint32_t progress_ms; /* the low bits of when the system last took bytes, or there was nothing to take */
+    uint32_t since_ms; /* low bits of a time. With FWS_SOCKET_BLOCKED: when the system last took bytes, or there was
+                          nothing to take. Without: when the message began that is incomplete; 0: none is */
     struct fws_group *group;
     void *user;
     struct fastws_socket *next; /* on the list of dirty or dead ones */
@@ -275,15 +287,19 @@ FWS_PRIVATE struct fws_group *fws_group_take(struct fastws_loop *loop, const str
                                              struct fastws_listener *listener);
 FWS_PRIVATE void fws_group_release(struct fws_group *group);
 
-/* Makes a socket of a descriptor, which stays the caller's on failure. */
+/* Makes a socket of a descriptor, which stays the caller's on failure; -1: it gets one later.
+ *   tls, host   what to begin TLS with, host NULL for a server; tls NULL: none */
 FWS_PRIVATE FASTWS_NODISCARD int fws_socket_new(struct fws_group *group, int fd, enum fws_watch_kind kind,
-                                                struct fastws_socket **out);
+                                                struct fastws_tls *tls, const char *host, struct fastws_socket **out);
 
 /* Closes the descriptor, with a reset if is_reset, and lets the socket die. Views stay until the batch is over. */
 FWS_PRIVATE void fws_socket_destroy(struct fastws_socket *socket, int is_reset);
 
 /* Ends a socket before its time: a last callback with this error, and no word to the peer. */
 FWS_PRIVATE void fws_socket_cut(struct fastws_socket *socket, int error);
+
+/* Counts and tells that a socket never opens. */
+FWS_PRIVATE void fws_socket_refuse(struct fastws_socket *socket, int error);
 
 /* Puts a dead socket that nothing names any more to where the end of the batch finds it. */
 FWS_PRIVATE void fws_socket_lay(struct fastws_socket *socket);
@@ -348,6 +364,53 @@ FWS_PRIVATE int fws_line_move(struct fastws_socket *socket, int is_last);
 FWS_PRIVATE FASTWS_NODISCARD int fws_send_close(struct fastws_socket *socket, uint16_t code, const char *reason,
                                                 size_t len);
 
+/* ---- TLS: loop_tls.c. The socket has FWS_SOCKET_TLS. ---- */
+
+FWS_PRIVATE void fws_loop_release_tls(struct fastws_loop *loop);
+
+/* Begins TLS; host is NULL for a server. Returns 0 or an error of fastws_tls_connect(). */
+FWS_PRIVATE FASTWS_NODISCARD int fws_link_open(struct fastws_socket *socket, struct fastws_tls *tls, const char *host);
+FWS_PRIVATE void fws_link_close(struct fastws_socket *socket);
+FWS_PRIVATE void fws_tls_serve(struct fastws_socket *socket, unsigned found);
+
+/* As fws_transport_read() and fws_transport_write(). */
+FWS_PRIVATE ptrdiff_t fws_link_read(struct fastws_socket *socket, void *dst, size_t len);
+FWS_PRIVATE ptrdiff_t fws_link_write(struct fastws_socket *socket, const struct fastws_iovec *iov, int count);
+
+/* Writes records that wait. Returns 1 if none does any more, 0 if one does, or a negative number. */
+FWS_PRIVATE int fws_link_flush(struct fastws_socket *socket);
+FWS_PRIVATE int fws_link_has_more(const struct fastws_socket *socket);
+FWS_PRIVATE int fws_link_error(const struct fastws_socket *socket); /* why a read failed */
+FWS_PRIVATE void fws_link_end(struct fastws_socket *socket);        /* says that nothing more comes */
+
+/* ---- Clients: loop_dial.c, loop_connect.c ---- */
+
+struct fws_attempts;
+
+FWS_PRIVATE void fws_dial_serve(struct fastws_socket *socket, unsigned found);
+FWS_PRIVATE void fws_dial_on_time(struct fastws_socket *socket);
+FWS_PRIVATE void fws_dial_begin(struct fastws_socket *socket);
+FWS_PRIVATE void fws_dial_speak(struct fastws_socket *socket); /* hands are shaken: the request may go */
+
+/* Looks a host up and connects to it; path is set for a socket in the file system. fws_dial_on_connect() or
+ * fws_dial_fail() is called in the end, not before fws_attempts_begin() returns. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_attempts_new(struct fastws_socket *socket, const char *host, uint16_t port,
+                                                  int is_path, struct fws_attempts **out);
+FWS_PRIVATE void fws_attempts_free(struct fws_attempts *attempts);
+FWS_PRIVATE void fws_attempts_begin(struct fws_attempts *attempts);
+FWS_PRIVATE void fws_attempts_on_time(struct fws_attempts *attempts);
+FWS_PRIVATE uint64_t fws_attempts_due_ms(const struct fws_attempts *attempts);
+FWS_PRIVATE void fws_attempt_serve(struct fws_watch *watch);
+
+FWS_PRIVATE void fws_dial_stop(struct fastws_socket *socket); /* nothing is to be heard of it any more */
+FWS_PRIVATE void fws_dial_on_connect(struct fastws_socket *socket, int fd);
+FWS_PRIVATE void fws_dial_fail(struct fastws_socket *socket, int error);
+
+/* ---- Timers of users: loop_user_timer.c ---- */
+
+FWS_PRIVATE void fws_user_timer_on_time(struct fws_watch *watch);
+FWS_PRIVATE void fws_user_timers_free(struct fastws_loop *loop);
+
 /* ---- System calls: loop_transport.c ---- */
 
 enum { FWS_TRANSPORT_AGAIN = -1, FWS_TRANSPORT_FAILED = -2 };
@@ -355,6 +418,15 @@ enum { FWS_TRANSPORT_AGAIN = -1, FWS_TRANSPORT_FAILED = -2 };
 /* Return the bytes that were read or written, 0 at the end of the stream, or one of the above. */
 FWS_PRIVATE ptrdiff_t fws_transport_read(struct fastws_socket *socket, void *dst, size_t len);
 FWS_PRIVATE ptrdiff_t fws_transport_write(struct fastws_socket *socket, const struct fastws_iovec *iov, int count);
+/* Says whether there is something to read that the back end does not know of. */
+static inline int fws_transport_has_more(const struct fastws_socket *socket) {
+    return FWS_UNLIKELY(fws_socket_has(socket, FWS_SOCKET_TLS)) && fws_link_has_more(socket);
+}
+
+/* The same below TLS. */
+FWS_PRIVATE ptrdiff_t fws_transport_receive(struct fastws_socket *socket, void *dst, size_t len);
+FWS_PRIVATE ptrdiff_t fws_transport_send(struct fastws_socket *socket, const void *src, size_t len);
+
 FWS_PRIVATE void fws_transport_end(struct fastws_socket *socket);   /* nothing more is written */
 FWS_PRIVATE void fws_transport_break(struct fastws_socket *socket); /* neither read nor written */
 FWS_PRIVATE void fws_transport_close(struct fastws_socket *socket, int is_reset);

@@ -54,7 +54,8 @@ static int accept_one(struct fastws_listener *listener) {
         return error == 0; /* a client that left again: EINTR, ECONNABORTED and others */
     }
     struct fastws_socket *socket;
-    int error = fws_socket_new(group, fd, FWS_WATCH_HEAD, &socket);
+    struct fastws_tls *tls = group->config->tls;
+    int error = fws_socket_new(group, fd, tls != NULL ? FWS_WATCH_TLS : FWS_WATCH_HEAD, tls, NULL, &socket);
     if (error < 0) {
         close(fd);
         rest(listener, error);

@@ -6,7 +6,10 @@
 #include "../conn.h"
 #include "io.h"
 
-enum { PIECES = 64 };
+enum {
+    PIECES = 64,
+    REFUSED_LINGER_MS = 500 /* how long a peer that was refused is read from, so that it gets the answer */
+};
 
 static const struct fastws_socket_config *config_of(const struct fastws_socket *socket) {
     return socket->group->config;
@@ -26,8 +29,8 @@ static void break_output(struct fastws_socket *socket, unsigned flags) {
     fws_transport_break(socket);
 }
 
-static void note_progress(struct fastws_socket *socket) {
-    socket->progress_ms = (uint32_t)fws_socket_loop(socket)->now_ms;
+static void note_time(struct fastws_socket *socket) {
+    socket->since_ms = (uint32_t)fws_socket_loop(socket)->now_ms | 1u; /* a millisecond more or less, but never 0 */
 }
 
 static size_t sum(const struct fastws_iovec *iov, int count) {
@@ -52,7 +55,7 @@ static int write_queue(struct fastws_socket *socket) {
         (void)!fastws_conn_sent(conn, len); /* it is what was listed, or less */
         fws_socket_clear(socket, FWS_SOCKET_FLOODED);
         if (is_short) {
-            note_progress(socket);
+            note_time(socket);
             fws_socket_set(socket, FWS_SOCKET_BLOCKED);
             return 0;
         }
@@ -60,10 +63,23 @@ static int write_queue(struct fastws_socket *socket) {
     return count;
 }
 
+/* Records may wait without anything that the connection knows of: what TLS says to itself. */
+static void flush_link(struct fastws_socket *socket) {
+    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return;
+    int state = fws_link_flush(socket);
+    if (state < 0) break_output(socket, 0);
+    if (state > 0) fws_socket_clear(socket, FWS_SOCKET_FLOODED);
+    if (state != 0) return;
+    note_time(socket);
+    fws_socket_set(socket, FWS_SOCKET_BLOCKED);
+}
+
 int fws_open_flush(struct fastws_socket *socket) {
     struct fastws_conn *conn = fws_socket_conn(socket);
     fws_socket_clear(socket, FWS_SOCKET_LENT);
-    if (fws_socket_has(socket, FWS_SOCKET_BROKEN) || fastws_conn_pending_len(conn) == 0) return 0;
+    if (fws_socket_has(socket, FWS_SOCKET_BROKEN)) return 0;
+    if (FWS_UNLIKELY(fws_socket_has(socket, FWS_SOCKET_TLS))) flush_link(socket);
+    if (fastws_conn_pending_len(conn) == 0) return 0;
     int error = fws_socket_has(socket, FWS_SOCKET_BLOCKED) ? 0 : write_queue(socket);
     if (error == 0 && fws_socket_has(socket, FWS_SOCKET_BLOCKED)) error = fastws_conn_own(conn);
     if (error < 0) break_output(socket, FWS_SOCKET_NO_MEMORY);
@@ -71,6 +87,9 @@ int fws_open_flush(struct fastws_socket *socket) {
 }
 
 /* ---- Handing out ---- */
+
+/* What a callback looks at that has taken the payload for itself: nothing of ours. */
+static const struct fastws_event taken_view;
 
 void fws_open_end(struct fastws_socket *socket, const struct fastws_event *event) {
     if (fws_socket_has(socket, FWS_SOCKET_ENDED)) return;
@@ -124,7 +143,9 @@ static void deliver(struct fastws_socket *socket, int may_hold) {
     int count;
     loop->current = socket;
     while ((count = fastws_conn_next(conn, loop->events, FWS_LOOP_EVENTS)) > 0) {
+        int is_control = loop->events[0].kind > FASTWS_EVENT_CHUNK;
         hand_out(socket, loop->events, count);
+        if (!is_control && !fws_socket_has(socket, FWS_SOCKET_BLOCKED)) socket->since_ms = 0;
         if (!is_open(socket)) break;
         if (fws_socket_has(socket, FWS_SOCKET_LENT)) (void)!fws_open_flush(socket);
         if (may_hold && must_hold(socket)) {
@@ -158,6 +179,15 @@ void fws_open_begin(struct fastws_socket *socket, uint8_t *initial, size_t len) 
     fws_open_settle(socket);
 }
 
+int fastws_socket_take(struct fastws_socket *socket, const struct fastws_event *event, struct fastws_taken *out) {
+    struct fastws_loop *loop = fws_socket_loop(socket);
+    /* What is queued by reference is a part of the view that ends. */
+    if (fws_socket_has(socket, FWS_SOCKET_LENT)) TRY(fws_open_flush(socket));
+    TRY(fastws_conn_take(fws_socket_conn(socket), event, out));
+    if (loop->viewed == event) loop->viewed = &taken_view;
+    return 0;
+}
+
 /* ---- Wants and deadlines ---- */
 
 static int may_read(const struct fastws_socket *socket) {
@@ -165,11 +195,32 @@ static int may_read(const struct fastws_socket *socket) {
                                        FWS_SOCKET_ENDED);
 }
 
+/* Returns the time timeout_ms behind since_ms, which lies no more than the range of its bits before now; or never. */
+static uint64_t behind(const struct fastws_socket *socket, uint32_t timeout_ms) {
+    uint64_t now_ms = fws_socket_loop(socket)->now_ms | 1u;
+    return timeout_ms == 0 ? UINT64_MAX : now_ms - (uint32_t)((uint32_t)now_ms - socket->since_ms) + timeout_ms;
+}
+
 static uint64_t stall_ms(const struct fastws_socket *socket) {
-    uint32_t timeout_ms = config_of(socket)->stall_timeout_ms;
-    if (timeout_ms == 0 || !fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return UINT64_MAX;
-    uint64_t now_ms = fws_socket_loop(socket)->now_ms;
-    return now_ms - (uint32_t)((uint32_t)now_ms - socket->progress_ms) + timeout_ms;
+    if (!fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return UINT64_MAX;
+    return behind(socket, config_of(socket)->stall_timeout_ms);
+}
+
+static uint64_t message_due_ms(const struct fastws_socket *socket) {
+    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED) || socket->since_ms == 0) return UINT64_MAX;
+    return behind(socket, config_of(socket)->message_timeout_ms);
+}
+
+/* A message that is incomplete begins to count once nothing else does. */
+static void watch_message(struct fastws_socket *socket) {
+    const struct fastws_conn *conn = fws_socket_conn(socket);
+    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return;
+    int is_awaited = conn->reader != NULL && conn->delivery == FASTWS_DELIVER_MESSAGES && may_read(socket);
+    if (!is_awaited) {
+        socket->since_ms = 0;
+    } else if (socket->since_ms == 0) {
+        note_time(socket);
+    }
 }
 
 /* While we do not read, the peer can give no sign of life: silence says nothing then. */
@@ -181,17 +232,24 @@ static uint64_t conn_due_ms(struct fastws_socket *socket) {
 
 static uint64_t due_ms(struct fastws_socket *socket) {
     uint64_t stall = stall_ms(socket);
+    uint64_t message = message_due_ms(socket);
     uint64_t conn = conn_due_ms(socket);
-    return stall < conn ? stall : conn;
+    uint64_t first = stall < message ? stall : message;
+    return first < conn ? first : conn;
 }
 
 /* A deadline that moved away is found when its old time comes. */
 void fws_open_update(struct fastws_socket *socket) {
     if (!is_open(socket)) return;
     struct fastws_loop *loop = fws_socket_loop(socket);
+    watch_message(socket);
     unsigned wanted = (may_read(socket) ? FWS_READABLE : 0u) |
                       (fws_socket_has(socket, FWS_SOCKET_BLOCKED) ? FWS_WRITABLE : 0u);
     if (fws_watch_want(loop, &socket->watch, wanted) < 0) fws_transport_break(socket);
+    if (may_read(socket) && fws_transport_has_more(socket)) {
+        fws_socket_mark(socket);
+        if (!loop->is_running) loop->backend->wake(loop);
+    }
     uint64_t due = due_ms(socket);
     if (due < loop->timers.entries[socket->watch.timer].due_ms) fws_timers_move(loop, &socket->watch, due);
 }
@@ -205,7 +263,9 @@ void fws_linger_begin(struct fastws_socket *socket, int is_first_to_close) {
     fws_socket_drop_side(socket);
     socket->watch.kind = FWS_WATCH_LINGER;
     if (is_first_to_close) fws_transport_end(socket);
-    fws_timers_move(loop, &socket->watch, fws_deadline_ms(loop->now_ms, config_of(socket)->conn->close_timeout_ms));
+    uint32_t timeout_ms = fws_socket_has(socket, FWS_SOCKET_OPENED) ? config_of(socket)->conn->close_timeout_ms
+                                                                    : REFUSED_LINGER_MS;
+    fws_timers_move(loop, &socket->watch, fws_deadline_ms(loop->now_ms, timeout_ms));
     if (fws_watch_want(loop, &socket->watch, FWS_READABLE) < 0) fws_socket_destroy(socket, 0);
 }
 
@@ -213,7 +273,7 @@ void fws_linger_begin(struct fastws_socket *socket, int is_first_to_close) {
 void fws_linger_serve(struct fastws_socket *socket, unsigned found) {
     (void)found;
     struct fastws_loop *loop = fws_socket_loop(socket);
-    ptrdiff_t n = fws_transport_read(socket, loop->scratch, sizeof loop->scratch);
+    ptrdiff_t n = fws_transport_receive(socket, loop->scratch, sizeof loop->scratch);
     if (n == FWS_TRANSPORT_AGAIN) return;
     if (n <= 0) {
         fws_socket_destroy(socket, 0);
@@ -283,10 +343,11 @@ void fws_open_received(struct fastws_socket *socket, size_t len) {
 
 static void lose(struct fastws_socket *socket) {
     int error = fws_socket_has(socket, FWS_SOCKET_NO_MEMORY) ? FASTWS_ERR_NOMEM : FASTWS_ERR_IO;
-    fws_socket_cut(socket, error);
+    int link_error = fws_socket_has(socket, FWS_SOCKET_TLS) ? fws_link_error(socket) : 0;
+    fws_socket_cut(socket, link_error != 0 ? link_error : error);
 }
 
-static void receive(struct fastws_socket *socket) {
+static void receive_once(struct fastws_socket *socket) {
     struct fastws_conn *conn = fws_socket_conn(socket);
     void *ptr;
     size_t cap;
@@ -314,6 +375,11 @@ static void receive(struct fastws_socket *socket) {
         }
         fws_open_settle(socket);
     }
+}
+
+static void receive(struct fastws_socket *socket) {
+    do receive_once(socket);
+    while (is_open(socket) && may_read(socket) && fws_transport_has_more(socket));
 }
 
 /* The peer is gone, and we are not reading what it may have sent before. */
@@ -349,11 +415,13 @@ static void look_for_life(struct fastws_socket *socket) {
 
 static void act_on_time(struct fastws_socket *socket) {
     struct fastws_loop *loop = fws_socket_loop(socket);
-    int error = fastws_conn_on_time(fws_socket_conn(socket), loop->now_ms);
+    struct fastws_conn *conn = fws_socket_conn(socket);
+    int error = fastws_conn_on_time(conn, loop->now_ms);
     if (error < 0) {
         fws_socket_cut(socket, error);
         return;
     }
+    if (message_due_ms(socket) <= loop->now_ms && conn->due == 0) conn->due = FASTWS_ERR_MESSAGE_TIMEOUT;
     deliver(socket, !fws_socket_has(socket, FWS_SOCKET_HELD)); /* an end must not wait for the peer to read */
     fws_open_settle(socket);
 }
@@ -365,7 +433,8 @@ void fws_open_on_time(struct fastws_socket *socket) {
         return;
     }
     if (due_ms(socket) <= loop->now_ms) look_for_life(socket);
-    if (is_open(socket) && conn_due_ms(socket) <= loop->now_ms) act_on_time(socket);
+    if (!is_open(socket)) return;
+    if (conn_due_ms(socket) <= loop->now_ms || message_due_ms(socket) <= loop->now_ms) act_on_time(socket);
     if (!is_open(socket)) return;
     uint64_t due = due_ms(socket);
     fws_timers_move(loop, &socket->watch, due > loop->now_ms ? due : loop->now_ms + 1);

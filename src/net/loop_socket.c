@@ -7,6 +7,7 @@
 
 #include "../conn.h"
 #include "io.h"
+#include "tls.h"
 
 enum { GROUPS_SEEN = 16 }; /* where a group is looked for: a second one for the same configuration does no harm */
 
@@ -17,6 +18,7 @@ void fastws_socket_config_init(struct fastws_socket_config *config, const struct
                                             .conn = conn,
                                             .handshake_timeout_ms = 10000,
                                             .stall_timeout_ms = 30000,
+                                            .message_timeout_ms = 300000,
                                             .slow_policy = FASTWS_SLOW_WAIT,
                                             .queue_max = 16u << 20};
 }
@@ -41,6 +43,7 @@ int fws_socket_check_config(struct fastws_loop *loop, const struct fastws_socket
     if (config->size != sizeof *config || config->conn == NULL) return FASTWS_ERR_ARGUMENT;
     if (config->slow_policy > FASTWS_SLOW_CLOSE) return FASTWS_ERR_ARGUMENT;
     TRY(check_conn(loop, config->conn));
+    if (config->tls != NULL && fws_tls_role(config->tls) != config->conn->role) return FASTWS_ERR_ARGUMENT;
     if (loop->is_shutting_down) return FASTWS_ERR_STATE;
     if (!is_upgrading) return 0;
     if (config->conn->role != FASTWS_ROLE_SERVER) return FASTWS_ERR_ARGUMENT;
@@ -87,21 +90,46 @@ void fws_group_release(struct fws_group *group) {
 
 /* ---- Life ---- */
 
-static size_t socket_size(void) { return sizeof(struct fastws_socket) + sizeof(struct fastws_conn); }
+/* With its entry in the heap of deadlines, and what that has in reserve. */
+_Static_assert(sizeof(void *) > 8 || sizeof(struct fastws_socket) + sizeof(struct fastws_conn) +
+                                             sizeof(struct fws_timer) + sizeof(struct fws_timer) / 16 <= 256,
+               "an idle socket of a loop costs at most 256 bytes");
 
-int fws_socket_new(struct fws_group *group, int fd, enum fws_watch_kind kind, struct fastws_socket **out) {
+static size_t socket_size(unsigned flags) {
+    size_t link = flags & FWS_SOCKET_TLS ? sizeof(struct fws_link *) : 0;
+    return sizeof(struct fastws_socket) + sizeof(struct fastws_conn) + link;
+}
+
+/* Has the loop know the socket: its time, its descriptor if it has one, and TLS. Leaves nothing behind on failure. */
+static int join(struct fastws_socket *socket, struct fastws_tls *tls, const char *host) {
+    struct fastws_loop *loop = fws_socket_loop(socket);
+    int is_new = socket->watch.kind == FWS_WATCH_NEW;
+    int is_read = socket->watch.kind == FWS_WATCH_HEAD || socket->watch.kind == FWS_WATCH_TLS;
+    uint32_t timeout_ms = is_new ? 0 : socket->group->config->handshake_timeout_ms;
+    TRY(fws_timers_add(loop, &socket->watch, fws_deadline_ms(fws_clock_ms(), timeout_ms)));
+    int error = socket->watch.fd < 0 ? 0 : fws_watch_want(loop, &socket->watch, is_read ? FWS_READABLE : 0u);
+    if (error == 0 && tls != NULL) error = fws_link_open(socket, tls, host);
+    if (error == 0) return 0;
+    loop->backend->forget(loop, &socket->watch);
+    fws_timers_remove(loop, &socket->watch);
+    return error;
+}
+
+int fws_socket_new(struct fws_group *group, int fd, enum fws_watch_kind kind, struct fastws_tls *tls, const char *host,
+                   struct fastws_socket **out) {
     struct fastws_loop *loop = group->loop;
-    struct fastws_socket *socket = fws_loop_allocate(loop, socket_size());
+    unsigned flags = tls != NULL ? FWS_SOCKET_TLS : 0;
+    struct fastws_socket *socket = fws_loop_allocate(loop, socket_size(flags));
     if (socket == NULL) return FASTWS_ERR_NOMEM;
-    *socket = (struct fastws_socket){
-        .watch = {.fd = fd, .timer = FWS_NO_TIMER, .kind = (uint8_t)kind, .wanted = FWS_UNWATCHED}, .group = group};
-    uint64_t due_ms = kind == FWS_WATCH_HEAD ? fws_deadline_ms(fws_clock_ms(), group->config->handshake_timeout_ms)
-                                             : UINT64_MAX;
-    int error = fws_timers_add(loop, &socket->watch, due_ms);
-    if (error == 0) error = fws_watch_want(loop, &socket->watch, kind == FWS_WATCH_HEAD ? FWS_READABLE : 0u);
+    *socket = (struct fastws_socket){.watch = {.fd = fd,
+                                               .timer = FWS_NO_TIMER,
+                                               .kind = (uint8_t)kind,
+                                               .wanted = FWS_UNWATCHED,
+                                               .flags = (uint16_t)flags},
+                                     .group = group};
+    int error = join(socket, tls, host);
     if (error < 0) {
-        fws_timers_remove(loop, &socket->watch);
-        fws_loop_release(loop, socket, socket_size());
+        fws_loop_release(loop, socket, socket_size(flags));
         return error;
     }
     group->uses++;
@@ -127,6 +155,7 @@ void fws_socket_destroy(struct fastws_socket *socket, int is_reset) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     struct fastws_listener *listener = socket->group->listener;
     if (fws_socket_has(socket, FWS_SOCKET_OPENED) && !fws_socket_has(socket, FWS_SOCKET_ENDED)) loop->stats.open--;
+    if (socket->watch.kind == FWS_WATCH_DIAL && socket->side != NULL) fws_dial_stop(socket);
     if (!loop->is_child) loop->backend->forget(loop, &socket->watch);
     fws_transport_close(socket, is_reset);
     fws_timers_remove(loop, &socket->watch);
@@ -143,7 +172,7 @@ static void bury(struct fastws_socket *socket) {
     if (fws_socket_has(socket, FWS_SOCKET_HAS_CONN)) fastws_conn_free(fws_socket_conn(socket));
     fws_socket_drop_side(socket);
     fws_group_release(socket->group);
-    fws_loop_release(loop, socket, socket_size());
+    fws_loop_release(loop, socket, socket_size(socket->watch.flags));
 }
 
 void fws_loop_bury(struct fastws_loop *loop) {
@@ -155,17 +184,19 @@ void fws_loop_bury(struct fastws_loop *loop) {
     }
 }
 
-void fws_socket_cut(struct fastws_socket *socket, int error) {
+void fws_socket_refuse(struct fastws_socket *socket, int error) {
     const struct fastws_socket_config *config = socket->group->config;
+    fws_socket_loop(socket)->stats.refused++;
+    if (config->on_refuse != NULL) config->on_refuse(socket, error);
+}
+
+void fws_socket_cut(struct fastws_socket *socket, int error) {
     struct fastws_event event = {
         .kind = FASTWS_EVENT_ERROR, .close_code = FASTWS_CLOSE_ABNORMAL_CLOSURE, .error = error};
     int was_open = fws_socket_has(socket, FWS_SOCKET_OPENED);
     int is_refused = !was_open && socket->watch.kind != FWS_WATCH_LINGER;
     if (was_open) fws_open_end(socket, &event);
-    if (is_refused) {
-        fws_socket_loop(socket)->stats.refused++;
-        if (config->on_refuse != NULL) config->on_refuse(socket, error);
-    }
+    if (is_refused) fws_socket_refuse(socket, error);
     if (socket->watch.kind != FWS_WATCH_DEAD) fws_socket_destroy(socket, was_open);
 }
 
@@ -183,6 +214,8 @@ static void stop(struct fastws_socket *socket) {
     fws_socket_set(socket, FWS_SOCKET_STOPPED);
     if (socket->watch.kind == FWS_WATCH_HEAD) {
         fws_head_refuse(socket, FASTWS_ERR_SHUTDOWN);
+    } else if (socket->watch.kind == FWS_WATCH_TLS || socket->watch.kind == FWS_WATCH_DIAL) {
+        fws_socket_cut(socket, FASTWS_ERR_SHUTDOWN);
     } else if (socket->watch.kind == FWS_WATCH_OPEN && !fws_socket_has(socket, FWS_SOCKET_ENDED)) {
         fws_socket_clear(socket, FWS_SOCKET_PAUSED);
         /* Closed already, or without memory for it: the timeouts end it. */
@@ -204,7 +237,9 @@ void fws_socket_visit(struct fastws_socket *socket) {
     }
     if (socket->watch.kind == FWS_WATCH_NEW) open_adopted(socket);
     if (loop->is_shutting_down && !fws_socket_has(socket, FWS_SOCKET_STOPPED)) stop(socket);
-    fws_open_settle(socket);
+    if (socket->watch.kind == FWS_WATCH_DIAL) fws_dial_begin(socket);
+    if (socket->watch.kind != FWS_WATCH_OPEN) return;
+    fws_open_serve(socket, fws_transport_has_more(socket) ? FWS_READABLE : 0u);
 }
 
 /* ---- From elsewhere ---- */
@@ -232,7 +267,7 @@ static int add(struct fastws_loop *loop, const struct fastws_socket_config *conf
     if (fws_transport_prepare(fd) != 0) return FASTWS_ERR_IO;
     struct fws_group *group = fws_group_take(loop, config, NULL);
     if (group == NULL) return FASTWS_ERR_NOMEM;
-    int error = fws_socket_new(group, fd, kind, out);
+    int error = fws_socket_new(group, fd, kind, kind == FWS_WATCH_TLS ? config->tls : NULL, NULL, out);
     fws_group_release(group); /* the socket uses it, if there is one */
     return error;
 }
@@ -241,7 +276,7 @@ int fastws_loop_accept(struct fastws_loop *loop, const struct fastws_socket_conf
                        struct fastws_socket **out) {
     struct fastws_socket *socket;
     TRY(fws_socket_check_config(loop, config, 1));
-    TRY(add(loop, config, fd, FWS_WATCH_HEAD, &socket));
+    TRY(add(loop, config, fd, config->tls != NULL ? FWS_WATCH_TLS : FWS_WATCH_HEAD, &socket));
     loop->stats.accepted++;
     if (out != NULL) *out = socket;
     return 0;

@@ -58,12 +58,6 @@ static int write_answer(struct fastws_socket *socket) {
     return opening->answered == len;
 }
 
-static void tell_refusal(struct fastws_socket *socket, int error) {
-    const struct fastws_socket_config *config = socket->group->config;
-    fws_socket_loop(socket)->stats.refused++;
-    if (config->on_refuse != NULL) config->on_refuse(socket, error);
-}
-
 /* The answer is written. */
 static void proceed(struct fastws_socket *socket, uint8_t *rest, size_t rest_len) {
     int error = opening_of(socket)->error;
@@ -132,7 +126,7 @@ static void refuse(struct fastws_socket *socket, int error, int is_ready) {
         (void)!fastws_upgrade_refuse(upgrade_of(opening), error);
     }
     opening->error = error;
-    tell_refusal(socket, error);
+    fws_socket_refuse(socket, error);
     if (socket->watch.kind != FWS_WATCH_DEAD) answer(socket, NULL, 0);
 }
 
@@ -147,6 +141,9 @@ void fws_head_refuse(struct fastws_socket *socket, int error) {
 void fws_head_on_time(struct fastws_socket *socket) {
     if (socket->watch.kind == FWS_WATCH_HEAD) {
         fws_head_refuse(socket, FASTWS_ERR_HANDSHAKE_TIMEOUT);
+    } else if (socket->watch.kind == FWS_WATCH_TLS) {
+        int is_client = socket->group->config->conn->role == FASTWS_ROLE_CLIENT;
+        fws_socket_cut(socket, is_client ? FASTWS_ERR_DIAL_TIMEOUT : FASTWS_ERR_HANDSHAKE_TIMEOUT);
     } else if (opening_of(socket)->error < 0) {
         fws_socket_destroy(socket, 1);
     } else {
@@ -180,8 +177,7 @@ static void take_head(struct fastws_socket *socket, uint8_t *bytes, size_t len) 
     }
 }
 
-void fws_head_serve(struct fastws_socket *socket, unsigned found) {
-    (void)found; /* hung up or not, reading says what there is */
+static void receive(struct fastws_socket *socket) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     ptrdiff_t n = fws_transport_read(socket, loop->scratch, sizeof loop->scratch);
     if (n == FWS_TRANSPORT_AGAIN) return;
@@ -192,4 +188,10 @@ void fws_head_serve(struct fastws_socket *socket, unsigned found) {
     }
     loop->turn_received += (uint64_t)n;
     take_head(socket, loop->scratch, (size_t)n);
+}
+
+void fws_head_serve(struct fastws_socket *socket, unsigned found) {
+    (void)found; /* hung up or not, reading says what there is */
+    do receive(socket);
+    while (socket->watch.kind == FWS_WATCH_HEAD && fws_transport_has_more(socket));
 }

@@ -25,7 +25,7 @@ static const struct {
     {"", FWS_PROXY_HTTP, 80}, /* what has no scheme */
 };
 
-static int parse(struct fws_proxy *out, const char *address) {
+int fws_proxy_parse(struct fws_proxy *out, const char *address) {
     struct fastws_slice text = {address, strlen(address)}, rest;
     size_t i = 0;
     while (!fws_url_take_prefix(&text, kinds[i].prefix)) i++;
@@ -161,6 +161,6 @@ static const char *find_address(const struct fastws_dial_options *options, const
 int fws_proxy_choose(struct fws_dialing *dialing, const struct fastws_url *url, struct fws_proxy *out) {
     const char *address = find_address(dialing->options, url);
     *out = (struct fws_proxy){.kind = FWS_PROXY_NONE};
-    if (address == NULL || parse(out, address) == 0) return 0;
+    if (address == NULL || fws_proxy_parse(out, address) == 0) return 0;
     return fws_dialing_fail(dialing, FASTWS_ERR_PROXY_URL, "address of the proxy is malformed");
 }

@@ -25,6 +25,16 @@ struct fws_proxy {
 FWS_PRIVATE FASTWS_NODISCARD int fws_proxy_choose(struct fws_dialing *dialing, const struct fastws_url *url,
                                                   struct fws_proxy *out);
 
+/* Parses the address of a proxy, into slices of it. Returns 0, FASTWS_ERR_PROXY_URL or an error of url.h. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_proxy_parse(struct fws_proxy *out, const char *address);
+
+/* Writes a CONNECT for the server of url, with the proxy's user and password if it has any.
+ *   dst, cap   room for fws_proxy_connect_cap() bytes
+ * Returns its length, or FASTWS_ERR_PROXY_URL. */
+FWS_PRIVATE FASTWS_NODISCARD ptrdiff_t fws_proxy_put_connect(char *dst, size_t cap, const struct fastws_url *proxy,
+                                                             const struct fastws_url *url);
+FWS_PRIVATE size_t fws_proxy_connect_cap(const struct fastws_url *proxy, const struct fastws_url *url);
+
 /* Says whether a list as in no_proxy names the server of an address. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_proxy_is_excepted(const char *list, const struct fastws_url *url);
 

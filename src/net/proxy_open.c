@@ -38,35 +38,47 @@ static void put_server(struct fws_text *text, const struct fastws_url *url) {
     fws_text_put_number(text, url->port);
 }
 
-/* Writes user and password in base64. plain has room for them decoded. */
-static int put_credentials(struct fws_text *text, const struct fastws_url *proxy, char *plain, size_t plain_cap) {
+static size_t credentials_cap(const struct fastws_url *proxy) { return proxy->user.len + proxy->password.len + 1; }
+
+/* Writes user and password in base64; they are decoded into plain before. */
+static int put_credentials(struct fws_text *text, const struct fastws_url *proxy, char *plain) {
     size_t user_len;
-    ptrdiff_t len = fws_url_credentials(plain, plain_cap, proxy, &user_len);
+    ptrdiff_t len = fws_url_credentials(plain, credentials_cap(proxy), proxy, &user_len);
     if (len < 0) return FASTWS_ERR_PROXY_URL;
     fws_text_put_string(text, "Proxy-Authorization: Basic ");
-    size_t encoded_len = FWS_BASE64_LEN((size_t)len);
-    fws_base64_encode(text->ptr + text->len, plain, (size_t)len); /* the caller has made room */
-    text->len += encoded_len;
+    fws_base64_encode(text->ptr + text->len, plain, (size_t)len);
+    text->len += FWS_BASE64_LEN((size_t)len);
     fws_text_put_string(text, "\r\n");
     return 0;
 }
 
-static int write_connect(struct fws_dialing *dialing, const struct fastws_url *proxy, const struct fastws_url *url,
-                         const struct fastws_io *io) {
-    size_t plain_cap = proxy->user.len + proxy->password.len + 1;
-    size_t cap = 2 * (url->host.len + 16) + FWS_BASE64_LEN(plain_cap) + 128;
-    char *memory = malloc(cap + plain_cap);
-    if (memory == NULL) return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, "out of memory");
-    struct fws_text text = {memory, cap, 0};
+size_t fws_proxy_connect_cap(const struct fastws_url *proxy, const struct fastws_url *url) {
+    size_t plain_cap = credentials_cap(proxy);
+    return 2 * (url->host.len + 16) + FWS_BASE64_LEN(plain_cap) + 128 + plain_cap;
+}
+
+/* The end of dst is where the credentials are decoded. */
+ptrdiff_t fws_proxy_put_connect(char *dst, size_t cap, const struct fastws_url *proxy, const struct fastws_url *url) {
+    size_t plain_cap = credentials_cap(proxy);
+    struct fws_text text = {dst, cap - plain_cap, 0};
     fws_text_put_string(&text, "CONNECT ");
     put_server(&text, url);
     fws_text_put_string(&text, " HTTP/1.1\r\nHost: ");
     put_server(&text, url);
     fws_text_put_string(&text, "\r\n");
-    int error = proxy->has_userinfo ? put_credentials(&text, proxy, memory + cap, plain_cap) : 0;
+    if (proxy->has_userinfo) TRY(put_credentials(&text, proxy, dst + cap - plain_cap));
     fws_text_put_string(&text, "\r\n");
-    if (error == 0) error = fws_io_write(io, text.ptr, text.len, &dialing->limit);
-    free(memory);
+    return (ptrdiff_t)text.len;
+}
+
+static int write_connect(struct fws_dialing *dialing, const struct fastws_url *proxy, const struct fastws_url *url,
+                         const struct fastws_io *io) {
+    size_t cap = fws_proxy_connect_cap(proxy, url);
+    char *request = malloc(cap);
+    if (request == NULL) return fws_dialing_fail(dialing, FASTWS_ERR_NOMEM, "out of memory");
+    ptrdiff_t len = fws_proxy_put_connect(request, cap, proxy, url);
+    int error = len < 0 ? (int)len : fws_io_write(io, request, (size_t)len, &dialing->limit);
+    free(request);
     return error;
 }
 

@@ -138,6 +138,10 @@ void fastws_tls_free(struct fastws_tls *tls) {
     free(tls);
 }
 
+enum fastws_role fws_tls_role(const struct fastws_tls *tls) { return (enum fastws_role)tls->role; }
+
+struct ssl_ctx_st *fws_tls_context(const struct fastws_tls *tls) { return tls->context; }
+
 /* ---- Handshakes ---- */
 
 /* Says whom we expect. RFC 9525 section 6: by subjectAltName only. */
@@ -160,10 +164,16 @@ static int set_host(const struct fastws_tls *tls, SSL *ssl, const char *host) {
     return 0;
 }
 
-/* Says why the handshake failed, which is not for want of bytes. */
-static int explain(const struct fws_tls_stream *stream, struct fastws_tls_failure *failure) {
-    long result = SSL_get_verify_result(stream->ssl);
-    if (result != X509_V_OK && SSL_get_verify_mode(stream->ssl) != SSL_VERIFY_NONE) {
+int fws_tls_begin(const struct fastws_tls *tls, struct ssl_st *ssl, const char *host) {
+    if ((host == NULL) != (tls->role == FASTWS_ROLE_SERVER)) return FASTWS_ERR_ARGUMENT;
+    if (host != NULL) return set_host(tls, ssl, host);
+    SSL_set_accept_state(ssl);
+    return 0;
+}
+
+int fws_tls_explain(struct ssl_st *ssl, enum fws_tls_below below, struct fastws_tls_failure *failure) {
+    long result = SSL_get_verify_result(ssl);
+    if (result != X509_V_OK && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE) {
         describe(failure, result, X509_verify_cert_error_string(result));
         ERR_clear_error();
         return error_of_verify_result(result);
@@ -172,11 +182,16 @@ static int explain(const struct fws_tls_stream *stream, struct fastws_tls_failur
     /* RFC 7301 3.2: the alert that was sent, or that came. */
     if (reason == SSL_R_NO_APPLICATION_PROTOCOL || reason == SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL)
         return fail(failure, FASTWS_ERR_TLS_ALPN);
-    if (stream->is_below_failed) return fail(failure, FASTWS_ERR_IO);
-    if (!stream->is_below_eof) return fail(failure, FASTWS_ERR_TLS_HANDSHAKE);
+    if (below == FWS_TLS_BELOW_FAILED) return fail(failure, FASTWS_ERR_IO);
+    if (below != FWS_TLS_BELOW_EOF) return fail(failure, FASTWS_ERR_TLS_HANDSHAKE);
     describe(failure, 0, "peer ended the stream inside the TLS handshake");
     ERR_clear_error();
     return FASTWS_ERR_TLS_HANDSHAKE;
+}
+
+static enum fws_tls_below below_of(const struct fws_tls_stream *stream) {
+    if (stream->is_below_failed) return FWS_TLS_BELOW_FAILED;
+    return stream->is_below_eof ? FWS_TLS_BELOW_EOF : FWS_TLS_BELOW_FINE;
 }
 
 static int shake_hands(struct fws_tls_stream *stream, const struct fws_limit *limit,
@@ -188,7 +203,7 @@ static int shake_hands(struct fws_tls_stream *stream, const struct fws_limit *li
         int want = SSL_get_error(stream->ssl, result);
         if (want != SSL_ERROR_WANT_READ && want != SSL_ERROR_WANT_WRITE) {
             stream->is_broken = 1;
-            return explain(stream, failure);
+            return fws_tls_explain(stream->ssl, below_of(stream), failure);
         }
         unsigned what = want == SSL_ERROR_WANT_WRITE ? FASTWS_IO_WRITABLE : FASTWS_IO_READABLE;
         int error = fws_io_await(&stream->below, what, limit);
@@ -198,10 +213,10 @@ static int shake_hands(struct fws_tls_stream *stream, const struct fws_limit *li
 
 /* A server may leave the extension out, but not choose another protocol. RFC 7301 3.1. Releases of OpenSSL since the
  * middle of 2024 refuse that within the handshake, so that this is reached only with older ones. */
-static int check_protocol(const struct fws_tls_stream *stream, struct fastws_tls_failure *failure) {
+int fws_tls_check_protocol(const struct ssl_st *ssl, struct fastws_tls_failure *failure) {
     const unsigned char *protocol;
     unsigned len;
-    SSL_get0_alpn_selected(stream->ssl, &protocol, &len);
+    SSL_get0_alpn_selected(ssl, &protocol, &len);
     int is_right = len == 0 || (len == http_1_1[0] && memcmp(protocol, http_1_1 + 1, len) == 0);
     return is_right ? 0 : fail(failure, FASTWS_ERR_TLS_ALPN);
 }
@@ -210,20 +225,14 @@ static int check_protocol(const struct fws_tls_stream *stream, struct fastws_tls
 static int open_stream(struct fastws_tls *tls, const struct fastws_io *io, const char *host,
                        const struct fws_limit *limit, struct fastws_io *out, struct fastws_tls_failure *failure) {
     ERR_clear_error();
-    int is_server = host == NULL;
-    if (is_server != (tls->role == FASTWS_ROLE_SERVER)) return fail(failure, FASTWS_ERR_ARGUMENT);
+    if ((host == NULL) != (tls->role == FASTWS_ROLE_SERVER)) return fail(failure, FASTWS_ERR_ARGUMENT);
     if (io->read == NULL || io->writev == NULL || io->wait == NULL) return fail(failure, FASTWS_ERR_ARGUMENT);
     struct fws_tls_stream *stream = fws_tls_stream_new(tls->context, io);
     if (stream == NULL) return fail(failure, FASTWS_ERR_NOMEM);
-    int error = 0;
-    if (is_server) {
-        SSL_set_accept_state(stream->ssl);
-    } else {
-        error = set_host(tls, stream->ssl, host);
-        if (error < 0) error = fail(failure, error);
-    }
+    int error = fws_tls_begin(tls, stream->ssl, host);
+    if (error < 0) error = fail(failure, error);
     if (error == 0) error = shake_hands(stream, limit, failure);
-    if (error == 0 && !is_server) error = check_protocol(stream, failure);
+    if (error == 0 && host != NULL) error = fws_tls_check_protocol(stream->ssl, failure);
     if (error < 0) {
         fws_tls_stream_discard(stream);
         return error;

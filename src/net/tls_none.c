@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS in a library that was built without it: everything says so. */
 #include "tls.h"
+#include "tls_memory.h"
 
 #include <fastws/error.h>
 
@@ -46,3 +47,44 @@ int fastws_tls_accept(struct fastws_tls *tls, const struct fastws_io *io, uint64
     (void)timeout_ms;
     return fws_tls_connect(tls, io, "", NULL, out, failure);
 }
+
+enum fastws_role fws_tls_role(const struct fastws_tls *tls) {
+    (void)tls;
+    return FASTWS_ROLE_CLIENT;
+}
+
+/* Without a struct fastws_tls there is nothing to open, so nothing of what follows is called. */
+int fws_tls_memory_open(struct fws_tls_memory *memory, const struct fastws_tls *tls, const char *host) {
+    (void)memory;
+    (void)tls;
+    (void)host;
+    return FASTWS_ERR_TLS_UNAVAILABLE;
+}
+
+void fws_tls_memory_close(struct fws_tls_memory *memory) { (void)memory; }
+
+int fws_tls_memory_shake(struct fws_tls_memory *memory) {
+    (void)memory;
+    return FASTWS_ERR_TLS_UNAVAILABLE;
+}
+
+ptrdiff_t fws_tls_memory_read(struct fws_tls_memory *memory, void *dst, size_t len) {
+    (void)memory;
+    (void)dst;
+    (void)len;
+    return FWS_TLS_BROKEN;
+}
+
+int fws_tls_memory_has_more(const struct fws_tls_memory *memory) {
+    (void)memory;
+    return 0;
+}
+
+int fws_tls_memory_write(struct fws_tls_memory *memory, const void *src, size_t len) {
+    (void)memory;
+    (void)src;
+    (void)len;
+    return FWS_TLS_BROKEN;
+}
+
+void fws_tls_memory_end(struct fws_tls_memory *memory) { (void)memory; }

@@ -153,14 +153,6 @@ static void advance(struct iovec **pieces, int *count, size_t written) {
     }
 }
 
-int transport_fd_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
-    uint64_t until_ms = until_idle_ms ? protocol_now_ms() + until_idle_ms : UINT64_MAX;
-    int result = transport_fd_wait(transport, state, TRANSPORT_WRITABLE, until_ms);
-    if (result != 0) return result < 0 ? -1 : 0;
-    PyErr_SetString(PyExc_TimeoutError, "the peer does not read");
-    return -1;
-}
-
 int transport_fd_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
                        uint64_t until_idle_ms) {
     advance(&pieces, &count, 0);
@@ -179,7 +171,7 @@ int transport_fd_write(struct transport *transport, struct state *state, struct 
         if (written >= 0) {
             advance(&pieces, &count, (size_t)written);
         } else if (error == EAGAIN || error == EWOULDBLOCK) {
-            if (transport_fd_wait_writable(transport, state, until_idle_ms) < 0) return -1;
+            if (transport_wait_writable(transport, state, until_idle_ms) < 0) return -1;
         } else if (error == EINTR) {
             if (PyErr_CheckSignals() < 0) return -1;
         } else {

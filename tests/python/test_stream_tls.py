@@ -3,7 +3,6 @@
 
 import socket
 import ssl
-import subprocess
 import time
 
 import pytest
@@ -12,30 +11,11 @@ import fastws
 from fastws import Reader, Stream, Writer
 
 
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory):
-    """TLS with a certificate of our own."""
-    tmp_path = tmp_path_factory.mktemp("tls")
-    certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-               "-keyout", private, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, private)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.load_verify_locations(certificate)
-    return server, client
-
-
 @pytest.fixture
-def tls(sockets, contexts, in_thread):
+def tls(sockets, tls_contexts, in_thread):
     """A server and a client, as sockets."""
-    wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
-    with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+    wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(sockets[0], server_side=True))
+    with tls_contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
         yield ours, theirs
 
 
@@ -98,19 +78,19 @@ def test_a_reader_and_a_writer_share_each_end(tls, in_thread):
     echoed()
 
 
-def test_half_a_record_keeps_nobody_from_sending(sockets, contexts, in_thread):
+def test_half_a_record_keeps_nobody_from_sending(sockets, tls_contexts, in_thread):
     """A peer that stops inside a TLS record blocks reading alone."""
     middle, outside = socket.socketpair()
     with middle, outside:
         ours, theirs = sockets
-        wrapped = in_thread(lambda: contexts[0].wrap_socket(ours, server_side=True))
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(ours, server_side=True))
 
         def relay(source, dest):
             while data := source.recv(65536):
                 dest.sendall(data)
 
         relays = [in_thread(relay, theirs, middle), in_thread(relay, middle, theirs)]
-        with contexts[1].wrap_socket(outside) as client, wrapped() as server:
+        with tls_contexts[1].wrap_socket(outside) as client, wrapped() as server:
             stream = Stream(server, ping_interval=None)
             client.send(fastws.compile_frame(2, b"whole", mask=b"abcd"))
             assert stream.recv() == b"whole"
@@ -189,7 +169,7 @@ def test_an_end_without_a_close_is_reported(tls):
             stream.send(b"x" * 100000)
 
 
-def test_a_socket_whose_methods_call_back_is_refused(contexts, sockets, in_thread):
+def test_a_socket_whose_methods_call_back_is_refused(tls_contexts, sockets, in_thread):
     class Calls(ssl.SSLSocket):
         stream = None
 
@@ -201,13 +181,13 @@ def test_a_socket_whose_methods_call_back_is_refused(contexts, sockets, in_threa
                     self.stream.recv()
             return super().send(data, flags)
 
-    contexts[0].sslsocket_class = Calls
+    tls_contexts[0].sslsocket_class = Calls
     try:
-        wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
-        with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(sockets[0], server_side=True))
+        with tls_contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
             ours.stream = Stream(ours)
             ours.stream.send(b"outer")
             assert theirs.recv(100) == fastws.compile_frame(2, b"outer")
             ours.stream = None
     finally:
-        contexts[0].sslsocket_class = ssl.SSLSocket
+        tls_contexts[0].sslsocket_class = ssl.SSLSocket

@@ -30,13 +30,27 @@ void stream_drop_message(struct stream *self) {
     self->inside = NULL;
 }
 
-void stream_end_read(struct stream *self) {
-    self->is_reading = 0;
-    if (!self->is_close_wanted || !self->protocol.error) return;
+/* Closes for a thread that called close() meanwhile. What went wrong with that is nobody's to handle, but what a signal
+ * handler raised replaces the end of the connection. */
+static void close_behind(struct stream *self) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (stream_finish_close(self) < 0) PyErr_Clear();
-    PyErr_Restore(type, value, traceback);
+    int is_lost = stream_finish_close(self) < 0 && PyErr_ExceptionMatches(PyExc_Exception);
+    if (is_lost) PyErr_Clear();
+    if (!PyErr_Occurred()) {
+        PyErr_Restore(type, value, traceback);
+        return;
+    }
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    if (!type) PyErr_WriteUnraisable((PyObject *)self);
+    Py_XDECREF(type);
+}
+
+/* No other read, and no reset(), comes between the end of the connection and that of io. */
+void stream_end_read(struct stream *self) {
+    if (self->is_close_wanted && self->protocol.error) close_behind(self);
+    self->is_reading = 0;
 }
 
 int stream_wrap_error(struct stream *self) {
@@ -222,7 +236,7 @@ static int check_time(struct stream *self, uint64_t until_ms) {
         PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
         return -1;
     }
-    if (!transport_has_clock(&self->transport) || now < fastws_conn_deadline_ms(self->protocol.conn)) return 0;
+    if (now < fastws_conn_deadline_ms(self->protocol.conn)) return 0;
     int result = fastws_conn_on_time(self->protocol.conn, now);
     if (result >= 0) return 0;
     error_raise(self->state, result);

@@ -10,6 +10,7 @@
 #include "transport_tls.h"
 
 #define SCRATCH_LEN 65536
+#define REST_MIN 4096 /* bytes of what write() did not take that are tried again at least */
 
 static int has_method(PyObject *io, PyObject *name) {
     PyObject *method;
@@ -80,6 +81,9 @@ static int has_pending(struct transport *transport, struct state *state) {
 int transport_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms) {
     if (check_open(transport) < 0) return -1;
     if (transport->kind == TRANSPORT_OBJECT) return TRANSPORT_READABLE;
+    if (transport->kind == TRANSPORT_SOCKET) return transport_fd_wait(transport, state, what, until_ms);
+    /* A silent connection holds no memory to read into. */
+    if (what & TRANSPORT_READABLE) Py_CLEAR(transport->scratch);
     if (transport->kind == TRANSPORT_TLS) return transport_tls_wait(transport, state, what, until_ms);
     int is_pending = what & TRANSPORT_READABLE ? has_pending(transport, state) : 0;
     return is_pending ? is_pending : transport_fd_wait(transport, state, what, until_ms);
@@ -146,11 +150,21 @@ Py_ssize_t transport_read(struct transport *transport, struct state *state, void
     return transport_read_method(transport, state, dst, len);
 }
 
+/* What to try next of bytes of which done were taken, the last time count. Little at a time, where little was taken:
+ * copying all of the rest each time would be quadratic. */
+static PyObject *get_rest(PyObject *bytes, Py_ssize_t done, Py_ssize_t count) {
+    Py_ssize_t left = PyBytes_GET_SIZE(bytes) - done;
+    Py_ssize_t most = count < REST_MIN / 2 ? REST_MIN : count;
+    if (left / 2 > most) left = 2 * most;
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(bytes) + done, left);
+}
+
 /* write() of a raw file may take a part; sendall() takes all and returns None. */
 static int write_method(struct transport *transport, struct state *state, PyObject *bytes) {
     PyObject *name = state->names[transport->write_name];
     PyObject *io = Py_NewRef(transport->io);
     PyObject *rest = Py_NewRef(bytes);
+    Py_ssize_t done = 0;
     int status = 0;
     while (rest && status == 0) {
         PyObject *result = PyObject_CallMethodOneArg(io, name, rest);
@@ -159,10 +173,10 @@ static int write_method(struct transport *transport, struct state *state, PyObje
             Py_XDECREF(result);
             break;
         }
-        Py_ssize_t len = PyBytes_GET_SIZE(rest);
-        Py_ssize_t count = transport_check_count(result, name, len);
-        status = count < 0 ? -1 : count == len;
-        if (status == 0) Py_SETREF(rest, PyBytes_FromStringAndSize(PyBytes_AS_STRING(rest) + count, len - count));
+        Py_ssize_t count = transport_check_count(result, name, PyBytes_GET_SIZE(rest));
+        if (count > 0) done += count;
+        status = count < 0 ? -1 : done == PyBytes_GET_SIZE(bytes);
+        if (status == 0) Py_SETREF(rest, get_rest(bytes, done, count));
     }
     Py_XDECREF(rest);
     /* A buffered writer holds bytes back until it is told to let go of them. */
@@ -252,8 +266,9 @@ Py_ssize_t transport_write_some(struct transport *transport, struct state *state
     return check_open(transport) < 0 ? -1 : transport_fd_write_some(transport, state, pieces, count);
 }
 
-void transport_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
-    if (transport->io && transport_has_clock(transport)) transport_fd_linger(transport, state, until_ms);
+int transport_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
+    if (!transport->io || !transport_has_clock(transport)) return 0;
+    return transport_fd_linger(transport, state, until_ms);
 }
 
 int transport_close(struct transport *transport, struct state *state) {

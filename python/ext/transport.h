@@ -89,8 +89,8 @@ int transport_wait_writable(struct transport *transport, struct state *state, ui
 int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms);
 
 /* Ends the output of a socket, and reads and drops what comes until the end of its stream or until_ms: so that what was
- * written last is not lost in a reset. RFC 6455 7.1.1. Cannot fail. */
-void transport_linger(struct transport *transport, struct state *state, uint64_t until_ms);
+ * written last is not lost in a reset. RFC 6455 7.1.1. Fails only with what a signal handler raised. Returns 0. */
+int transport_linger(struct transport *transport, struct state *state, uint64_t until_ms);
 
 /* Closes io, once. Returns 0. */
 int transport_close(struct transport *transport, struct state *state);

@@ -183,7 +183,7 @@ int transport_fd_write(struct transport *transport, struct state *state, struct 
     return 0;
 }
 
-void transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
+int transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
     char dropped[16384];
     int fd = get_fd(transport, state);
     if (fd >= 0) shutdown(fd, SHUT_WR);
@@ -193,5 +193,8 @@ void transport_fd_linger(struct transport *transport, struct state *state, uint6
         if (count == -2 && transport_fd_wait(transport, state, TRANSPORT_READABLE, until_ms) <= 0) break;
         if (protocol_now_ms() >= until_ms) break;
     }
+    if (!PyErr_Occurred()) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
     PyErr_Clear();
+    return 0;
 }

@@ -4,6 +4,7 @@
 import socket
 import ssl
 import time
+import tracemalloc
 
 import pytest
 
@@ -191,3 +192,39 @@ def test_a_socket_whose_methods_call_back_is_refused(tls_contexts, sockets, in_t
             ours.stream = None
     finally:
         tls_contexts[0].sslsocket_class = ssl.SSLSocket
+
+
+def test_the_close_frame_is_not_lost_in_a_reset(tls_contexts, in_thread, masked_frame):
+    """A peer that is told of its error may have sent more: closing under that would reset the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as plain:
+        accepted, _ = listener.accept()
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(accepted, server_side=True))
+        with tls_contexts[1].wrap_socket(plain) as theirs, wrapped() as ours:
+            stream = Stream(ours)
+            theirs.sendall(masked_frame(3) + bytes(1 << 17))
+
+            def serve():
+                with pytest.raises(fastws.ConnectionClosedError):
+                    stream.recv()
+                stream.close()
+
+            served = in_thread(serve)
+            time.sleep(0.3)
+            assert theirs.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0  # it used to be ECONNRESET
+            frame = theirs.recv(200)
+            assert (frame[0], frame[2:4]) == (0x88, b"\x03\xea")
+            theirs.close()
+            served()
+
+
+def test_a_silent_connection_holds_no_memory_to_read_into(tls):
+    stream = Stream(tls[0])
+    tls[1].sendall(fastws.compile_frame(1, "x", mask=b"abcd"))
+    tracemalloc.start()
+    try:
+        assert stream.recv() == "x"
+        with pytest.raises(TimeoutError):
+            stream.recv(timeout=0.05)
+        assert tracemalloc.get_traced_memory()[0] < 32768
+    finally:
+        tracemalloc.stop()

@@ -84,7 +84,7 @@ static PyObject *copy_part(struct stream *self) {
     struct fastws_iovec listed[PIECES];
     int count = fastws_conn_pending(self->protocol.conn, listed, PIECES);
     if (count < 0) return PyErr_NoMemory();
-    size_t len = 0, max = transport_part_max(&self->transport);
+    size_t len = 0, max = transport_part_max(&self->transport, self->state);
     for (int i = 0; i < count; i++) len += listed[i].len;
     if (len > max) len = max;
     PyObject *part = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);

@@ -10,6 +10,7 @@
 #include "transport_tls.h"
 
 #define SCRATCH_LEN 65536
+#define TLS_RECORD_LEN 16384 /* RFC 8446 5.1 */
 #define REST_MIN 4096 /* bytes of what write() did not take that are tried again at least */
 
 static int has_method(PyObject *io, PyObject *name) {
@@ -192,6 +193,10 @@ static int write_method(struct transport *transport, struct state *state, PyObje
     return status == 1 ? 0 : -1;
 }
 
+size_t transport_part_max(struct transport *transport, struct state *state) {
+    return transport->kind == TRANSPORT_TLS ? TLS_RECORD_LEN : transport_fd_part_max(transport, state);
+}
+
 Py_ssize_t transport_write_part(struct transport *transport, struct state *state, PyObject *part) {
     if (check_open(transport) < 0) return -1;
     if (transport->kind == TRANSPORT_TLS) return transport_tls_write_part(transport, state, part);
@@ -211,7 +216,7 @@ int transport_wait_writable(struct transport *transport, struct state *state, ui
 /* Waits for room before each part. */
 static int write_parts(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
     const char *left = PyBytes_AS_STRING(bytes);
-    size_t left_len = (size_t)PyBytes_GET_SIZE(bytes), max = transport_part_max(transport);
+    size_t left_len = (size_t)PyBytes_GET_SIZE(bytes), max = transport_part_max(transport, state);
     uint64_t stuck_ms = 0;
     while (left_len) {
         PyObject *part = PyBytes_FromStringAndSize(left, (Py_ssize_t)(left_len < max ? left_len : max));

@@ -77,11 +77,9 @@ Py_ssize_t transport_write_some(struct transport *transport, struct state *state
 /* The same through a method of io, of a TRANSPORT_TLS or TRANSPORT_WRAPPED: for at most transport_part_max() bytes. */
 Py_ssize_t transport_write_part(struct transport *transport, struct state *state, PyObject *part);
 
-/* TLS: a record. Else what a socket has room for, by the rules of Linux, once poll() says that it has some: so that a
- * method which blocks does not. */
-static inline size_t transport_part_max(const struct transport *transport) {
-    return transport->kind == TRANSPORT_TLS ? 16384 : 4096;
-}
+/* TLS: a record. Else what a socket has room for once poll() says that it has some, so that a method which blocks does
+ * not. */
+size_t transport_part_max(struct transport *transport, struct state *state);
 
 int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms);
 

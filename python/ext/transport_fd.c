@@ -17,6 +17,10 @@
 /* A poll() does not see that another thread closes the stream. For room, which may never come, it is asked so often. */
 #define RECHECK_MS 100
 
+/* Bytes of a write by a method that is not to block. */
+#define PART_MIN 512
+#define PART_MAX 65536
+
 /* Python ignores SIGPIPE; where the flag exists, the call does not depend on that. */
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
@@ -181,6 +185,18 @@ int transport_fd_write(struct transport *transport, struct state *state, struct 
         }
     }
     return 0;
+}
+
+/* Linux calls a socket writable when a third of its buffer is free, or three quarters; each byte takes up to twice its
+ * room. */
+size_t transport_fd_part_max(struct transport *transport, struct state *state) {
+    int buffer_len = 0, fd = get_fd(transport, state);
+    socklen_t option_len = sizeof buffer_len;
+    PyErr_Clear();
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_len, &option_len) < 0) return PART_MIN;
+    size_t part_len = buffer_len > 0 ? (size_t)buffer_len / 8 : 0;
+    if (part_len < PART_MIN) return PART_MIN;
+    return part_len < PART_MAX ? part_len : PART_MAX;
 }
 
 int transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms) {

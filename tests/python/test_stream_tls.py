@@ -228,3 +228,34 @@ def test_a_silent_connection_holds_no_memory_to_read_into(tls):
         assert tracemalloc.get_traced_memory()[0] < 32768
     finally:
         tracemalloc.stop()
+
+
+def test_a_write_that_waits_for_bytes_of_the_peer_keeps_its_deadline(tls_contexts, sockets, in_thread, masked_frame):
+    """As in a renegotiation that the peer never ends. It used to spin while there was something to read."""
+
+    class Renegotiates(ssl.SSLSocket):
+        is_stuck = False
+
+        def send(self, data, flags=0):
+            if self.is_stuck:
+                raise ssl.SSLWantReadError
+            return super().send(data, flags)
+
+    tls_contexts[0].sslsocket_class = Renegotiates
+    try:
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(sockets[0], server_side=True))
+        with tls_contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+            stream = Stream(ours, ping_interval=None, ping_timeout=0.6)
+            theirs.sendall(masked_frame(9, b"ping") * 50)
+            ours.is_stuck = True
+            used = time.process_time()
+            with pytest.raises(TimeoutError):
+                stream.recv(timeout=0.5)
+            assert stream.queued > 0
+            started = time.monotonic()
+            with pytest.raises(fastws.ConnectionClosedError):
+                stream.send("x")
+            assert 0.5 < time.monotonic() - started < 3
+            assert time.process_time() - used < 0.3
+    finally:
+        tls_contexts[0].sslsocket_class = ssl.SSLSocket

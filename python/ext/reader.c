@@ -122,9 +122,11 @@ static PyObject *reader_iternext(PyObject *object) {
 static PyObject *read_message(struct reader *self) {
     struct fastws_event event;
     do {
+        unsigned leaves = self->leaves;
         if (reader_next_event(self, FASTWS_DELIVER_MESSAGES, &event) < 0) return NULL;
         if (event.kind != FASTWS_EVENT_MESSAGE && reader_tell_control(self, &event) < 0) return NULL;
-        if (event.kind == FASTWS_EVENT_CLOSE) {
+        /* Unless a callback went on with another stream, by reset(). */
+        if (event.kind == FASTWS_EVENT_CLOSE && self->leaves == leaves) {
             return protocol_closed_raise(&self->stream->protocol, self->stream->state);
         }
         if (event.kind != FASTWS_EVENT_MESSAGE && reader_check_open(self) < 0) return NULL;

@@ -71,6 +71,8 @@ static void leave_rules(struct reader *self) {
 int reader_next_event(struct reader *self, int delivery, struct fastws_event *event) {
     struct stream *stream = self->stream;
     if (stream_begin_read(stream, self) < 0) return -1;
+    /* What closes io may give the reader another stream. */
+    Py_INCREF(stream);
     self->is_receiving = 1;
     int result = hooks_wait(&stream->protocol.hooks) < 0 ? -1 : enter_rules(self);
     if (result == 0) {
@@ -82,6 +84,7 @@ int reader_next_event(struct reader *self, int delivery, struct fastws_event *ev
     leave_rules(self);
     self->is_receiving = 0;
     stream_end_read(stream);
+    Py_DECREF(stream);
     return result;
 }
 
@@ -89,11 +92,15 @@ int reader_next_event(struct reader *self, int delivery, struct fastws_event *ev
 
 int reader_tell_control(struct reader *self, const struct fastws_event *event) {
     if (!self->on_intermediate) return 0;
+    struct stream *stream = self->stream;
     PyObject *payload = event->kind == FASTWS_EVENT_CLOSE ? event_close_body(event)
-                                                           : payload_bytes(self->stream->protocol.conn, event);
+                                                           : payload_bytes(stream->protocol.conn, event);
     if (!payload) return -1;
     struct fastws_header frame = {.fin = 1, .opcode = event->opcode, .length = (uint64_t)PyBytes_GET_SIZE(payload)};
-    PyObject *header = stream_flush_replies(self->stream) < 0 ? NULL : header_new(self->stream->state, &frame);
+    /* Other threads, and methods of io, may give the reader another stream meanwhile. */
+    Py_INCREF(stream);
+    PyObject *header = stream_flush_replies(stream) < 0 ? NULL : header_new(stream->state, &frame);
+    Py_DECREF(stream);
     PyObject *callback = Py_NewRef(self->on_intermediate);
     PyObject *result = header ? PyObject_CallFunctionObjArgs(callback, header, payload, NULL) : NULL;
     Py_DECREF(callback);

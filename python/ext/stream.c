@@ -209,12 +209,11 @@ static PyGetSetDef stream_getset[] = {
     {"io", get_io, NULL, "The byte stream; None once it was closed.", NULL},
     {"role", get_role, NULL, "'server' or 'client'.", NULL},
     {"state", get_protocol, NULL, "'OPEN', 'CLOSING' or 'CLOSED'.", (void *)&state_getter},
-    {"close_code", get_protocol, NULL, "The close code of the peer, 1006 if none came; None while open.",
-     (void *)&code_getter},
+    {"close_code", get_protocol, NULL, "The peer's close code, or 1006; None while open.", (void *)&code_getter},
     {"close_reason", get_protocol, NULL, "The close reason of the peer; None while open.", (void *)&reason_getter},
     {"latency", get_protocol, NULL,
      "Seconds from the last keep-alive ping that was answered to its pong; 0.0 before one.", (void *)&latency_getter},
-    {"queued", get_queued, NULL, "Bytes to be sent: while the stream is corked, or a raw frame half written.", NULL},
+    {"queued", get_queued, NULL, "Bytes to be sent: of a cork, behind half a raw frame, or that find no room.", NULL},
     {"offset", get_protocol, NULL,
      "How many bytes of the peer were taken apart, from the beginning: see Connection.offset.", (void *)&offset_getter},
     CONFIG_GETTERS(get_option),
@@ -222,8 +221,7 @@ static PyGetSetDef stream_getset[] = {
 };
 
 static PyMemberDef stream_members[] = {
-    {"handshake", T_OBJECT, offsetof(struct stream, handshake), READONLY,
-     "What was agreed in the opening handshake, a Handshake, or None."},
+    {"handshake", T_OBJECT, offsetof(struct stream, handshake), READONLY, "What was agreed on: a Handshake, or None."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct stream, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -231,8 +229,7 @@ static PyMemberDef stream_members[] = {
 static PyMethodDef stream_methods[] = {
     {"recv", (PyCFunction)(void (*)(void))stream_recv, METH_FASTCALL | METH_KEYWORDS,
      "recv($self, timeout=None)\n--\n\n"
-     "Waits for the next message. Pings and close frames are answered meanwhile, unless auto_pong or auto_close is\n"
-     "False.\n\n"
+     "Waits for the next message. Answers pings and close frames, unless auto_pong or auto_close is False.\n\n"
      "Args:\n"
      "    timeout: seconds, for streams over sockets; None to wait without limit.\n\n"
      "Returns:\n"
@@ -359,10 +356,13 @@ static PyType_Slot stream_slots[] = {
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
      "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are\n"
      "answered, and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so\n"
-     "that two threads may share it; its timeout is kept as if it were not.\n\n"
+     "that two threads may share it; its timeout is kept as if it were not. When pongs that the peer does not read\n"
+     "pass 64 KiB, nothing more is read until they are sent; after ping_timeout that fails with ControlFlood, 1008.\n\n"
      "Args:\n"
-     "    io: a socket, or any object with recv_into() or readinto(), and sendall() or write(), that block. Deadlines\n"
-     "        are kept over sockets only.\n"
+     "    io: a socket, or any object with recv_into() or readinto(), and sendall() or write(), that block. Over a\n"
+     "        subclass of socket, methods are called after poll(), and send as much as then has room. Over no socket,\n"
+     "        there are no deadlines: pongs are sent before the next read, which, like other sends, waits as long as\n"
+     "        that blocks. If it raises, reading goes on, without pongs, to ControlFlood.\n"
      "    role: 'server' or 'client'.\n"
      "    initial: bytes that were received behind the handshake.\n"
      "    max_size, max_frame_size, max_fragments, max_empty_fragments: limits, None for none: see Connection.\n"

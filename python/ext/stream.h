@@ -29,6 +29,7 @@ struct stream {
     int is_dry;                   /* the last read found nothing: the next one waits first */
     int is_eof;                   /* the byte stream has ended */
     int is_broken;                /* a write failed: nothing can be sent any more */
+    int is_trying;                /* the sender writes replies, as far as that goes without waiting */
     int is_abandoned;             /* a Writer went, and left a message behind that the next send is to drop */
     int is_close_wanted;          /* close() was called while another thread was reading: that one closes */
 };
@@ -44,23 +45,6 @@ int stream_wait_sender(struct stream *self, uint64_t until_ms);
 
 /* Drops what a Writer that goes has not sent: now, or before the next send where the connection is in use. */
 void stream_abandon(struct stream *self);
-
-/* Sends what is queued, and gives the lock back in the same breath, so that no reply that was queued meanwhile stays:
- * unless a raw frame is half written, which takes them along when it is complete.
- *   payload   what the last send may borrow from, or NULL */
-int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload);
-
-/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Over a socket, what it
- * takes at once; the rest goes when there is room, while a read waits, or with the next send. Failures of the byte
- * stream are left for the next send to report; reading goes on. */
-int stream_flush_replies(struct stream *self);
-
-/* The same for a close frame: waits until it is out, but no longer than close_timeout allows.
- *   until_ms   nor than to that time, over a socket; UINT64_MAX: never */
-int stream_flush_last(struct stream *self, uint64_t until_ms);
-
-/* Says whether something is queued that this thread may send. */
-int stream_has_replies(const struct stream *self);
 
 /* Sends one message. opcode may be NULL. */
 int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode);
@@ -83,6 +67,31 @@ int stream_send_raw(struct stream *self, const Py_buffer *bytes);
 
 /* Takes a cork out. */
 int stream_uncork(struct stream *self);
+
+/* ---- Writing what is queued: stream_flush.c. Each returns 0, or -1 with an exception. ---- */
+
+/* How long the peer may take nothing of what is written; 0: for ever. */
+uint64_t stream_idle_limit_ms(const struct stream *self);
+
+/* Sends what is queued. The caller has the send lock, and keeps it. */
+int stream_flush(struct stream *self);
+
+/* Sends what is queued, and gives the lock back in the same breath, so that no reply that was queued meanwhile stays:
+ * unless a raw frame is half written, which takes them along when it is complete.
+ *   payload   what the last send may borrow from, or NULL */
+int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload);
+
+/* Sends what is queued, also through a cork, unless another thread is sending: that one will. Over a socket of any
+ * kind, what it takes at once; the rest goes when there is room, while a read waits, or with the next send. Failures of
+ * the byte stream are left for the next send to report; reading goes on. */
+int stream_flush_replies(struct stream *self);
+
+/* The same for a close frame: waits until it is out, but no longer than close_timeout allows.
+ *   until_ms   nor than to that time, over a socket; UINT64_MAX: never */
+int stream_flush_last(struct stream *self, uint64_t until_ms);
+
+/* Says whether something is queued that this thread may send. */
+int stream_has_replies(const struct stream *self);
 
 /* ---- Receiving: stream_receive.c ---- */
 

@@ -21,10 +21,16 @@ static uint64_t linger_ms(const struct stream *self) {
 }
 
 int stream_finish_close(struct stream *self) {
-    if (!self->is_broken && !self->is_eof) {
-        transport_linger(&self->transport, self->state, protocol_now_ms() + linger_ms(self));
+    int is_open = !self->is_broken && !self->is_eof;
+    uint64_t until_ms = protocol_now_ms() + (is_open ? linger_ms(self) : 0);
+    if (!is_open || transport_linger(&self->transport, self->state, until_ms) == 0) {
+        return transport_close(&self->transport, self->state);
     }
-    return transport_close(&self->transport, self->state);
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (transport_close(&self->transport, self->state) < 0) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return -1;
 }
 
 /* Reads until the peer has closed. Messages are dropped. Returns 0, or -1 with an exception that is none of the end. */
@@ -32,7 +38,10 @@ static int await_close(struct stream *self) {
     struct fastws_event event;
     while (!self->protocol.error) {
         if (stream_next_event(self, &event, UINT64_MAX) == 0) continue;
-        if (!self->protocol.error && !PyErr_ExceptionMatches(PyExc_OSError)) return -1;
+        PyObject *const *exceptions = self->state->exceptions;
+        int is_end = PyErr_ExceptionMatches(exceptions[EXC_CONNECTION_CLOSED_OK]) ||
+                     PyErr_ExceptionMatches(exceptions[EXC_CONNECTION_CLOSED_ERROR]);
+        if (!is_end && !PyErr_ExceptionMatches(PyExc_OSError)) return -1;
         PyErr_Clear();
         break;
     }

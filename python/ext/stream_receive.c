@@ -30,13 +30,27 @@ void stream_drop_message(struct stream *self) {
     self->inside = NULL;
 }
 
-void stream_end_read(struct stream *self) {
-    self->is_reading = 0;
-    if (!self->is_close_wanted || !self->protocol.error) return;
+/* Closes for a thread that called close() meanwhile. What went wrong with that is nobody's to handle, but what a signal
+ * handler raised replaces the end of the connection. */
+static void close_behind(struct stream *self) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (stream_finish_close(self) < 0) PyErr_Clear();
-    PyErr_Restore(type, value, traceback);
+    int is_lost = stream_finish_close(self) < 0 && PyErr_ExceptionMatches(PyExc_Exception);
+    if (is_lost) PyErr_Clear();
+    if (!PyErr_Occurred()) {
+        PyErr_Restore(type, value, traceback);
+        return;
+    }
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    if (!type) PyErr_WriteUnraisable((PyObject *)self);
+    Py_XDECREF(type);
+}
+
+/* No other read, and no reset(), comes between the end of the connection and that of io. */
+void stream_end_read(struct stream *self) {
+    if (self->is_close_wanted && self->protocol.error) close_behind(self);
+    self->is_reading = 0;
 }
 
 int stream_wrap_error(struct stream *self) {
@@ -99,6 +113,15 @@ static int wait_for_bytes(struct stream *self, uint64_t until_ms, int is_raw) {
     return (found & TRANSPORT_READABLE) != 0;
 }
 
+/* Sends what an event was answered with, and sees to it that a close frame is out. A peer that lets replies pile up
+ * takes none: it is not waited for. */
+static int flush_behind(struct stream *self, const struct fastws_event *event, uint64_t until_ms) {
+    int is_end = event->kind == FASTWS_EVENT_CLOSE || event->kind == FASTWS_EVENT_ERROR;
+    int is_last = is_end && fastws_conn_close_sent(self->protocol.conn);
+    if (is_last && self->protocol.error != FASTWS_ERR_CONTROL_FLOOD) return stream_flush_last(self, until_ms);
+    return stream_flush_replies(self);
+}
+
 /* Nothing can be sent, so the peer never reads the replies. */
 static int fail_flooded(struct stream *self) {
     protocol_note_error(&self->protocol, FASTWS_ERR_CONTROL_FLOOD, FASTWS_CLOSE_ABNORMAL_CLOSURE);
@@ -106,12 +129,30 @@ static int fail_flooded(struct stream *self) {
     return -1;
 }
 
-/* Where no deadline is kept, or writing waits by itself. */
+/* Where no deadline is kept, and writing waits by itself. */
 static int drain_flood(struct stream *self) {
     if (stream_lock(self) < 0) return -1;
     int result = stream_flush_and_unlock(self, NULL);
     if (result < 0) return stream_wrap_error(self);
     return self->is_broken ? fail_flooded(self) : 0;
+}
+
+/* Raw reads ask for no event: they meet the one that says that the time is over here. Returns 0 if there is none. */
+static int meet_end(struct stream *self) {
+    struct fastws_event event;
+    int count = fastws_conn_next(self->protocol.conn, &event, 1);
+    if (count < 0) error_raise(self->state, count);
+    if (count <= 0) return count < 0 ? -1 : 0;
+    protocol_note_event(&self->protocol, &event);
+    if (flush_behind(self, &event, UINT64_MAX) < 0) return -1;
+    protocol_closed_raise(&self->protocol, self->state);
+    return -1;
+}
+
+/* The time to wait for is over. */
+static int end_wait(struct stream *self, uint64_t until_ms, uint64_t deadline_ms, int is_raw) {
+    if (pass_time(self, until_ms, deadline_ms) < 0) return -1;
+    return is_raw ? meet_end(self) : 0;
 }
 
 /* Waits until the peer reads the replies that have piled up, and does what is due meanwhile. Nothing is received
@@ -121,18 +162,18 @@ static int await_room(struct stream *self, uint64_t until_ms, int is_raw) {
         PyErr_SetString(PyExc_RuntimeError, "replies have to go out first: complete the frame of write_header()");
         return -1;
     }
-    if (is_raw || self->transport.kind != TRANSPORT_SOCKET) return drain_flood(self);
+    if (!transport_has_clock(&self->transport)) return drain_flood(self);
     if (self->is_broken) return fail_flooded(self);
     uint64_t deadline_ms = fastws_conn_deadline_ms(self->protocol.conn);
     uint64_t limit_ms = until_ms < deadline_ms ? until_ms : deadline_ms;
     if (self->sender) { /* that thread sends them, once there is room */
         if (stream_wait_sender(self, limit_ms) < 0) return -1;
         if (self->is_broken) return fail_flooded(self);
-        return protocol_now_ms() < limit_ms ? 0 : pass_time(self, until_ms, deadline_ms);
+        return protocol_now_ms() < limit_ms ? 0 : end_wait(self, until_ms, deadline_ms, is_raw);
     }
     int found = transport_wait(&self->transport, self->state, TRANSPORT_WRITABLE, limit_ms);
     if (found < 0) return fail_read(self);
-    return found > 0 ? stream_flush_replies(self) : pass_time(self, until_ms, deadline_ms);
+    return found > 0 ? stream_flush_replies(self) : end_wait(self, until_ms, deadline_ms, is_raw);
 }
 
 static size_t read_initial(struct stream *self, void *dst, size_t cap) {
@@ -144,9 +185,21 @@ static size_t read_initial(struct stream *self, void *dst, size_t cap) {
     return len;
 }
 
+/* Says whether nothing may be received before replies go out. Asks the connection only where so many are queued that it
+ * may be so: an idle one is to hold no slab. */
+static int is_flooded(struct stream *self) {
+    struct fastws_conn *conn = self->protocol.conn;
+    size_t max = self->protocol.config.limits.max_control_pending;
+    void *ptr;
+    size_t cap;
+    if (max == 0 || fastws_conn_pending_len(conn) <= max || fastws_conn_space(conn, &ptr, &cap) < 0) return 0;
+    return cap == 0 || fastws_conn_filled(conn, 0) < 0;
+}
+
 int stream_receive(struct stream *self, uint64_t until_ms, int is_raw) {
     /* A read that does not block is tried at once; only then, with no slab in its hands, the stream waits. */
     if (!self->initial && (self->is_dry || !transport_can_try(&self->transport))) {
+        if (is_flooded(self)) return await_room(self, until_ms, is_raw);
         int result = wait_for_bytes(self, until_ms, is_raw);
         if (result <= 0) return result;
         if (hooks_wait(&self->protocol.hooks) < 0) return -1;
@@ -183,20 +236,11 @@ static int check_time(struct stream *self, uint64_t until_ms) {
         PyErr_SetString(PyExc_TimeoutError, "timed out while waiting for a message");
         return -1;
     }
-    if (!transport_has_clock(&self->transport) || now < fastws_conn_deadline_ms(self->protocol.conn)) return 0;
+    if (now < fastws_conn_deadline_ms(self->protocol.conn)) return 0;
     int result = fastws_conn_on_time(self->protocol.conn, now);
     if (result >= 0) return 0;
     error_raise(self->state, result);
     return -1;
-}
-
-/* Sends what an event was answered with, and sees to it that a close frame is out. A peer that lets replies pile up
- * takes none: it is not waited for. */
-static int flush_behind(struct stream *self, const struct fastws_event *event, uint64_t until_ms) {
-    int is_end = event->kind == FASTWS_EVENT_CLOSE || event->kind == FASTWS_EVENT_ERROR;
-    int is_last = is_end && fastws_conn_close_sent(self->protocol.conn);
-    if (is_last && self->protocol.error != FASTWS_ERR_CONTROL_FLOOD) return stream_flush_last(self, until_ms);
-    return stream_flush_replies(self);
 }
 
 int stream_next_event(struct stream *self, struct fastws_event *event, uint64_t until_ms) {

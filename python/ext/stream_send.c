@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending through a Stream: one write for each send, and replies that wait for nobody. */
+/* Sending through a Stream, one thread at a time: messages, control frames, raw frames. */
 #include "stream.h"
-
-#include <string.h>
 
 #include <fastws/close.h>
 #include <fastws/error.h>
@@ -11,9 +9,6 @@
 #include "errors.h"
 #include "prepared.h"
 
-/* A server's payload from here on is written while other threads run. */
-#define BORROW_MIN 65536
-#define PIECES 16
 #define RECHECK_MS 100
 
 void stream_unlock(struct stream *self) {
@@ -62,161 +57,6 @@ void stream_abandon(struct stream *self) {
     } else {
         fastws_conn_abandon(self->protocol.conn);
     }
-}
-
-static uint64_t idle_limit_ms(const struct stream *self) {
-    const struct fastws_conn_config *config = &self->protocol.config;
-    return fastws_conn_close_sent(self->protocol.conn) ? config->close_timeout_ms : config->ping_timeout_ms;
-}
-
-static int is_inside(const void *ptr, const Py_buffer *payload) {
-    const char *start = payload->buf;
-    return (const char *)ptr >= start && (const char *)ptr < start + payload->len;
-}
-
-/* Writes a server's message from where the caller has its payload. Everything before it, which lies in memory of the
- * pool, is copied: once the interpreter lock is gone, other connections use that. */
-static int write_borrowed(struct stream *self, const Py_buffer *payload) {
-    struct fastws_iovec listed[PIECES];
-    struct iovec pieces[PIECES];
-    int count = fastws_conn_pending(self->protocol.conn, listed, PIECES);
-    size_t total = 0, copied = 0;
-    if (count < 0) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (int i = 0; i < count; i++) {
-        total += listed[i].len;
-        if (!is_inside(listed[i].base, payload)) copied += listed[i].len;
-    }
-    char *head = PyMem_Malloc(copied ? copied : 1);
-    if (!head) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    char *end = head;
-    for (int i = 0; i < count; i++) {
-        pieces[i] = (struct iovec){(void *)(uintptr_t)listed[i].base, listed[i].len};
-        if (is_inside(listed[i].base, payload)) continue;
-        memcpy(end, listed[i].base, listed[i].len);
-        pieces[i].iov_base = end;
-        end += listed[i].len;
-    }
-    int result = fastws_conn_sent(self->protocol.conn, total);
-    if (result == 0) {
-        result = transport_write(&self->transport, self->state, pieces, count, idle_limit_ms(self));
-    } else {
-        error_raise(self->state, result);
-    }
-    PyMem_Free(head);
-    return result < 0 ? -1 : 0;
-}
-
-/* Writes what the system takes, from the memory of the pool, which nobody else uses while the interpreter lock is held:
- * no other send can come between listing and writing. Once it is gone for a while, everything is listed anew. Returns
- * 0, -2 if there was no room, or -1 with an exception. */
-static int write_queued(struct stream *self) {
-    struct fastws_iovec listed[PIECES];
-    struct iovec pieces[PIECES];
-    int count = fastws_conn_pending(self->protocol.conn, listed, PIECES);
-    if (count < 0) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (int i = 0; i < count; i++) pieces[i] = (struct iovec){(void *)(uintptr_t)listed[i].base, listed[i].len};
-    Py_ssize_t written = transport_write_some(&self->transport, self->state, pieces, count);
-    if (written < 0) return (int)written;
-    int result = fastws_conn_sent(self->protocol.conn, (size_t)written);
-    if (result < 0) error_raise(self->state, result);
-    return result < 0 ? -1 : 0;
-}
-
-/* Waits until the peer takes bytes again. Returns 0, or -1 with an exception. */
-static int wait_writable(struct stream *self, uint64_t until_ms) {
-    uint64_t now_ms = protocol_now_ms(), limit_ms = idle_limit_ms(self);
-    if (until_ms <= now_ms) limit_ms = 1;
-    if (until_ms > now_ms && (limit_ms == 0 || until_ms - now_ms < limit_ms)) {
-        limit_ms = until_ms == UINT64_MAX ? 0 : until_ms - now_ms;
-    }
-    if (transport_wait_writable(&self->transport, self->state, limit_ms) < 0) return -1;
-    return hooks_wait(&self->protocol.hooks);
-}
-
-static int write_copied(struct stream *self) {
-    PyObject *bytes = protocol_drain(&self->protocol);
-    if (!bytes) return -1;
-    int result = transport_write_bytes(&self->transport, self->state, bytes, idle_limit_ms(self));
-    Py_DECREF(bytes);
-    return result;
-}
-
-/* Empties the queue. until_ms: as for stream_flush_last(). */
-static int flush(struct stream *self, const Py_buffer *payload, uint64_t until_ms) {
-    int is_socket = self->transport.kind == TRANSPORT_SOCKET;
-    int can_borrow = payload && payload->len >= BORROW_MIN && is_socket &&
-                     self->protocol.config.role == FASTWS_ROLE_SERVER;
-    while (fastws_conn_pending_len(self->protocol.conn)) {
-        int result = can_borrow  ? write_borrowed(self, payload)
-                     : is_socket ? write_queued(self)
-                                 : write_copied(self);
-        if (result == -2) result = wait_writable(self, until_ms);
-        if (result < 0) return -1;
-    }
-    return 0;
-}
-
-/* A frame may have left in part: no other can follow it. Nothing stays borrowed. */
-static void break_output(struct stream *self) {
-    self->is_broken = 1;
-    protocol_drop(&self->protocol);
-}
-
-static int flush_and_unlock(struct stream *self, const Py_buffer *payload, uint64_t until_ms) {
-    int result = 0;
-    if (self->is_broken) {
-        protocol_drop(&self->protocol);
-    } else if (self->raw_left == 0 && flush(self, payload, until_ms) < 0) {
-        break_output(self);
-        result = -1;
-    }
-    stream_unlock(self);
-    return result;
-}
-
-int stream_flush_and_unlock(struct stream *self, const Py_buffer *payload) {
-    return flush_and_unlock(self, payload, UINT64_MAX);
-}
-
-/* ---- Replies ---- */
-
-int stream_has_replies(const struct stream *self) {
-    /* Whoever is sending empties the queue before it lets go of the lock. */
-    return !self->sender && !self->is_broken && self->raw_left == 0 &&
-           fastws_conn_pending_len(self->protocol.conn) > 0;
-}
-
-/* Leaves what the byte stream raised for the next send to report. Returns 0, or -1 with what it did not raise. */
-static int keep_for_senders(void) {
-    if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
-    PyErr_Clear();
-    return 0;
-}
-
-int stream_flush_last(struct stream *self, uint64_t until_ms) {
-    if (!stream_has_replies(self)) return 0;
-    if (stream_lock(self) < 0) return -1;
-    return flush_and_unlock(self, NULL, until_ms) < 0 ? keep_for_senders() : 0;
-}
-
-int stream_flush_replies(struct stream *self) {
-    if (self->transport.kind != TRANSPORT_SOCKET) return stream_flush_last(self, UINT64_MAX);
-    if (!stream_has_replies(self)) return 0;
-    if (stream_lock(self) < 0) return -1;
-    int result = 0;
-    while (result == 0 && fastws_conn_pending_len(self->protocol.conn)) result = write_queued(self);
-    if (result == -1) break_output(self);
-    stream_unlock(self);
-    return result == -1 ? keep_for_senders() : 0;
 }
 
 /* Says that nothing can be sent any more. */
@@ -319,9 +159,9 @@ int stream_send_control(struct stream *self, int is_pong, PyObject *data) {
 /* Writes the pieces behind what is queued, and leaves raw_left of a frame to come. Replies go in front of it, or behind
  * it, never inside. Gives the lock back. */
 static int write_raw(struct stream *self, struct iovec pieces[2], uint64_t raw_left) {
-    int result = self->raw_left ? 0 : flush(self, NULL, UINT64_MAX);
+    int result = self->raw_left ? 0 : stream_flush(self);
     self->raw_left = raw_left;
-    if (result == 0) result = transport_write(&self->transport, self->state, pieces, 2, idle_limit_ms(self));
+    if (result == 0) result = transport_write(&self->transport, self->state, pieces, 2, stream_idle_limit_ms(self));
     if (result < 0) self->is_broken = 1;
     /* Keeps the exception: a flush that fails after a failure does nothing. */
     if (stream_flush_and_unlock(self, NULL) < 0) result = -1;

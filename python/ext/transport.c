@@ -10,6 +10,8 @@
 #include "transport_tls.h"
 
 #define SCRATCH_LEN 65536
+#define TLS_RECORD_LEN 16384 /* RFC 8446 5.1 */
+#define REST_MIN 4096 /* bytes of what write() did not take that are tried again at least */
 
 static int has_method(PyObject *io, PyObject *name) {
     PyObject *method;
@@ -81,15 +83,14 @@ int transport_wait(struct transport *transport, struct state *state, int what, u
     if (check_open(transport) < 0) return -1;
     if (transport->kind == TRANSPORT_OBJECT) return TRANSPORT_READABLE;
     if (transport->kind == TRANSPORT_SOCKET) return transport_fd_wait(transport, state, what, until_ms);
-    int is_pending = has_pending(transport, state);
-    if (is_pending) return is_pending;
-    what = transport->is_read_by_writing ? TRANSPORT_WRITABLE : TRANSPORT_READABLE;
-    int found = transport_fd_wait(transport, state, what, until_ms);
-    return found > 0 ? TRANSPORT_READABLE : found;
+    /* A silent connection holds no memory to read into. */
+    if (what & TRANSPORT_READABLE) Py_CLEAR(transport->scratch);
+    if (transport->kind == TRANSPORT_TLS) return transport_tls_wait(transport, state, what, until_ms);
+    int is_pending = what & TRANSPORT_READABLE ? has_pending(transport, state) : 0;
+    return is_pending ? is_pending : transport_fd_wait(transport, state, what, until_ms);
 }
 
-/* A count that a method of io returned, checked against what it was given. */
-static Py_ssize_t check_count(PyObject *result, PyObject *name, Py_ssize_t max) {
+Py_ssize_t transport_check_count(PyObject *result, PyObject *name, Py_ssize_t max) {
     if (!result) return -1;
     Py_ssize_t count = -1;
     if (result == Py_None) {
@@ -132,7 +133,7 @@ Py_ssize_t transport_read_method(struct transport *transport, struct state *stat
     }
     PyObject *result = target ? PyObject_CallMethodOneArg(io, name, target) : NULL;
     Py_XDECREF(target);
-    Py_ssize_t count = check_count(result, name, cap);
+    Py_ssize_t count = transport_check_count(result, name, cap);
     if (count > PyByteArray_GET_SIZE(scratch)) {
         PyErr_Format(PyExc_ValueError, "%U() resized its buffer", name);
         count = -1;
@@ -150,11 +151,21 @@ Py_ssize_t transport_read(struct transport *transport, struct state *state, void
     return transport_read_method(transport, state, dst, len);
 }
 
+/* What to try next of bytes of which done were taken, the last time count. Little at a time, where little was taken:
+ * copying all of the rest each time would be quadratic. */
+static PyObject *get_rest(PyObject *bytes, Py_ssize_t done, Py_ssize_t count) {
+    Py_ssize_t left = PyBytes_GET_SIZE(bytes) - done;
+    Py_ssize_t most = count < REST_MIN / 2 ? REST_MIN : count;
+    if (left / 2 > most) left = 2 * most;
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(bytes) + done, left);
+}
+
 /* write() of a raw file may take a part; sendall() takes all and returns None. */
 static int write_method(struct transport *transport, struct state *state, PyObject *bytes) {
     PyObject *name = state->names[transport->write_name];
     PyObject *io = Py_NewRef(transport->io);
     PyObject *rest = Py_NewRef(bytes);
+    Py_ssize_t done = 0;
     int status = 0;
     while (rest && status == 0) {
         PyObject *result = PyObject_CallMethodOneArg(io, name, rest);
@@ -163,10 +174,10 @@ static int write_method(struct transport *transport, struct state *state, PyObje
             Py_XDECREF(result);
             break;
         }
-        Py_ssize_t len = PyBytes_GET_SIZE(rest);
-        Py_ssize_t count = check_count(result, name, len);
-        status = count < 0 ? -1 : count == len;
-        if (status == 0) Py_SETREF(rest, PyBytes_FromStringAndSize(PyBytes_AS_STRING(rest) + count, len - count));
+        Py_ssize_t count = transport_check_count(result, name, PyBytes_GET_SIZE(rest));
+        if (count > 0) done += count;
+        status = count < 0 ? -1 : done == PyBytes_GET_SIZE(bytes);
+        if (status == 0) Py_SETREF(rest, get_rest(bytes, done, count));
     }
     Py_XDECREF(rest);
     /* A buffered writer holds bytes back until it is told to let go of them. */
@@ -182,10 +193,54 @@ static int write_method(struct transport *transport, struct state *state, PyObje
     return status == 1 ? 0 : -1;
 }
 
+size_t transport_part_max(struct transport *transport, struct state *state) {
+    return transport->kind == TRANSPORT_TLS ? TLS_RECORD_LEN : transport_fd_part_max(transport, state);
+}
+
+Py_ssize_t transport_write_part(struct transport *transport, struct state *state, PyObject *part) {
+    if (check_open(transport) < 0) return -1;
+    if (transport->kind == TRANSPORT_TLS) return transport_tls_write_part(transport, state, part);
+    int found = transport_fd_wait(transport, state, TRANSPORT_WRITABLE, protocol_now_ms());
+    if (found <= 0) return found < 0 ? -1 : -2;
+    return write_method(transport, state, part) < 0 ? -1 : PyBytes_GET_SIZE(part);
+}
+
+int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
+    uint64_t until_ms = until_idle_ms ? protocol_now_ms() + until_idle_ms : UINT64_MAX;
+    int found = transport_wait(transport, state, TRANSPORT_WRITABLE, until_ms);
+    if (found != 0) return found < 0 ? -1 : 0;
+    PyErr_SetString(PyExc_TimeoutError, "the peer does not read");
+    return -1;
+}
+
+/* Waits for room before each part. */
+static int write_parts(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
+    const char *left = PyBytes_AS_STRING(bytes);
+    size_t left_len = (size_t)PyBytes_GET_SIZE(bytes), max = transport_part_max(transport, state);
+    uint64_t stuck_ms = 0;
+    while (left_len) {
+        PyObject *part = PyBytes_FromStringAndSize(left, (Py_ssize_t)(left_len < max ? left_len : max));
+        Py_ssize_t count = part ? transport_write_part(transport, state, part) : -1;
+        Py_XDECREF(part);
+        if (count == -1) return -1;
+        if (count >= 0) {
+            left += count;
+            left_len -= (size_t)count;
+            stuck_ms = 0;
+            continue;
+        }
+        uint64_t now_ms = protocol_now_ms();
+        if (!stuck_ms) stuck_ms = now_ms;
+        uint64_t rest_ms = until_idle_ms > now_ms - stuck_ms ? until_idle_ms - (now_ms - stuck_ms) : 1;
+        if (transport_wait_writable(transport, state, until_idle_ms ? rest_ms : 0) < 0) return -1;
+    }
+    return 0;
+}
+
 int transport_write_bytes(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
     if (check_open(transport) < 0) return -1;
-    if (transport->kind == TRANSPORT_TLS) return transport_tls_write(transport, state, bytes, until_idle_ms);
-    return write_method(transport, state, bytes);
+    return transport_has_clock(transport) ? write_parts(transport, state, bytes, until_idle_ms)
+                                          : write_method(transport, state, bytes);
 }
 
 int transport_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
@@ -216,12 +271,9 @@ Py_ssize_t transport_write_some(struct transport *transport, struct state *state
     return check_open(transport) < 0 ? -1 : transport_fd_write_some(transport, state, pieces, count);
 }
 
-int transport_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms) {
-    return check_open(transport) < 0 ? -1 : transport_fd_wait_writable(transport, state, until_idle_ms);
-}
-
-void transport_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
-    if (transport->io && transport->kind == TRANSPORT_SOCKET) transport_fd_linger(transport, state, until_ms);
+int transport_linger(struct transport *transport, struct state *state, uint64_t until_ms) {
+    if (!transport->io || !transport_has_clock(transport)) return 0;
+    return transport_fd_linger(transport, state, until_ms);
 }
 
 int transport_close(struct transport *transport, struct state *state) {

@@ -10,7 +10,7 @@ Py_ssize_t transport_fd_read(struct transport *transport, struct state *state, v
 int transport_fd_write(struct transport *transport, struct state *state, struct iovec *pieces, int count,
                        uint64_t until_idle_ms);
 Py_ssize_t transport_fd_write_some(struct transport *transport, struct state *state, struct iovec *pieces, int count);
-int transport_fd_wait_writable(struct transport *transport, struct state *state, uint64_t until_idle_ms);
-void transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms);
+size_t transport_fd_part_max(struct transport *transport, struct state *state);
+int transport_fd_linger(struct transport *transport, struct state *state, uint64_t until_ms);
 
 #endif

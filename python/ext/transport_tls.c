@@ -115,40 +115,26 @@ Py_ssize_t transport_tls_read(struct transport *transport, struct state *state, 
     return want ? -2 : count;
 }
 
-/* Writes a part. Returns the number of bytes, -2 with *want, or -1 with an exception. */
-static Py_ssize_t write_part(struct transport *transport, struct state *state, PyObject *part, int *want) {
+int transport_tls_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms) {
+    int is_retried = what & TRANSPORT_WRITABLE && transport->is_written_by_reading;
+    int readable = transport->is_read_by_writing ? TRANSPORT_WRITABLE : TRANSPORT_READABLE;
+    int wanted = (what & TRANSPORT_READABLE ? readable : 0) | (is_retried ? 0 : what & TRANSPORT_WRITABLE);
+    uint64_t retry_ms = is_retried ? protocol_now_ms() + RETRY_MS : UINT64_MAX;
+    int found = transport_fd_wait(transport, state, wanted, retry_ms < until_ms ? retry_ms : until_ms);
+    if (found < 0) return -1;
+    if (found == 0 && retry_ms < until_ms) return TRANSPORT_WRITABLE;
+    return (found & readable ? what & TRANSPORT_READABLE : 0) | (is_retried ? 0 : found & what & TRANSPORT_WRITABLE);
+}
+
+Py_ssize_t transport_tls_write_part(struct transport *transport, struct state *state, PyObject *part) {
     if (lock(transport, state) < 0) return -1;
     PyObject *io = get_io(transport);
-    PyObject *result = io && stop_blocking(transport, state, io) == 0
-                           ? PyObject_CallMethodOneArg(io, state->names[NAME_SEND], part)
-                           : NULL;
-    *want = result ? 0 : take_want(transport);
+    PyObject *name = state->names[NAME_SEND];
+    int is_ready = io && stop_blocking(transport, state, io) == 0;
+    PyObject *result = is_ready ? PyObject_CallMethodOneArg(io, name, part) : NULL;
+    int want = result ? 0 : take_want(transport);
     Py_XDECREF(io);
     unlock(transport);
-    if (*want) return -2;
-    Py_ssize_t count = result ? PyLong_AsSsize_t(result) : -1;
-    Py_XDECREF(result);
-    return count;
-}
-
-static int wait_for(struct transport *transport, struct state *state, int want, uint64_t until_idle_ms) {
-    if (want == POLLOUT) return transport_fd_wait_writable(transport, state, until_idle_ms);
-    return transport_fd_wait(transport, state, TRANSPORT_READABLE, protocol_now_ms() + RETRY_MS) < 0 ? -1 : 0;
-}
-
-int transport_tls_write(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms) {
-    Py_ssize_t len = PyBytes_GET_SIZE(bytes), done = 0;
-    PyObject *whole = PyMemoryView_FromObject(bytes);
-    int result = whole ? 0 : -1;
-    while (result == 0 && done < len) {
-        int want = 0;
-        PyObject *part = PySequence_GetSlice(whole, done, len);
-        Py_ssize_t count = part ? write_part(transport, state, part, &want) : -1;
-        Py_XDECREF(part);
-        if (count > 0) done += count;
-        if (want) result = wait_for(transport, state, want, until_idle_ms);
-        if (count == -1) result = -1;
-    }
-    Py_XDECREF(whole);
-    return result;
+    transport->is_written_by_reading = want == POLLIN;
+    return want ? -2 : transport_check_count(result, name, PyObject_Size(part));
 }

@@ -12,7 +12,8 @@ void transport_tls_free(struct transport *transport);
 /* Sees to it that no call blocks, and notes the timeout that was set. Returns 0, or -1 with an exception. */
 int transport_tls_stop_blocking(struct transport *transport, struct state *state);
 
+int transport_tls_wait(struct transport *transport, struct state *state, int what, uint64_t until_ms);
 Py_ssize_t transport_tls_read(struct transport *transport, struct state *state, void *dst, size_t len);
-int transport_tls_write(struct transport *transport, struct state *state, PyObject *bytes, uint64_t until_idle_ms);
+Py_ssize_t transport_tls_write_part(struct transport *transport, struct state *state, PyObject *part);
 
 #endif

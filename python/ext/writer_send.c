@@ -47,6 +47,15 @@ static int call(struct writer *self, enum writer_step step, const Py_buffer *vie
     }
 }
 
+/* Nothing was done: what others have queued meanwhile goes out. Keeps the exception. */
+static void leave(struct stream *stream) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (stream_end_send(stream, 0, NULL) < 0) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    Py_DECREF(stream);
+}
+
 int writer_send(struct writer *self, enum writer_step step, const Py_buffer *view) {
     if (self->is_torn) {
         PyErr_SetString(PyExc_RuntimeError, "half of a message has been sent and the rest dropped: close the stream");
@@ -55,13 +64,13 @@ int writer_send(struct writer *self, enum writer_step step, const Py_buffer *vie
     struct stream *stream = enter(self, stream_begin_send);
     if (!stream) return -1;
     struct hooks *hooks = &stream->protocol.hooks;
-    int error = 0;
-    if (self->set_bits) {
-        error = protocol_use_hooks(&stream->protocol, stream->state);
-        Py_XSETREF(hooks->writer_bits, Py_NewRef(self->set_bits));
+    if (self->set_bits && protocol_use_hooks(&stream->protocol, stream->state) < 0) {
+        leave(stream);
+        return -1;
     }
-    if (error == 0) error = call(self, step, view);
-    if (self->set_bits) Py_CLEAR(hooks->writer_bits);
+    Py_XSETREF(hooks->writer_bits, Py_XNewRef(self->set_bits));
+    int error = call(self, step, view);
+    Py_CLEAR(hooks->writer_bits);
     if (error == 0 && step == WRITER_FINISH) {
         self->is_begun = 0;
         fastws_utf8_init(&self->utf8);

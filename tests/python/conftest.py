@@ -3,6 +3,7 @@
 
 import pathlib
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -71,6 +72,25 @@ def sockets():
     theirs.settimeout(20)
     with ours, theirs:
         yield ours, theirs
+
+
+@pytest.fixture(scope="session")
+def tls_contexts(tmp_path_factory):
+    """TLS with a certificate of our own."""
+    tmp_path = tmp_path_factory.mktemp("tls")
+    certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+               "-keyout", private, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, private)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.load_verify_locations(certificate)
+    return server, client
 
 
 @pytest.fixture

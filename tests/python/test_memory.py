@@ -314,3 +314,30 @@ del first
 gc.collect()
 """
     assert run_python(code).stdout == "x\n"
+
+
+def test_a_writer_with_extensions_raises_what_is_missing(run_python):
+    """Memory that is missing for them is not the end of the connection."""
+    pytest.importorskip("_testcapi")
+    run_python("""
+import _testcapi
+from fastws import Stream, Writer
+class Io:
+    def recv_into(self, buffer): return 0
+    def sendall(self, data): pass
+def attempt(start):
+    writer = Writer(Stream(Io()), extensions=[lambda header: None])
+    error = None
+    try:
+        _testcapi.set_nomemory(start, start + 1)
+        writer.write(b"x" * 10)
+    except BaseException as raised:
+        error = raised
+    finally:
+        _testcapi.remove_mem_hooks()
+    assert error is None or type(error) is MemoryError, (start, repr(error))
+    writer.write(b"y")
+    writer.flush()
+for start in range(1, 40):
+    attempt(start)
+""")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reader: messages as files, read as they arrive."""
 
+import gc
 import io
 import json
 import shutil
@@ -153,3 +154,27 @@ def test_a_closed_reader_reads_nothing_and_leaves_the_stream(reader):
     messages.flush()
     assert messages.stream.state == "OPEN"
     assert Reader(messages.stream).read() == b"two"
+
+
+def test_a_callback_that_sees_the_close_may_go_on_with_another_stream(Scripted, masked_frame):
+    """The read used to raise for the new stream, which was open."""
+    other = Stream(Scripted(masked_frame(1, b"next")))
+
+    def go_on(header, payload):
+        if header.opcode == fastws.OpCode.CLOSE:
+            reader.reset(other)
+
+    reader = Reader(Stream(Scripted(masked_frame(8, b"\x03\xe8"))), on_intermediate=go_on)
+    assert reader.read() == b"next"
+
+
+def test_a_stream_outlives_the_reply_that_takes_it_from_its_reader(Scripted, masked_frame):
+    """It used to be freed while its pong was being sent."""
+
+    class Changes(Scripted):
+        def sendall(self, data):
+            reader.reset(Stream(Scripted(masked_frame(1, b"next"))))
+            gc.collect()
+
+    reader = Reader(Stream(Changes(masked_frame(9, b"ping"))), on_intermediate=lambda header, payload: None)
+    assert reader.read() == b"next"

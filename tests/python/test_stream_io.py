@@ -3,6 +3,7 @@
 
 import gc
 import io
+import time
 
 import pytest
 
@@ -278,3 +279,45 @@ def test_methods_that_raise_when_they_are_looked_up():
 
     with pytest.raises(Unusual):
         Stream(Hidden())
+
+
+def test_a_file_that_takes_little_costs_little():
+    """Each write used to copy all of what was left: time grew with the square of the message."""
+
+    class Narrow(io.RawIOBase):
+        taken, offered = 0, 0
+
+        def readinto(self, buffer):
+            return 0
+
+        def write(self, data):
+            self.offered += len(data)
+            count = min(len(data), 1000)
+            self.taken += count
+            return count
+
+    narrow = Narrow()
+    stream = Stream(narrow)
+    stream.send(bytes(4 << 20))
+    assert narrow.taken == (4 << 20) + 10
+    assert narrow.offered < 16 * narrow.taken
+
+
+def test_close_over_an_object_ends_while_the_peer_goes_on(masked_frame):
+    """Where reading returns, time can be told. It used to be read for ever."""
+
+    class Endless:
+        until = time.monotonic() + 5
+
+        def recv_into(self, buffer):
+            piece = masked_frame(2, bytes(100)) if time.monotonic() < self.until else b""
+            buffer[: len(piece)] = piece
+            return len(piece)
+
+        def sendall(self, data):
+            pass
+
+    stream = Stream(Endless(), close_timeout=0.2)
+    started = time.monotonic()
+    stream.close()
+    assert 0.1 < time.monotonic() - started < 3

@@ -182,3 +182,47 @@ def test_close_wakes_a_sender_that_waits_for_room(in_thread):
         with pytest.raises(fastws.ConnectionClosedError):
             sent()
         assert time.monotonic() - closed < 2
+
+
+def test_reset_does_not_come_between_the_end_and_the_close(sockets, in_thread):
+    """The thread that read used to close the byte stream that had taken the place of its own."""
+    ours, theirs = sockets
+    stream = Stream(ours, "client", ping_interval=None)
+    received = in_thread(stream.recv)
+    time.sleep(0.05)
+    stream.close()
+    theirs.sendall(b"\x88\x02\x03\xe8")
+    time.sleep(0.2)  # it gives the server time to close first, and the server does not
+    one, other = socket.socketpair()
+    with one, other:
+        with pytest.raises(fastws.ConcurrencyError):
+            stream.reset(one)
+        with pytest.raises(fastws.ConnectionClosedOK):
+            received()
+        stream.reset(one)
+        other.sendall(b"\x81\x01x")
+        assert stream.recv() == "x"
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_signal_handler_may_raise_while_the_peer_may_close_first(sockets):
+    """What it raised used to be dropped."""
+    ours, theirs = sockets
+    stream = Stream(ours, "client")
+    theirs.sendall(b"\x88\x02\x03\xe8")
+
+    def stop(number, frame):
+        raise Stop
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(Stop):
+            stream.close()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert stream.io is None and stream.state == "CLOSED"

@@ -3,8 +3,8 @@
 
 import socket
 import ssl
-import subprocess
 import time
+import tracemalloc
 
 import pytest
 
@@ -12,30 +12,11 @@ import fastws
 from fastws import Reader, Stream, Writer
 
 
-@pytest.fixture(scope="module")
-def contexts(tmp_path_factory):
-    """TLS with a certificate of our own."""
-    tmp_path = tmp_path_factory.mktemp("tls")
-    certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-               "-keyout", private, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, private)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.load_verify_locations(certificate)
-    return server, client
-
-
 @pytest.fixture
-def tls(sockets, contexts, in_thread):
+def tls(sockets, tls_contexts, in_thread):
     """A server and a client, as sockets."""
-    wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
-    with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+    wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(sockets[0], server_side=True))
+    with tls_contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
         yield ours, theirs
 
 
@@ -98,19 +79,19 @@ def test_a_reader_and_a_writer_share_each_end(tls, in_thread):
     echoed()
 
 
-def test_half_a_record_keeps_nobody_from_sending(sockets, contexts, in_thread):
+def test_half_a_record_keeps_nobody_from_sending(sockets, tls_contexts, in_thread):
     """A peer that stops inside a TLS record blocks reading alone."""
     middle, outside = socket.socketpair()
     with middle, outside:
         ours, theirs = sockets
-        wrapped = in_thread(lambda: contexts[0].wrap_socket(ours, server_side=True))
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(ours, server_side=True))
 
         def relay(source, dest):
             while data := source.recv(65536):
                 dest.sendall(data)
 
         relays = [in_thread(relay, theirs, middle), in_thread(relay, middle, theirs)]
-        with contexts[1].wrap_socket(outside) as client, wrapped() as server:
+        with tls_contexts[1].wrap_socket(outside) as client, wrapped() as server:
             stream = Stream(server, ping_interval=None)
             client.send(fastws.compile_frame(2, b"whole", mask=b"abcd"))
             assert stream.recv() == b"whole"
@@ -189,7 +170,7 @@ def test_an_end_without_a_close_is_reported(tls):
             stream.send(b"x" * 100000)
 
 
-def test_a_socket_whose_methods_call_back_is_refused(contexts, sockets, in_thread):
+def test_a_socket_whose_methods_call_back_is_refused(tls_contexts, sockets, in_thread):
     class Calls(ssl.SSLSocket):
         stream = None
 
@@ -201,13 +182,80 @@ def test_a_socket_whose_methods_call_back_is_refused(contexts, sockets, in_threa
                     self.stream.recv()
             return super().send(data, flags)
 
-    contexts[0].sslsocket_class = Calls
+    tls_contexts[0].sslsocket_class = Calls
     try:
-        wrapped = in_thread(lambda: contexts[0].wrap_socket(sockets[0], server_side=True))
-        with contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(sockets[0], server_side=True))
+        with tls_contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
             ours.stream = Stream(ours)
             ours.stream.send(b"outer")
             assert theirs.recv(100) == fastws.compile_frame(2, b"outer")
             ours.stream = None
     finally:
-        contexts[0].sslsocket_class = ssl.SSLSocket
+        tls_contexts[0].sslsocket_class = ssl.SSLSocket
+
+
+def test_the_close_frame_is_not_lost_in_a_reset(tls_contexts, in_thread, masked_frame):
+    """A peer that is told of its error may have sent more: closing under that would reset the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as plain:
+        accepted, _ = listener.accept()
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(accepted, server_side=True))
+        with tls_contexts[1].wrap_socket(plain) as theirs, wrapped() as ours:
+            stream = Stream(ours)
+            theirs.sendall(masked_frame(3) + bytes(1 << 17))
+
+            def serve():
+                with pytest.raises(fastws.ConnectionClosedError):
+                    stream.recv()
+                stream.close()
+
+            served = in_thread(serve)
+            time.sleep(0.3)
+            assert theirs.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0  # it used to be ECONNRESET
+            frame = theirs.recv(200)
+            assert (frame[0], frame[2:4]) == (0x88, b"\x03\xea")
+            theirs.close()
+            served()
+
+
+def test_a_silent_connection_holds_no_memory_to_read_into(tls):
+    stream = Stream(tls[0])
+    tls[1].sendall(fastws.compile_frame(1, "x", mask=b"abcd"))
+    tracemalloc.start()
+    try:
+        assert stream.recv() == "x"
+        with pytest.raises(TimeoutError):
+            stream.recv(timeout=0.05)
+        assert tracemalloc.get_traced_memory()[0] < 32768
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_write_that_waits_for_bytes_of_the_peer_keeps_its_deadline(tls_contexts, sockets, in_thread, masked_frame):
+    """As in a renegotiation that the peer never ends. It used to spin while there was something to read."""
+
+    class Renegotiates(ssl.SSLSocket):
+        is_stuck = False
+
+        def send(self, data, flags=0):
+            if self.is_stuck:
+                raise ssl.SSLWantReadError
+            return super().send(data, flags)
+
+    tls_contexts[0].sslsocket_class = Renegotiates
+    try:
+        wrapped = in_thread(lambda: tls_contexts[0].wrap_socket(sockets[0], server_side=True))
+        with tls_contexts[1].wrap_socket(sockets[1]) as theirs, wrapped() as ours:
+            stream = Stream(ours, ping_interval=None, ping_timeout=0.6)
+            theirs.sendall(masked_frame(9, b"ping") * 50)
+            ours.is_stuck = True
+            used = time.process_time()
+            with pytest.raises(TimeoutError):
+                stream.recv(timeout=0.5)
+            assert stream.queued > 0
+            started = time.monotonic()
+            with pytest.raises(fastws.ConnectionClosedError):
+                stream.send("x")
+            assert 0.5 < time.monotonic() - started < 3
+            assert time.process_time() - used < 0.3
+    finally:
+        tls_contexts[0].sslsocket_class = ssl.SSLSocket

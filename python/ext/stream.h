@@ -41,8 +41,8 @@ struct stream {
 int stream_lock(struct stream *self);
 void stream_unlock(struct stream *self);
 
-/* Waits a while for a thread that is sending, or for any to send, not past until_ms. Returns 0, or -1 with an exception.
- */
+/* Waits a while for a thread that is sending, or for one that will, not past until_ms. Returns 0, or -1 with an
+ * exception. */
 int stream_wait_sender(struct stream *self, uint64_t until_ms);
 
 /* Drops what a Writer that goes has not sent: now, or before the next send where the connection is in use. */

@@ -21,6 +21,7 @@ struct stream {
     unsigned long sender;         /* the thread that holds it; 0: nobody */
     uint64_t raw_left;            /* payload that write_header() announced and write() has not brought: nothing may come
                                      between */
+    unsigned long raw_writer;     /* the thread that announced it */
     unsigned corks;               /* how many have been put in and not taken out */
     unsigned resets;              /* tells messages of before a reset() from those after */
     const void *inside;           /* the Reader whose message has begun and not ended, or NULL */
@@ -40,7 +41,8 @@ struct stream {
 int stream_lock(struct stream *self);
 void stream_unlock(struct stream *self);
 
-/* Waits a while for a thread that is sending, not past until_ms. Returns 0, or -1 with an exception. */
+/* Waits a while for a thread that is sending, or for one that will, not past until_ms. Returns 0, or -1 with an
+ * exception. */
 int stream_wait_sender(struct stream *self, uint64_t until_ms);
 
 /* Drops what a Writer that goes has not sent: now, or before the next send where the connection is in use. */

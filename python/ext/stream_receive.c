@@ -158,15 +158,15 @@ static int end_wait(struct stream *self, uint64_t until_ms, uint64_t deadline_ms
 /* Waits until the peer reads the replies that have piled up, and does what is due meanwhile. Nothing is received
  * before. */
 static int await_room(struct stream *self, uint64_t until_ms, int is_raw) {
-    if (self->raw_left) {
+    if (self->raw_left && self->raw_writer == PyThread_get_thread_ident()) {
         PyErr_SetString(PyExc_RuntimeError, "replies have to go out first: complete the frame of write_header()");
         return -1;
     }
-    if (!transport_has_clock(&self->transport)) return drain_flood(self);
+    if (!transport_has_clock(&self->transport) && !self->raw_left) return drain_flood(self);
     if (self->is_broken) return fail_flooded(self);
     uint64_t deadline_ms = fastws_conn_deadline_ms(self->protocol.conn);
     uint64_t limit_ms = until_ms < deadline_ms ? until_ms : deadline_ms;
-    if (self->sender) { /* that thread sends them, once there is room */
+    if (self->sender || self->raw_left) { /* that thread sends them, or the one that completes the raw frame */
         if (stream_wait_sender(self, limit_ms) < 0) return -1;
         if (self->is_broken) return fail_flooded(self);
         return protocol_now_ms() < limit_ms ? 0 : end_wait(self, until_ms, deadline_ms, is_raw);

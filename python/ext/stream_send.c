@@ -2,6 +2,8 @@
 /* Sending through a Stream, one thread at a time: messages, control frames, raw frames. */
 #include "stream.h"
 
+#include <poll.h>
+
 #include <fastws/close.h>
 #include <fastws/error.h>
 
@@ -42,11 +44,15 @@ int stream_lock(struct stream *self) {
 int stream_wait_sender(struct stream *self, uint64_t until_ms) {
     uint64_t now_ms = protocol_now_ms();
     uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-    PyLockStatus status;
-    Py_BEGIN_ALLOW_THREADS
     /* Not longer at a time, so that the caller may look at what has changed. */
-    status = PyThread_acquire_lock_timed(self->send_lock, (left_ms < RECHECK_MS ? (int)left_ms : RECHECK_MS) * 1000, 1);
-    if (status == PY_LOCK_ACQUIRED) PyThread_release_lock(self->send_lock);
+    int wait_ms = left_ms < RECHECK_MS ? (int)left_ms : RECHECK_MS;
+    int is_sending = self->sender != 0;
+    Py_BEGIN_ALLOW_THREADS
+    if (!is_sending) {
+        poll(NULL, 0, wait_ms);
+    } else if (PyThread_acquire_lock_timed(self->send_lock, wait_ms * 1000, 1) == PY_LOCK_ACQUIRED) {
+        PyThread_release_lock(self->send_lock);
+    }
     Py_END_ALLOW_THREADS
     return PyErr_CheckSignals();
 }
@@ -161,6 +167,7 @@ int stream_send_control(struct stream *self, int is_pong, PyObject *data) {
 static int write_raw(struct stream *self, struct iovec pieces[2], uint64_t raw_left) {
     int result = self->raw_left ? 0 : stream_flush(self);
     self->raw_left = raw_left;
+    self->raw_writer = self->sender;
     if (result == 0) result = transport_write(&self->transport, self->state, pieces, 2, stream_idle_limit_ms(self));
     if (result < 0) self->is_broken = 1;
     /* Keeps the exception: a flush that fails after a failure does nothing. */

@@ -326,3 +326,38 @@ def test_an_object_that_gives_up_ends_with_the_same_name(sockets, in_thread, mas
     assert isinstance(info.value.__cause__, fastws.ControlFlood)
     assert info.value.sent is None
     theirs.shutdown(socket.SHUT_RDWR)
+
+
+HALF = fastws.Header(opcode=fastws.OpCode.BINARY, length=6)
+
+
+def test_half_a_raw_frame_keeps_pongs_back_until_the_limit(flooded, in_thread):
+    """A peer could make the thread that reads raise RuntimeError, while another wrote a frame piece by piece."""
+    stream, _ = flooded(ping_timeout=0.5, close_timeout=0.3)
+    stream.write_header(HALF)
+    used = time.process_time()
+    with pytest.raises(TimeoutError):
+        in_thread(lambda: stream.recv(timeout=0.3))()
+    with pytest.raises(fastws.ConnectionClosedError) as info:
+        in_thread(lambda: stream.recv(timeout=5))()
+    assert time.process_time() - used < 0.4
+    assert_flood(info)
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_reading_goes_on_when_the_raw_frame_is_complete(pair, in_thread, masked_frame, is_plain):
+    ours, theirs = pair
+    stream = Stream(Plain(ours) if is_plain else ours)
+    stream.write_header(HALF)
+    pings = 1000
+    asking = in_thread(theirs.sendall, masked_frame(9, bytes(125)) * pings + masked_frame(1, b"question"))
+    received = in_thread(stream.recv)
+    time.sleep(0.3)
+    assert stream.queued > 65536
+    written = in_thread(stream.write, b"abcdef")
+    got = b""
+    while len(got) < 8 + 127 * pings:
+        got += theirs.recv(1 << 16)
+    assert got == b"\x82\x06abcdef" + (b"\x8a\x7d" + bytes(125)) * pings
+    asking(), written()
+    assert received() == "question"

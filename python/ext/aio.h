@@ -93,6 +93,15 @@ struct aio_endpoint {
     PyObject *callbacks[CALLBACK_COUNT]; /* methods of the listener, NULL where it has none */
 };
 
+/* Looks up the methods of a listener. aio_listener.c. Returns 0, or -1 with an exception. */
+int aio_listener_take(struct aio_endpoint *self, PyObject *listener);
+
+/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there is
+ * one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or the
+ * like. */
+int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument);
+int aio_listener_close(struct aio_connection *self);
+
 /* ---- The driver ---- */
 
 /* What a connection asks of whoever moves its bytes. All return 0, or -1 with an exception. None calls the connection

@@ -42,24 +42,15 @@ int aio_connection_go_on(struct aio_connection *self) {
     return self->driver->resume_reading(self);
 }
 
-static int call_on_drain(struct aio_connection *self) {
-    PyObject *callback = self->endpoint->callbacks[ON_DRAIN];
-    if (!callback || self->phase != PHASE_OPEN) return 0;
-    PyObject *result = PyObject_CallOneArg(callback, (PyObject *)self);
-    Py_XDECREF(result);
-    if (result) return 0;
-    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
-    aio_connection_fail(self, "callback failed");
-    return 0;
-}
-
 int aio_connection_set_writable(struct aio_connection *self, int is_writable) {
     self->is_full = !is_writable;
     if (!is_writable) return 0;
     if (aio_connection_flush(self) < 0) return -1;
     if (self->is_full) return 0;
     aio_drain_wake(self);
-    if (aio_connection_go_on(self) < 0 || call_on_drain(self) < 0) return -1;
+    if (aio_connection_go_on(self) < 0) return -1;
+    int is_told = self->phase == PHASE_OPEN && self->endpoint->callbacks[ON_DRAIN];
+    if (is_told && aio_listener_call(self, ON_DRAIN, NULL) < 0) return -1;
     return aio_connection_settle(self);
 }
 
@@ -260,6 +251,7 @@ int aio_connection_lost(struct aio_connection *self, PyObject *exception) {
         Py_XDECREF(done);
     }
     if (result == 0) result = call_hook(self, NAME_LOST, NULL);
+    if (result == 0) result = aio_listener_close(self);
     if (result == 0) result = aio_receive_wake(self);
     Py_XDECREF(driver_data);
     return result;

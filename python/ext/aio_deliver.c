@@ -153,18 +153,11 @@ int aio_take_part(struct aio_connection *self, struct aio_item *out) {
 
 /* ---- Delivering ---- */
 
-/* What a callback of the listener raises fails the connection; only what ends the loop passes through. */
+/* Steals the argument, NULL for an exception. */
 static int call_listener(struct aio_connection *self, enum callback callback, PyObject *argument) {
-    PyObject *args[] = {NULL, (PyObject *)self, argument};
-    PyObject *result = argument ? PyObject_Vectorcall(self->endpoint->callbacks[callback], args + 1,
-                                                      2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
-                                : NULL;
+    int result = argument ? aio_listener_call(self, callback, argument) : -1;
     Py_XDECREF(argument);
-    Py_XDECREF(result);
-    if (result) return 0;
-    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
-    aio_connection_fail(self, "callback failed");
-    return 0;
+    return result;
 }
 
 static int deliver_data(struct aio_connection *self, struct aio_batch *batch) {

@@ -9,23 +9,6 @@
 #define QUEUE_HIGH 16
 #define WRITE_HIGH 32768
 
-/* In the order of enum callback. */
-static const char *const callback_names[CALLBACK_COUNT] = {"on_open", "on_message", "on_close",
-                                                           "on_ping", "on_pong",    "on_drain"};
-
-static int take_callbacks(struct aio_endpoint *self, PyObject *listener) {
-    if (listener == Py_None) return 0;
-    self->listener = Py_NewRef(listener);
-    for (int i = 0; i < CALLBACK_COUNT; i++) {
-        PyObject *name = PyUnicode_InternFromString(callback_names[i]);
-        int result = name ? get_optional(listener, name, &self->callbacks[i]) : -1;
-        Py_XDECREF(name);
-        if (result < 0) return -1;
-        if (self->callbacks[i] == Py_None) Py_CLEAR(self->callbacks[i]);
-    }
-    return 0;
-}
-
 /* Marks as websockets has them: a number, a pair of which one may be None, or None for none. The low mark is a quarter
  * of the high one. */
 static int take_marks(PyObject *marks, const char *what, uint64_t max, uint64_t *high, uint64_t *low) {
@@ -79,7 +62,7 @@ static int take_arguments(struct aio_endpoint *self, PyObject *args, PyObject *o
                      : -1;
     Py_XDECREF(default_queue);
     Py_XDECREF(default_write);
-    if (result == 0) result = take_callbacks(self, listener);
+    if (result == 0) result = aio_listener_take(self, listener);
     if (result == 0) self->loop = (struct aio_loop *)Py_NewRef(loop);
     return result;
 }

@@ -85,7 +85,8 @@ static PyObject *connection_open(PyObject *object, PyObject *args) {
         self->phase = PHASE_OPEN;
         self->end_ms = UINT64_MAX;
         aio_loop_enter(self->loop);
-        result = rest.len ? aio_connection_received(self, rest.buf, (size_t)rest.len) : 0;
+        result = self->endpoint->callbacks[ON_OPEN] ? aio_listener_call(self, ON_OPEN, NULL) : 0;
+        if (result == 0 && rest.len) result = aio_connection_received(self, rest.buf, (size_t)rest.len);
         if (result == 0) result = aio_connection_settle(self);
         aio_loop_leave(self->loop);
     }

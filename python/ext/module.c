@@ -152,7 +152,7 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddFunctions(module, mask_methods) < 0 || PyModule_AddFunctions(module, wire_methods) < 0 ||
         PyModule_AddFunctions(module, isa_methods) < 0 || PyModule_AddFunctions(module, utf8_methods) < 0 ||
         PyModule_AddFunctions(module, http_methods) < 0 || PyModule_AddFunctions(module, http_value_methods) < 0 ||
-        PyModule_AddFunctions(module, url_methods) < 0) {
+        PyModule_AddFunctions(module, url_methods) < 0 || PyModule_AddFunctions(module, aio_functions) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", fastws_version());

@@ -8,6 +8,7 @@ import codecs
 import enum
 import logging
 import os
+import time
 import uuid
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
@@ -213,7 +214,7 @@ class Connection(AsyncConnection):
             payload = os.urandom(4)
         self._send_control(payload, False)
         future: asyncio.Future[float] = self._loop.create_future()
-        self._pings[payload] = future, self._loop.time()
+        self._pings[payload] = future, time.monotonic()
         await self._drain()
         return future
 
@@ -310,7 +311,7 @@ class Connection(AsyncConnection):
         pings = self._pings
         if not pings or payload not in pings:
             return
-        now = self._loop.time()
+        now = time.monotonic()
         for key in list(pings):
             future, sent_at = pings.pop(key)
             if not future.done():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import http
 import inspect
@@ -286,7 +287,6 @@ class Server:
         self.logger: LoggerLike = logging.getLogger("fastws.server") if logger is None else logger
         self._handler = handler
         self._settings = settings
-        self._listener = listener
         self._limits = limits
         self._class = create_connection or ServerConnection
         self._create = create_server
@@ -308,23 +308,12 @@ class Server:
         """Has the request answered that a connection has received, and then the handler run."""
         settings = self._settings
         if self._handler is None and settings.process_request is None and settings.process_response is None:
-            try:
+            with contextlib.suppress(StopIteration):
                 connection._shake_hands().send(None)
-            except StopIteration:
-                self._begin_listening(connection)
             return
         task = connection._task = self._loop.create_task(self._run(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _begin_listening(self, connection: ServerConnection) -> None:
-        on_open = getattr(self._listener, "on_open", None)
-        if on_open is None or connection._state != State.OPEN:
-            return
-        try:
-            on_open(connection)
-        except Exception as error:
-            connection._callback_failed("callback failed", error)
 
     async def _run(self, connection: ServerConnection) -> None:
         try:
@@ -333,7 +322,6 @@ class Server:
                 return
             connection._task = None
             if self._handler is None:
-                self._begin_listening(connection)
                 return
             try:
                 async with connection:
@@ -351,13 +339,6 @@ class Server:
         self._all.discard(connection)
         if connection._task is not None:
             connection._task.cancel()
-        on_close = getattr(self._listener, "on_close", None)
-        if on_close is None or connection.response is None or connection.response.status_code != 101:
-            return
-        try:
-            on_close(connection, connection.close_code, connection.close_reason)
-        except Exception:
-            connection.logger.error("callback failed", exc_info=True)
 
     @property
     def connections(self) -> set[ServerConnection]:

@@ -243,7 +243,7 @@ static PyMethodDef connection_methods[] = {
 };
 
 static PyType_Slot connection_slots[] = {
-    {Py_tp_doc, "AsyncConnection(endpoint)\n--\n\nOne connection under asyncio: what Python code makes connections of."},
+    {Py_tp_doc, "AsyncConnection(endpoint, *args, **kwargs)\n--\n\nOne connection under asyncio: what Python code makes connections of."},
     SLOT(Py_tp_new, connection_tp_new),
     SLOT(Py_tp_dealloc, connection_dealloc),
     SLOT(Py_tp_traverse, connection_traverse),

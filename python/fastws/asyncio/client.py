@@ -60,9 +60,6 @@ def process_exception(error: Exception) -> Exception | None:
 class ClientConnection(Connection):
     """A connection of a client: what connect() gives."""
 
-    def __new__(cls, endpoint: AsyncEndpoint, dial: Dial, logger: LoggerLike) -> Self:
-        return super().__new__(cls, endpoint)
-
     def __init__(self, endpoint: AsyncEndpoint, dial: Dial, logger: LoggerLike) -> None:
         super().__init__(endpoint, logger)
         self._dial: Dial | None = dial

@@ -40,7 +40,7 @@ class State(enum.IntEnum):
     """The transport is gone."""
 
 
-class Protocol(AsyncProtocol, asyncio.BufferedProtocol):
+class Protocol(AsyncProtocol, asyncio.BufferedProtocol):  # pyright: ignore[reportIncompatibleMethodOverride]
     """A connection as the event loop sees it."""
 
     __slots__ = ()

@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol as _Shape, Self, Union
+from typing import Any, Self, Union, cast
 
 from .._core import AsyncEndpoint, Upgrade, __version__, parse_request, parse_response
 from ..codes import CloseCode
@@ -49,9 +49,6 @@ class ServerConnection(Connection):
 
     server: Server
     username: str
-
-    def __new__(cls, endpoint: AsyncEndpoint, server: Server) -> Self:
-        return super().__new__(cls, endpoint)
 
     def __init__(self, endpoint: AsyncEndpoint, server: Server) -> None:
         super().__init__(endpoint, server.logger)
@@ -453,6 +450,46 @@ def serve(
     create_connection: type[ServerConnection] | None = None,
     **kwargs: Any,
 ) -> Server:
+    """Makes a server that runs a handler for each connection, or calls a listener.
+
+    ``async with serve(handler, host, port) as server`` serves and closes it in the end; ``server = await serve(...)``
+    leaves that to close(). A handler runs in a task of its own; when it returns, its connection is closed with 1000, when
+    it raises, with 1011, and the traceback is logged.
+
+    Args:
+        handler: a coroutine function that is called with each ServerConnection.
+        host, port: to listen on, as for create_server() of the event loop.
+        listener: in the place of handler: an object with on_open(connection), on_message(connection, message),
+            on_close(connection, code, reason), on_ping(connection, data), on_pong(connection, data),
+            on_drain(connection), each of which may be missing. They are plain functions that send with send_nowait();
+            what one raises closes the connection with 1011, and is logged.
+        origins: values of Origin that may connect: str, compiled patterns that have to match all of it, and None for
+            requests without it. Others are answered by 403. None for the whole: no check, and any page may connect in
+            the name of who looks at it. RFC 6455 10.2.
+        subprotocols: that the server speaks, best first. Requests without any of them are answered by 400.
+        select_subprotocol: called with the connection and what the client offers; returns one of these, or None for
+            none. NegotiationError is answered by 400.
+        compression: None; there is no other yet.
+        process_request: a function or coroutine function that is called with the connection and each Request before it
+            is judged: returns None, or the Response to send in the place of the handshake: see respond().
+        process_response: called with the connection, the Request and the Response before that is sent: returns None, or
+            another one.
+        server_header: the value of Server; None for no such header.
+        open_timeout: seconds until a connection has to be open; None for no limit.
+        ping_interval: seconds of silence before a ping; None: never.
+        ping_timeout: seconds of silence after it before the connection fails; None: never.
+        close_timeout: seconds for the close handshake; None for no limit.
+        max_size: bytes of a message; or of a message and of a frame. None for no limit.
+        max_queue: messages that wait for recv() before reading is paused; or the marks of pausing and resuming.
+        write_limit: bytes that wait to be sent before send() waits; or the marks of waiting and going on.
+        logger: logging.getLogger("fastws.server") by default.
+        create_connection: the class of connections, made of ServerConnection.
+        kwargs: as for create_server() of the event loop: ssl, sock, reuse_port, start_serving and so on.
+
+    Raises:
+        TypeError: neither a handler nor a listener is given, or both; an argument of the wrong type.
+        ValueError: an argument out of range, a subprotocol that is no token.
+    """
     if (handler is None) == (listener is None):
         raise TypeError("serve() takes either a handler or a listener")
     check_compression(compression)
@@ -463,10 +500,12 @@ def serve(
         kwargs.setdefault("ssl_shutdown_timeout", close_timeout)
 
     async def create_server(factory: Callable[[], Protocol]) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()  # its stubs want more of host and port than it does
         if kwargs.pop("unix", False):
-            return await loop.create_unix_server(factory, **kwargs)
-        return await loop.create_server(factory, host, port, **kwargs)
+            server = await loop.create_unix_server(factory, **kwargs)
+        else:
+            server = await loop.create_server(factory, host, port, **kwargs)
+        return cast(asyncio.Server, server)
 
     return Server(handler, settings, listener, limits, logger, create_connection, create_server)
 

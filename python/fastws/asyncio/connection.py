@@ -262,7 +262,7 @@ class Connection(AsyncConnection):
     async def _send_slowly(self, message: Any, text: bool | None) -> None:
         """Sends what is not to be sent at once: in pieces, after a message in pieces, or never."""
         while self._is_sending:
-            await self.__dict__["_sent"]
+            await self.__dict__["_sent"].wait()
         await self._wait_open()
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             self.send_nowait(message, text=text)

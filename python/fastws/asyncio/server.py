@@ -120,7 +120,7 @@ class ServerConnection(Connection):
         response = None
         try:
             head = parse_request(self._head)
-            if head is None:
+            if head is None or head.size > _HEAD_MAX:
                 raise HandshakeError("head is too large")
         except HandshakeError:
             self._refuse(self._refusal_of_head())

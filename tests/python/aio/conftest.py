@@ -5,10 +5,12 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
+import logging
 import os
 
 import pytest
 
+import fastws
 import fastws.asyncio
 
 LOOPS = ["asyncio", "uvloop"]
@@ -117,3 +119,95 @@ def pair():
                 yield await arrived, client
 
     return pair
+
+
+class RawClient:
+    """A client that sends bytes as the test has them, after a handshake as it should be."""
+
+    def __init__(self, reader, writer):
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, url, request=None):
+        host, _, port = url.removeprefix("ws://").rstrip("/").rpartition(":")
+        client = cls(*await asyncio.open_connection(host, int(port)))
+        client.writer.write(REQUEST if request is None else request)
+        return client
+
+    async def read_head(self):
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        return fastws.http.parse_response(head)
+
+    async def read_answer(self):
+        """The status and the body of an answer behind which the connection ends."""
+        head = await self.read_head()
+        return head.status_code, await self.reader.read()
+
+    def send(self, opcode, payload=b"", *, fin=True, rsv=0):
+        self.writer.write(fastws.compile_frame(opcode, payload, fin=fin, rsv=rsv, mask=b"\1\2\3\4"))
+
+    async def read_frame(self):
+        """The next frame of the server: (opcode, payload)."""
+        head = await self.reader.readexactly(2)
+        more = {126: 2, 127: 8}.get(head[1], 0)
+        header = fastws.Header.parse(head + await self.reader.readexactly(more))
+        return header.opcode, await self.reader.readexactly(header.length)
+
+    async def read_close(self):
+        """The code of the close frame that comes next; then the server has to end the connection."""
+        opcode, payload = await self.read_frame()
+        assert opcode == fastws.OpCode.CLOSE
+        self.send(fastws.OpCode.CLOSE, payload)
+        assert await self.reader.read() == b""
+        return int.from_bytes(payload[:2], "big")
+
+    async def close(self):
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+
+REQUEST = (
+    b"GET /chat?x=1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@pytest.fixture
+def request_with():
+    """The request of a handshake with more header lines, or others in the place of some."""
+
+    def build(*lines, without=()):
+        kept = [line for line in REQUEST[:-4].split(b"\r\n") if not line.lower().startswith(tuple(without) or b"\0")]
+        return b"\r\n".join([*kept, *lines, b"", b""])
+
+    return build
+
+
+@pytest.fixture
+def raw():
+    """Opens a RawClient: an asynchronous context manager. With request, nothing was read yet."""
+
+    @contextlib.asynccontextmanager
+    async def raw(url, request=None):
+        client = await RawClient.open(url, request)
+        try:
+            if request is None:
+                assert (await client.read_head()).status_code == 101
+            yield client
+        finally:
+            await client.close()
+
+    return raw
+
+
+@pytest.fixture
+def logged(caplog):
+    """The records of the loggers of fastws: (level, text) of each."""
+    caplog.set_level(logging.INFO, logger="fastws")
+
+    def logged(level=logging.ERROR):
+        return [record.getMessage() for record in caplog.records if record.levelno >= level]
+
+    return logged

@@ -5,16 +5,17 @@
 #include "args.h"
 
 #define BOTH (CONFIG_CONNECTION | CONFIG_STREAM)
+#define ALL (BOTH | CONFIG_ENDPOINT)
 #define FIELD(field) offsetof(struct fastws_conn_config, field)
 
 const struct option config_options[OPTION_COUNT] = {
-    [OPTION_MAX_SIZE] = {"max_size", OPTION_LIMIT64, BOTH, FIELD(limits.max_message)},
-    [OPTION_MAX_FRAME_SIZE] = {"max_frame_size", OPTION_LIMIT64, BOTH, FIELD(limits.max_frame)},
-    [OPTION_MAX_FRAGMENTS] = {"max_fragments", OPTION_LIMIT32, BOTH, FIELD(limits.max_fragments)},
-    [OPTION_MAX_EMPTY_FRAGMENTS] = {"max_empty_fragments", OPTION_LIMIT32, BOTH, FIELD(limits.max_empty_fragments)},
-    [OPTION_PING_INTERVAL] = {"ping_interval", OPTION_SECONDS, BOTH, FIELD(ping_interval_ms)},
-    [OPTION_PING_TIMEOUT] = {"ping_timeout", OPTION_SECONDS, BOTH, FIELD(ping_timeout_ms)},
-    [OPTION_CLOSE_TIMEOUT] = {"close_timeout", OPTION_SECONDS, BOTH, FIELD(close_timeout_ms)},
+    [OPTION_MAX_SIZE] = {"max_size", OPTION_LIMIT64, ALL, FIELD(limits.max_message)},
+    [OPTION_MAX_FRAME_SIZE] = {"max_frame_size", OPTION_LIMIT64, ALL, FIELD(limits.max_frame)},
+    [OPTION_MAX_FRAGMENTS] = {"max_fragments", OPTION_LIMIT32, ALL, FIELD(limits.max_fragments)},
+    [OPTION_MAX_EMPTY_FRAGMENTS] = {"max_empty_fragments", OPTION_LIMIT32, ALL, FIELD(limits.max_empty_fragments)},
+    [OPTION_PING_INTERVAL] = {"ping_interval", OPTION_SECONDS, ALL, FIELD(ping_interval_ms)},
+    [OPTION_PING_TIMEOUT] = {"ping_timeout", OPTION_SECONDS, ALL, FIELD(ping_timeout_ms)},
+    [OPTION_CLOSE_TIMEOUT] = {"close_timeout", OPTION_SECONDS, ALL, FIELD(close_timeout_ms)},
     [OPTION_CHECK_UTF8] = {"check_utf8", OPTION_YES, BOTH, FIELD(is_utf8_checked)},
     [OPTION_SKIP_HEADER_CHECK] = {"skip_header_check", OPTION_NO, BOTH, FIELD(is_header_checked)},
     [OPTION_AUTO_PONG] = {"auto_pong", OPTION_YES, BOTH, FIELD(is_pong_automatic)},

@@ -10,6 +10,7 @@
 /* Which types have an option. */
 #define CONFIG_CONNECTION (1u << 0)
 #define CONFIG_STREAM (1u << 1)
+#define CONFIG_ENDPOINT (1u << 2)
 
 /* Takes the options out of keyword arguments, which may be NULL, and puts them into config; those that are not given
  * stay as they are.

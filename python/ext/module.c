@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The module fastws._core: its types, functions and state, for each interpreter anew. */
+#include "aio.h"
 #include "errors.h"
 #include "events.h"
 #include "protocol.h"
@@ -22,6 +23,8 @@ static const char *const exception_names[EXC_COUNT] = {
 static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
     "read", "recv", "send", "settimeout", "unset_bits", "set_bits",
+    "abort", "write_eof", "can_write_eof", "pause_reading", "resume_reading", "get_write_buffer_size", "get_extra_info",
+    "_send_slowly", "_drain", "_made", "_receive_head", "_open_timed_out", "_lost", "_pong_received", "_callback_failed",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */
@@ -83,6 +86,8 @@ static int load_names(struct state *state) {
         state->names[i] = PyUnicode_InternFromString(method_names[i]);
         if (!state->names[i]) return -1;
     }
+    state->context_names = Py_BuildValue("(N)", PyUnicode_InternFromString("context"));
+    if (!state->context_names) return -1;
     if (import_attribute("fastws.heads", "Request", &state->request_class) < 0 ||
         import_attribute("fastws.heads", "Response", &state->response_class) < 0 ||
         import_attribute("fastws.heads", "Option", &state->option_class) < 0 ||
@@ -90,6 +95,24 @@ static int load_names(struct state *state) {
         return -1;
     }
     return import_attribute("socket", "socket", &state->socket_type) < 0 ? -1 : load_fileno(state);
+}
+
+/* Types that nobody makes objects of by name. */
+static int add_inner_types(PyObject *module, struct state *state) {
+    struct {
+        PyTypeObject **type;
+        PyType_Spec *spec;
+    } wanted[] = {
+        {&state->aio_space_type, &aio_space_spec},
+        {&state->aio_waiter_type, &aio_waiter_spec},
+        {&state->aio_receive_type, &aio_receive_spec},
+        {&state->aio_send_type, &aio_send_spec},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
+        if (!*wanted[i].type) return -1;
+    }
+    return 0;
 }
 
 static int add_types(PyObject *module, struct state *state) {
@@ -105,12 +128,14 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->cipher_writer_type, &cipher_writer_spec},
         {&state->utf8_reader_type, &utf8_reader_spec}, {&state->prepared_type, &prepared_spec},
         {&state->dial_type, &dial_spec},     {&state->cork_type, &cork_spec},
+        {&state->aio_loop_type, &aio_loop_spec}, {&state->aio_endpoint_type, &aio_endpoint_spec},
+        {&state->aio_connection_type, &aio_connection_spec}, {&state->aio_protocol_type, &aio_protocol_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
         if (!*wanted[i].type || PyModule_AddType(module, *wanted[i].type) < 0) return -1;
     }
-    if (events_make_types(state) < 0) return -1;
+    if (add_inner_types(module, state) < 0 || events_make_types(state) < 0) return -1;
     PyTypeObject *made[] = {state->message_type, state->chunk_type,   state->ping_type,  state->pong_type,
                             state->close_type,   state->failure_type, state->frame_type, state->handshake_type};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
@@ -127,7 +152,7 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddFunctions(module, mask_methods) < 0 || PyModule_AddFunctions(module, wire_methods) < 0 ||
         PyModule_AddFunctions(module, isa_methods) < 0 || PyModule_AddFunctions(module, utf8_methods) < 0 ||
         PyModule_AddFunctions(module, http_methods) < 0 || PyModule_AddFunctions(module, http_value_methods) < 0 ||
-        PyModule_AddFunctions(module, url_methods) < 0) {
+        PyModule_AddFunctions(module, url_methods) < 0 || PyModule_AddFunctions(module, aio_functions) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", fastws_version());
@@ -153,6 +178,7 @@ static int module_clear(PyObject *module) {
     for (int i = 0; i < EXC_COUNT; i++) Py_CLEAR(state->exceptions[i]);
     for (int i = 0; i < NAME_COUNT; i++) Py_CLEAR(state->names[i]);
     for (int i = 0; i < 16; i++) Py_CLEAR(state->opcodes[i]);
+    Py_CLEAR(state->context_names);
     Py_CLEAR(state->pool);
     Py_CLEAR(state->socket_type);
     Py_CLEAR(state->request_class);

@@ -31,7 +31,7 @@ enum exception {
     EXC_COUNT
 };
 
-/* Method names that are called on the objects of users. */
+/* Method names that are called on the objects of users, on transports and on what fastws/asyncio makes of a connection. */
 enum name {
     NAME_RECV_INTO,
     NAME_READINTO1,
@@ -49,6 +49,21 @@ enum name {
     NAME_SETTIMEOUT,
     NAME_UNSET_BITS,
     NAME_SET_BITS,
+    NAME_ABORT,
+    NAME_WRITE_EOF,
+    NAME_CAN_WRITE_EOF,
+    NAME_PAUSE_READING,
+    NAME_RESUME_READING,
+    NAME_GET_WRITE_BUFFER_SIZE,
+    NAME_GET_EXTRA_INFO,
+    NAME_SEND_SLOWLY,
+    NAME_DRAIN,
+    NAME_MADE,
+    NAME_RECEIVE_HEAD,
+    NAME_OPEN_TIMED_OUT,
+    NAME_LOST,
+    NAME_PONG_RECEIVED,
+    NAME_CALLBACK_FAILED,
     NAME_COUNT
 };
 
@@ -59,13 +74,15 @@ enum name {
 #define STATE_TYPES(X)                                                                                                 \
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type) X(dial_type)        \
     X(cork_type) X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type)                \
-    X(prepared_type) X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type)             \
-    X(frame_type) X(handshake_type)
+    X(prepared_type) X(aio_loop_type) X(aio_space_type) X(aio_endpoint_type) X(aio_connection_type)                    \
+    X(aio_protocol_type) X(aio_waiter_type) X(aio_receive_type) X(aio_send_type) X(message_type) X(chunk_type)         \
+    X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
 struct state {
     PyObject *exceptions[EXC_COUNT];
     PyObject *names[NAME_COUNT];
     PyObject *opcodes[16];      /* members of OpCode; NULL where an opcode is reserved */
+    PyObject *context_names;    /* ("context",), for calls with that keyword */
     PyObject *pool;             /* a capsule: the struct fastws_pool of this interpreter, freed by its last user */
     PyObject *socket_type;      /* socket.socket */
     PyCFunction socket_fileno;  /* its fileno(), to be called without the interpreter; NULL if it is no C function */

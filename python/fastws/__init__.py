@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""WebSocket for Python, written in C: RFC 6455 for blocking sockets, for threads, and without I/O."""
+"""WebSocket for Python, written in C: RFC 6455 for asyncio, for blocking sockets, for threads, and without I/O."""
 
 import os as _os
+import typing as _typing
 
 from . import http
 from ._core import (
@@ -76,11 +77,18 @@ from .exceptions import (
 from .heads import Option, Request, Response, Url
 from .upgrader import Upgrader, upgrade_http
 
+if _typing.TYPE_CHECKING:
+    from .asyncio.auth import basic_auth
+    from .asyncio.broadcast import broadcast
+    from .asyncio.client import ClientConnection, connect, unix_connect
+    from .asyncio.server import Server, ServerConnection, serve, unix_serve
+
 __all__ = [
     "CONTROL_MAX",
     "Chunk",
     "CipherReader",
     "CipherWriter",
+    "ClientConnection",
     "Close",
     "CloseCode",
     "CloseRange",
@@ -130,6 +138,8 @@ __all__ = [
     "Response",
     "Rsv",
     "SecurityError",
+    "Server",
+    "ServerConnection",
     "State",
     "Stream",
     "Upgrade",
@@ -140,8 +150,11 @@ __all__ = [
     "Writer",
     "__version__",
     "accept_key",
+    "basic_auth",
+    "broadcast",
     "close_body",
     "compile_frame",
+    "connect",
     "http",
     "is_same_origin",
     "is_utf8",
@@ -154,9 +167,38 @@ __all__ = [
     "parse_url",
     "resolve_url",
     "select_isa",
+    "serve",
+    "unix_connect",
+    "unix_serve",
     "upgrade_http",
 ]
 
 # RFC 6455 10.3: a child must not use the masking keys that its parent has drawn.
 if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(after_in_child=_discard_random)
+
+# Who does not use asyncio does not wait for its import.
+_ASYNCIO = {
+    "ClientConnection",
+    "Server",
+    "ServerConnection",
+    "basic_auth",
+    "broadcast",
+    "connect",
+    "serve",
+    "unix_connect",
+    "unix_serve",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ASYNCIO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import asyncio
+
+    value = globals()[name] = getattr(asyncio, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ASYNCIO})

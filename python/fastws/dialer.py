@@ -198,8 +198,10 @@ class Dialer:
                     if refusal.name != "FASTWS_ERR_HANDSHAKE_REDIRECT":
                         raise
                     if redirects == self._max_redirects:
-                        raise _unsafe("too many redirects", refusal, "FASTWS_ERR_DIAL_REDIRECTS_MAX") from refusal
-                    address, arguments, server_hostname = self._follow(url, address, refusal)
+                        raise unsafe("too many redirects", refusal, "FASTWS_ERR_DIAL_REDIRECTS_MAX") from refusal
+                    address, arguments, server_hostname = follow(
+                        url, address, refusal, self._arguments, self._server_hostname
+                    )
         raise AssertionError("every way through the loop ends it")
 
     def upgrade(self, sock: Any, url: str, *, cancel: HasFileno | int | None = None) -> Stream:
@@ -273,18 +275,25 @@ class Dialer:
 
         return add_tls(io, self._ssl or default_context(), host or "", deadline)
 
-    def _follow(self, first: str, address: str, refusal: InvalidStatus) -> tuple[str, dict[str, Any], str | None]:
-        """Where a redirect leads, what to ask for there, and whom to expect."""
-        location = refusal.location
-        if location is None:
-            raise _unsafe("redirect to what is no address of ws or wss", refusal) from refusal
-        # What was to be private must not be said aloud because of a redirect.
-        if parse_url(address).is_secure and not parse_url(location).is_secure:
-            raise _unsafe("redirect from wss to ws", refusal) from refusal
-        if is_same_origin(first, location):
-            return _with_userinfo(location, first), self._arguments, self._server_hostname
-        header = [pair for pair in self._arguments["header"] or () if not _is_credential(pair)]
-        return location, {**self._arguments, "header": header, "host": None}, None
+
+def follow(
+    first: str, address: str, refusal: InvalidStatus, arguments: dict[str, Any], server_hostname: str | None
+) -> tuple[str, dict[str, Any], str | None]:
+    """Where a redirect leads, with what arguments of Dial to ask there, and whom to expect.
+
+    Raises:
+        SecurityError: it may not be followed.
+    """
+    location = refusal.location
+    if location is None:
+        raise unsafe("redirect to what is no address of ws or wss", refusal) from refusal
+    # What was to be private must not be said aloud because of a redirect.
+    if parse_url(address).is_secure and not parse_url(location).is_secure:
+        raise unsafe("redirect from wss to ws", refusal) from refusal
+    if is_same_origin(first, location):
+        return _with_userinfo(location, first), arguments, server_hostname
+    header = [pair for pair in arguments["header"] or () if not _is_credential(pair)]
+    return location, {**arguments, "header": header, "host": None}, None
 
 
 def _pairs_of(header: HeadersLike) -> Iterable[Any]:
@@ -302,7 +311,7 @@ def _with_userinfo(location: str, source: str) -> str:
     return location.replace("//", "//" + userinfo[1], 1) if userinfo else location
 
 
-def _unsafe(text: str, refusal: InvalidStatus, name: str = "FASTWS_ERR_DIAL_REDIRECT") -> SecurityError:
+def unsafe(text: str, refusal: InvalidStatus, name: str = "FASTWS_ERR_DIAL_REDIRECT") -> SecurityError:
     return SecurityError(text, name=name, status=refusal.status, rfc="RFC 9110 15.4")
 
 

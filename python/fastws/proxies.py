@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import os
-import socket
-from typing import Any, NamedTuple
+from collections.abc import Generator
+from typing import Any, NamedTuple, Union
 
 from ._core import parse_response, parse_url
 from .blocking import Deadline, receive, receive_exactly, send
@@ -15,7 +16,7 @@ from .exceptions import InvalidMessage, InvalidProxy, InvalidProxyMessage, Inval
 from .heads import Url
 from .tcp import resolve
 
-__all__ = ["Proxy", "choose_proxy", "open_through"]
+__all__ = ["Proxy", "choose_proxy", "conversation", "needs_address", "open_through"]
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _HEAD_MAX = 16384
@@ -143,27 +144,59 @@ def open_through(io: Any, proxy: Proxy, url: Url, deadline: Deadline) -> None:
         InvalidProxyStatus, InvalidProxyMessage, ProxyError: it does not connect us, or speaks another protocol.
         OSError: io failed.
     """
+    address = resolve(url.host or "", url.port, deadline)[0][4][0] if needs_address(proxy, url) else None
+    talk = conversation(proxy, url, address)
+    data: bytes | None = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            wanted = talk.send(data)
+            if isinstance(wanted, bytes):
+                send(io, wanted, deadline)
+            else:
+                data = receive_exactly(io, wanted, deadline) if wanted > 0 else receive(io, -wanted, deadline)
+
+
+def needs_address(proxy: Proxy, url: Url) -> bool:
+    """Whether the name of the server has to be looked up here: plain SOCKS 5 leaves that to the client."""
+    return proxy.scheme == "socks5" and _ip(url.host or "") is None
+
+
+def conversation(proxy: Proxy, url: Url, address: str | None = None) -> Generator[bytes | int, bytes | None, None]:
+    """Asks a proxy for a connection to the server of url, without I/O.
+
+    Args:
+        address: of the server, as text; where needs_address() says so.
+
+    Yields:
+        Bytes to send; or a number above 0: so many bytes are to be sent into the generator, less only where the stream
+        has ended; or one below 0: at least one byte, and at most so many.
+
+    Raises:
+        InvalidProxyStatus, InvalidProxyMessage, ProxyError: it does not connect us, or speaks another protocol.
+    """
     if proxy.scheme in ("http", "https"):
-        _open_by_http(io, proxy.url, url, deadline)
-    else:
-        _open_by_socks(io, proxy, url, deadline)
+        return _open_by_http(proxy.url, url)
+    return _open_by_socks(proxy, url, address)
 
 
 def _malformed(text: str, name: str = "FASTWS_ERR_PROXY_ANSWER") -> InvalidProxyMessage:
     return InvalidProxyMessage(text, name=name, rfc="RFC 9110 9.3.6")
 
 
-def _open_by_http(io: Any, proxy: Url, url: Url, deadline: Deadline) -> None:
+_Talk = Generator[Union[bytes, int], Union[bytes, None], None]
+
+
+def _open_by_http(proxy: Url, url: Url) -> _Talk:
     host = f"[{url.host}]" if ":" in (url.host or "") else url.host
     lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
     if proxy.user is not None:
         credentials = base64.b64encode(proxy.user + b":" + (proxy.password or b""))
         lines.append(f"Proxy-Authorization: Basic {credentials.decode()}")
-    send(io, "\r\n".join([*lines, "", ""]).encode(), deadline)
-    _read_answer(io, deadline)
+    yield "\r\n".join([*lines, "", ""]).encode()
+    yield from _read_answer()
 
 
-def _read_answer(io: Any, deadline: Deadline) -> None:
+def _read_answer() -> _Talk:
     data, left = b"", _HEAD_MAX  # of all heads: interim ones could come for ever
     while True:
         try:
@@ -174,7 +207,7 @@ def _read_answer(io: Any, deadline: Deadline) -> None:
         if response is None:
             if not left:
                 raise _malformed("head of the proxy's answer is too large", "FASTWS_ERR_HTTP_HEAD_TOO_LARGE")
-            part = receive(io, left, deadline)
+            part = yield -left
             if not part:
                 raise _malformed("proxy ended the stream")
             data += part
@@ -194,19 +227,19 @@ def _read_answer(io: Any, deadline: Deadline) -> None:
     raise refusal
 
 
-def _read(io: Any, size: int, deadline: Deadline) -> bytes:
-    data = receive_exactly(io, size, deadline)
+def _read(size: int) -> Generator[bytes | int, bytes | None, bytes]:
+    data = (yield size) or b""
     if len(data) < size:
         raise _malformed("proxy ended the stream")
     return data
 
 
-def _open_by_socks(io: Any, proxy: Proxy, url: Url, deadline: Deadline) -> None:
-    address = _socks_address(url, proxy.scheme == "socks5h", deadline)
-    _agree_on_method(io, proxy.url, deadline)
+def _open_by_socks(proxy: Proxy, url: Url, address: str | None) -> _Talk:
+    destination = _socks_address(url, address)
+    yield from _agree_on_method(proxy.url)
     # version | connect | 0 | address | port. RFC 1928 section 4
-    send(io, b"\x05\x01\x00" + address + url.port.to_bytes(2, "big"), deadline)
-    version, reply, _, kind = _read(io, 4, deadline)
+    yield b"\x05\x01\x00" + destination + url.port.to_bytes(2, "big")
+    version, reply, _, kind = yield from _read(4)
     if version != 5:
         raise _malformed("proxy speaks no SOCKS 5")
     if reply:
@@ -215,25 +248,26 @@ def _open_by_socks(io: Any, proxy: Proxy, url: Url, deadline: Deadline) -> None:
     if kind not in (1, 3, 4):
         raise _malformed("proxy sent an unknown type of address")
     # Where the proxy connected from is of no interest.
-    _read(io, (_read(io, 1, deadline)[0] if kind == 3 else 4 if kind == 1 else 16) + 2, deadline)
+    if kind == 3:
+        (length,) = yield from _read(1)
+    else:
+        length = 4 if kind == 1 else 16
+    yield from _read(length + 2)
 
 
-def _socks_address(url: Url, is_name_sent: bool, deadline: Deadline) -> bytes:
+def _socks_address(url: Url, text: str | None) -> bytes:
     """type | address. RFC 1928 section 5."""
-    host = url.host or ""
-    address = _ip(host)
-    if address is None and is_name_sent:
-        return bytes([3, len(host)]) + host.encode()
+    host = text or url.host or ""
+    address = _ip(host.partition("%")[0])
     if address is None:
-        family, _, _, _, where = resolve(host, url.port, deadline)[0]
-        return (b"\x04" if family == socket.AF_INET6 else b"\x01") + socket.inet_pton(family, where[0])
+        return bytes([3, len(host)]) + host.encode()
     return (b"\x04" if address.version == 6 else b"\x01") + address.packed
 
 
-def _agree_on_method(io: Any, proxy: Url, deadline: Deadline) -> None:
+def _agree_on_method(proxy: Url) -> _Talk:
     """RFC 1928 section 3: version | number of methods | methods; and the password of RFC 1929."""
-    send(io, b"\x05\x01\x00" if proxy.user is None else b"\x05\x02\x00\x02", deadline)
-    version, method = _read(io, 2, deadline)
+    yield b"\x05\x01\x00" if proxy.user is None else b"\x05\x02\x00\x02"
+    version, method = yield from _read(2)
     if version != 5:
         raise _malformed("proxy speaks no SOCKS 5")
     if method == 0:
@@ -247,8 +281,8 @@ def _agree_on_method(io: Any, proxy: Url, deadline: Deadline) -> None:
         name = "FASTWS_ERR_PROXY_CREDENTIALS"
         raise InvalidProxy("user or password is too long for SOCKS 5", name=name, rfc="RFC 1929 2")
     # version | length | user | length | password
-    send(io, b"\x01" + b"".join(bytes([len(part)]) + part for part in parts), deadline)
-    version, status = _read(io, 2, deadline)
+    yield b"\x01" + b"".join(bytes([len(part)]) + part for part in parts)
+    version, status = yield from _read(2)
     if version != 1:
         raise _malformed("proxy speaks no SOCKS 5")
     if status:

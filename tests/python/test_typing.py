@@ -58,6 +58,32 @@ for event in fastws.Connection("server").receive(bytearray(b"")):
             part.hex()
         case fastws.Close(code, reason):
             reason.upper()
+
+
+async def handler(connection: fastws.ServerConnection) -> None:
+    async for message in connection:
+        length: int = len(message)
+        await connection.send([message] if isinstance(message, str) else message)
+    raw: bytes = await connection.recv(decode=False)
+    latency: float = await (await connection.ping())
+    user: str = connection.username
+    header = connection.request.headers["Host"] if connection.request else ""
+
+
+async def main() -> None:
+    authenticate = fastws.basic_auth("realm", ("user", "password"))
+    async with fastws.serve(handler, "", 0, process_request=authenticate) as server:
+        async with fastws.connect("ws://localhost/", subprotocols=["chat"]) as client:
+            await client.send(b"x")
+            text: str = await client.recv(True)
+            async for part in client.recv_streaming(decode=True):
+                part.upper()
+        async for client in fastws.connect("ws://localhost/"):
+            await client.close(1001)
+        fastws.broadcast(server.connections, fastws.PreparedMessage("x"))
+        await server.serve_forever()
+
+
 parsed = fastws.Header.parse(memoryview(b""))
 if parsed is not None:
     parsed.check(fastws.State.SERVER | fastws.State.FRAGMENTED)

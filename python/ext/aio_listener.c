@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The callback API: methods of a listener that are called in the place of recv(), looked up once. */
+#include "aio.h"
+
+/* In the order of enum callback. */
+static const char *const callback_names[CALLBACK_COUNT] = {"on_open", "on_message", "on_close",
+                                                           "on_ping", "on_pong",    "on_drain"};
+
+int aio_listener_take(struct aio_endpoint *self, PyObject *listener) {
+    if (listener == Py_None) return 0;
+    self->listener = Py_NewRef(listener);
+    for (int i = 0; i < CALLBACK_COUNT; i++) {
+        PyObject *name = PyUnicode_InternFromString(callback_names[i]);
+        int result = name ? get_optional(listener, name, &self->callbacks[i]) : -1;
+        Py_XDECREF(name);
+        if (result < 0) return -1;
+        if (self->callbacks[i] == Py_None) Py_CLEAR(self->callbacks[i]);
+    }
+    return 0;
+}
+
+/* What a callback raises fails the connection; only what ends the loop passes through. */
+static int conclude(struct aio_connection *self, PyObject *result) {
+    Py_XDECREF(result);
+    if (result) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    aio_connection_fail(self, "callback failed");
+    return 0;
+}
+
+int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument) {
+    PyObject *args[] = {NULL, (PyObject *)self, argument};
+    size_t count = argument ? 2 : 1;
+    PyObject *function = self->endpoint->callbacks[callback];
+    return conclude(self, PyObject_Vectorcall(function, args + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL));
+}
+
+int aio_listener_close(struct aio_connection *self) {
+    PyObject *function = self->endpoint->callbacks[ON_CLOSE];
+    if (!function || !self->protocol.conn) return 0;
+    PyObject *args[] = {NULL, (PyObject *)self, protocol_close_code(&self->protocol),
+                        protocol_close_reason(&self->protocol)};
+    PyObject *result = args[2] && args[3]
+                           ? PyObject_Vectorcall(function, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
+                           : NULL;
+    Py_XDECREF(args[2]);
+    Py_XDECREF(args[3]);
+    return conclude(self, result);
+}

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: MIT
+"""Clients under asyncio: connect() and what it gives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import ssl as _ssl
+import sys
+import traceback as _traceback
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from .._core import AsyncEndpoint, Dial, __version__, parse_request, parse_url
+from ..dialer import follow, unsafe
+from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
+from ..heads import Url
+from ..proxies import Proxy, choose_proxy, conversation, needs_address
+from .connection import Connection, LoggerLike, Protocol, loop_of
+from .heads import Headers, HeadersLike, Request, Response
+from .settings import check_compression, check_subprotocols, limits_of
+
+__all__ = ["USER_AGENT", "ClientConnection", "backoff", "connect", "process_exception", "unix_connect"]
+
+USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} fastws/{__version__}"
+
+_REDIRECTS_MAX = 10
+
+
+def backoff(
+    initial_delay: float = 5.0, min_delay: float = 3.0, max_delay: float = 90.0, factor: float = 1.6
+) -> Generator[float, None, None]:
+    """How many seconds to wait before each attempt to connect again: a random part of initial_delay, so that clients of
+    a server that was down do not come all at once (RFC 6455 7.2.3), then min_delay times factor each time."""
+    yield random.random() * initial_delay
+    delay = min_delay
+    while True:
+        yield delay
+        delay = min(delay * factor, max_delay)
+
+
+def process_exception(error: Exception) -> Exception | None:
+    """What ``async for connection in connect(...)`` does after an error: None to try again, an exception to raise.
+
+    By default it tries again after errors of the network, when time was up, when the server ended the connection before
+    it answered, and for the status 500, 502, 503 and 504.
+    """
+    if isinstance(error, InvalidStatus):
+        return None if error.status in (500, 502, 503, 504) else error
+    if isinstance(error, OSError):  # TimeoutError is one
+        return None
+    if isinstance(error, InvalidMessage) and error.name in ("FASTWS_ERR_EOF", "FASTWS_ERR_UNEXPECTED_EOF"):
+        return None
+    return error
+
+
+class ClientConnection(Connection):
+    """A connection of a client: what connect() gives."""
+
+    def __init__(self, endpoint: AsyncEndpoint, dial: Dial, logger: LoggerLike) -> None:
+        super().__init__(endpoint, logger)
+        self._dial: Dial | None = dial
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        head = parse_request(dial.request)
+        assert head is not None
+        self._request = Request.from_head(head)
+
+    def _made(self) -> None:
+        assert self._dial is not None
+        self._write(self._dial.request)
+
+    def _receive_head(self, data: bytes | None) -> None:
+        dial = self._dial
+        if dial is None:
+            return
+        try:
+            rest = dial.eof() if data is None else dial.feed(data)
+        except Exception as error:
+            self._fail(error)
+            return
+        if rest is None:
+            return
+        handshake = dial.handshake
+        assert handshake is not None
+        self._dial = None
+        self._subprotocol = handshake.protocol
+        self._response = Response(101, "Switching Protocols", Headers(handshake.headers))
+        if self._subprotocol is not None:
+            self._response.headers["Sec-WebSocket-Protocol"] = self._subprotocol
+        self._open(rest)
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        self._dial = None
+        if not self._opened.done():
+            self._opened.set_exception(error)
+        self._abort()
+
+    def _open_timed_out(self) -> None:
+        self._abort()
+
+    def _lost(self) -> None:
+        self._end_pings()
+        self._note_addresses()
+        if not self._opened.done():
+            ended = InvalidMessage("connection was closed before the answer was complete", name="FASTWS_ERR_EOF")
+            self._opened.set_exception(self._exception or ended)
+
+
+class connect:
+    """Connects to a server: ``async with connect(...) as connection``, or ``connection = await connect(...)``.
+
+    ``async for connection in connect(...)`` connects again, after a while, whenever the connection could not be opened
+    or the body of the loop ended with an exception that process_exception lets pass: ConnectionClosed is to be caught
+    there, and followed by continue.
+
+    Args:
+        uri: of the server: ws://, wss://, ws+unix:// or wss+unix://. User and password become Basic authentication.
+        listener: an object with on_open(connection), on_message(connection, message), on_close(connection, code,
+            reason), on_ping(connection, data), on_pong(connection, data), on_drain(connection), each of which may be
+            missing: plain functions that are called in the place of recv().
+        origin: the value of the Origin header.
+        subprotocols: to offer, best first.
+        compression: None; there is no other yet.
+        additional_headers: of the request, behind those of the handshake.
+        user_agent_header: the value of User-Agent; None for no such header.
+        proxy: the address of a proxy; True for that of the environment; None for none. See Dialer.
+        process_exception: for the loop above: see the function of that name.
+        open_timeout: seconds until the connection has to be open; None for no limit.
+        ping_interval: seconds of silence before a ping; None: never.
+        ping_timeout: seconds of silence after it before the connection fails; None: never.
+        close_timeout: seconds for the close handshake; None for no limit.
+        reconnect_delays: for the loop above: a function that gives an iterator of seconds.
+        max_size: bytes of a message; or of a message and of a frame. None for no limit.
+        max_queue: messages that wait for recv() before reading is paused; or the marks of pausing and resuming.
+        write_limit: bytes that wait to be sent before send() waits; or the marks of waiting and going on.
+        logger: logging.getLogger("fastws.client") by default.
+        create_connection: the class of the connection, made of ClientConnection.
+        kwargs: as for create_connection() of the event loop: ssl, server_hostname, sock, host and port to connect
+            elsewhere, local_addr and so on. With a proxy of https, proxy_ssl and what else begins with proxy_ is for
+            the connection to it.
+
+    Raises:
+        InvalidURI, InvalidProxy: an address is none.
+        HandshakeTimeout: the connection was not open in time; also a TimeoutError.
+        HandshakeError: the handshake failed; InvalidStatus where the server answered with another status than 101.
+        OSError: the connection could not be opened.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        listener: object | None = None,
+        origin: str | None = None,
+        subprotocols: Sequence[str] | None = None,
+        compression: str | None = None,
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = USER_AGENT,
+        proxy: str | Literal[True] | None = True,
+        process_exception: Callable[[Exception], Exception | None] = process_exception,
+        open_timeout: float | None = 10,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        reconnect_delays: Callable[[], Iterable[float]] = backoff,
+        max_size: int | None | tuple[int | None, int | None] = 2**20,
+        max_queue: int | None | tuple[int | None, int | None] = 16,
+        write_limit: int | tuple[int, int | None] = 2**15,
+        logger: LoggerLike | None = None,
+        create_connection: type[ClientConnection] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.uri = uri
+        self._url = parse_url(uri)
+        if not self._url.is_secure and kwargs.get("ssl") is not None:
+            raise ValueError("ssl is for wss://, and this address is none")
+        if self._url.is_secure and kwargs.get("ssl", True) is None:
+            raise ValueError("wss:// needs ssl")
+        check_compression(compression)
+        self.logger: LoggerLike = logging.getLogger("fastws.client") if logger is None else logger
+        self.proxy = proxy
+        self.open_timeout = open_timeout
+        self.process_exception = process_exception
+        self.reconnect_delays = reconnect_delays
+        self._kwargs = kwargs
+        self._listener = listener
+        self._class = create_connection or ClientConnection
+        self._limits = limits_of(locals())
+        header = list(Headers(additional_headers or ()).raw_items())
+        if user_agent_header is not None:
+            header.insert(0, ("User-Agent", user_agent_header))
+        self._arguments: dict[str, Any] = {
+            "protocols": check_subprotocols(subprotocols) or None,
+            "header": header,
+            "origin": origin,
+            "redirects": True,
+        }
+        Dial(uri, **self._arguments)  # what is wrong is to be known now
+        self._connection: ClientConnection | None = None
+
+    # ---- Opening ----
+
+    async def _connect(self) -> ClientConnection:
+        try:
+            async with asyncio.timeout(self.open_timeout):
+                return await self._follow()
+        except TimeoutError as error:
+            if isinstance(error, HandshakeTimeout):
+                raise
+            text = "timed out during opening handshake"
+            raise HandshakeTimeout(text, name="FASTWS_ERR_DIAL_TIMEOUT", rfc="RFC 6455 4.1") from error
+
+    async def _follow(self) -> ClientConnection:
+        address, arguments = self.uri, self._arguments
+        server_hostname: str | None = self._kwargs.get("server_hostname")
+        for redirects in range(_REDIRECTS_MAX + 1):
+            try:
+                return await self._open(address, arguments, server_hostname)
+            except InvalidStatus as refusal:
+                if refusal.name != "FASTWS_ERR_HANDSHAKE_REDIRECT":
+                    raise
+                if redirects == _REDIRECTS_MAX:
+                    raise unsafe("too many redirects", refusal, "FASTWS_ERR_DIAL_REDIRECTS_MAX") from refusal
+                if any(self._kwargs.get(name) is not None for name in ("sock", "host", "port", "path")):
+                    raise unsafe("redirect away from the host or socket that was given", refusal) from refusal
+                address, arguments, server_hostname = follow(
+                    self.uri, address, refusal, self._arguments, self._kwargs.get("server_hostname")
+                )
+        raise AssertionError("every way through the loop ends it")
+
+    async def _open(
+        self, address: str, arguments: dict[str, Any], server_hostname: str | None
+    ) -> ClientConnection:
+        """Connects to one address, without following a redirect."""
+        loop = asyncio.get_running_loop()
+        url = parse_url(address)
+        dial = Dial(address, **arguments)
+        endpoint = AsyncEndpoint(loop_of(loop), "client", listener=self._listener, **self._limits)
+        connection = self._class(endpoint, dial, self.logger)
+        try:
+            await self._open_transport(connection, url, server_hostname)
+            await connection._opened
+        except BaseException:
+            connection._abort()
+            connection._opened.cancel()
+            if connection._opened.done() and not connection._opened.cancelled():
+                connection._opened.exception()  # it was raised, or something else was
+            raise
+        finally:
+            dial.abort()
+        return connection
+
+    async def _open_transport(self, connection: ClientConnection, url: Url, server_hostname: str | None) -> None:
+        loop = asyncio.get_running_loop()
+        kwargs = dict(self._kwargs)
+        is_unix = kwargs.pop("unix", False) or url.path is not None
+        if url.is_secure:
+            kwargs.setdefault("ssl", True)
+            kwargs["server_hostname"] = server_hostname or url.host or "localhost"
+        else:
+            kwargs.pop("server_hostname", None)
+        if is_unix:
+            if kwargs.get("sock") is None:
+                kwargs.setdefault("path", url.path)
+            await loop.create_unix_connection(lambda: Protocol(connection), **kwargs)
+            return
+        proxy = None if kwargs.get("sock") is not None else choose_proxy(url, self.proxy)
+        if proxy is not None:
+            await self._open_through(connection, url, proxy, kwargs)
+            return
+        if kwargs.get("sock") is None:
+            kwargs.setdefault("host", url.host)
+            kwargs.setdefault("port", url.port)
+        await loop.create_connection(lambda: Protocol(connection), **kwargs)
+
+    async def _open_through(
+        self, connection: ClientConnection, url: Url, proxy: Proxy, kwargs: dict[str, Any]
+    ) -> None:
+        """Connects to a proxy, and through it to the server."""
+        loop = asyncio.get_running_loop()
+        to_server = {name: value for name, value in kwargs.items() if name.startswith("ssl") or name == "server_hostname"}
+        to_proxy = {name.removeprefix("proxy_"): value for name, value in kwargs.items() if name not in to_server}
+        if proxy.scheme == "https":
+            to_proxy.setdefault("ssl", True)
+        elif to_proxy.get("ssl") is not None:
+            raise ValueError("proxy_ssl is for https:// proxies, and this one is none")
+        reader, writer = await asyncio.open_connection(proxy.url.host, proxy.url.port, **to_proxy)
+        transport: asyncio.Transport = writer.transport  # type: ignore[assignment]
+        try:
+            await _ask(reader, writer, proxy, url)
+            protocol = Protocol(connection)
+            transport.set_protocol(protocol)
+            context = to_server.pop("ssl", None)
+            if context is not None:
+                if context is True:
+                    context = _ssl.create_default_context()
+                secured = await loop.start_tls(transport, protocol, context, **to_server)
+                assert secured is not None
+                transport = secured
+            protocol.connection_made(transport)
+        except BaseException:
+            transport.abort()
+            raise
+
+    # ---- The ways to use it ----
+
+    def __await__(self) -> Generator[Any, None, ClientConnection]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> ClientConnection:
+        if self._connection is not None:
+            raise RuntimeError("connect() is entered already")
+        self._connection = await self
+        return await self._connection.__aenter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        await connection.__aexit__(exc_type, exc_value, traceback)
+
+    async def __aiter__(self) -> AsyncIterator[ClientConnection]:
+        delays = iter(self.reconnect_delays())
+        while True:
+            try:
+                async with self as connection:
+                    yield connection
+            except Exception as error:
+                raised = self._judge(error)
+                if raised is error:
+                    raise
+                if raised is not None:
+                    raise raised from error
+                delay = next(delays)
+                text = _traceback.format_exception_only(error)[0].strip()
+                self.logger.info("connect failed; reconnecting in %.1f seconds: %s", delay, text)
+                await asyncio.sleep(delay)
+            else:
+                delays = iter(self.reconnect_delays())
+
+    def _judge(self, error: Exception) -> Exception | None:
+        try:
+            return self.process_exception(error)
+        except Exception as raised:
+            return raised
+
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy, url: Url) -> None:
+    """Has a conversation with a proxy."""
+    address = None
+    if needs_address(proxy, url):
+        found = await asyncio.get_running_loop().getaddrinfo(url.host, url.port)
+        address = str(found[0][4][0])
+    talk = conversation(proxy, url, address)
+    data: bytes | None = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            wanted = talk.send(data)
+            if isinstance(wanted, bytes):
+                writer.write(wanted)
+            elif wanted < 0:
+                data = await reader.read(-wanted)
+            else:
+                try:
+                    data = await reader.readexactly(wanted)
+                except asyncio.IncompleteReadError as error:
+                    data = error.partial
+
+
+def unix_connect(path: Any = None, uri: str | None = None, **kwargs: Any) -> connect:
+    """Connects to a server that listens on a socket in the file system: like connect().
+
+    Args:
+        path: of the socket.
+        uri: for Host and target; ws://localhost/ by default, wss://localhost/ with ssl.
+    """
+    if uri is None:
+        uri = "ws://localhost/" if kwargs.get("ssl") is None else "wss://localhost/"
+    return connect(uri, unix=True, path=path, **kwargs)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""What serve() and connect() are told alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..http import is_token
+
+__all__ = ["check_compression", "check_subprotocols", "limits_of"]
+
+
+def check_compression(compression: str | None) -> None:
+    """permessage-deflate is not there yet: the default of both functions becomes "deflate" with it. RFC 7692."""
+    if compression is not None:
+        raise ValueError(f"unsupported compression: {compression}")
+
+
+def check_subprotocols(subprotocols: Iterable[str] | None) -> Sequence[str]:
+    """A list of names, none of them malformed. RFC 6455 1.9."""
+    if isinstance(subprotocols, str):
+        raise TypeError("subprotocols must be a list, not a str")
+    names = tuple(subprotocols or ())
+    for name in names:
+        if not is_token(name):
+            raise ValueError(f"subprotocol is no token: {name!r}")
+    return names
+
+
+def limits_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are for AsyncEndpoint. max_size is for messages, or for messages and frames."""
+    limits = {
+        name: options[name]
+        for name in ("max_queue", "write_limit", "ping_interval", "ping_timeout", "close_timeout")
+    }
+    max_size = options["max_size"]
+    message, frame = max_size if isinstance(max_size, tuple) else (max_size, max_size)
+    return {**limits, "max_size": message, "max_frame_size": message if frame is None else frame}

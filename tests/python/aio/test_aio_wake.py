@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The direct wake: who awaits a message runs when it comes, and asyncio sees nothing strange. design: no future, no step."""
+
+import asyncio
+import contextvars
+import time
+
+import pytest
+
+import fastws.asyncio
+from fastws.exceptions import ConcurrencyError
+
+
+def test_a_message_that_waits_costs_no_turn_of_the_loop(run, pair):
+    async def main():
+        turns = 0
+
+        def count():
+            nonlocal turns
+            turns += 1
+            handle[0] = loop.call_soon(count)
+
+        loop = asyncio.get_running_loop()
+        async with pair() as (server, client):
+            for i in range(10):
+                await client.send(str(i))
+            await asyncio.sleep(0.1)
+            handle = [loop.call_soon(count)]
+            assert [await server.recv() for _ in range(10)] == [str(i) for i in range(10)]
+            await server.send("no turn either")
+            handle[0].cancel()
+            assert turns == 0
+
+    run(main())
+
+
+def test_the_woken_task_is_itself(run, serving):
+    variable = contextvars.ContextVar("variable")
+
+    async def main():
+        seen = []
+
+        async def handler(connection):
+            variable.set("handler")
+            task = asyncio.current_task()
+            async for message in connection:
+                seen.append((message, asyncio.current_task() is task, variable.get()))
+
+        async with serving(handler) as url, fastws.asyncio.connect(url) as client:
+            for i in range(3):
+                await client.send(str(i))
+                await asyncio.sleep(0.02)
+        assert seen == [(str(i), True, "handler") for i in range(3)]
+
+    run(main())
+
+
+def test_works_in_debug_mode(run, serving, echo):
+    async def main():
+        async with serving(echo) as url, fastws.asyncio.connect(url) as client:
+            for i in range(10):
+                await client.send(str(i))
+                assert await client.recv() == str(i)
+
+    run(main(), debug=True)
+
+
+def test_two_may_not_receive_at_once(run, pair):
+    async def main():
+        async with pair() as (server, client):
+            first = asyncio.create_task(server.recv())
+            await asyncio.sleep(0)
+            with pytest.raises(ConcurrencyError):
+                await server.recv()
+            await client.send("x")
+            assert await first == "x"
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["cancel", "timeout", "wait_for"])
+def test_to_cancel_recv_loses_nothing(run, pair, way):
+    async def main():
+        async with pair() as (server, client):
+            if way == "cancel":
+                task = asyncio.create_task(server.recv())
+                await asyncio.sleep(0.01)
+                task.cancel("reason")
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            else:
+                with pytest.raises(TimeoutError):
+                    if way == "timeout":
+                        async with asyncio.timeout(0.01):
+                            await server.recv()
+                    else:
+                        await asyncio.wait_for(server.recv(), 0.01)
+            await client.send("kept")
+            assert await server.recv() == "kept"
+
+    run(main())
+
+
+def test_a_cancel_and_a_message_at_once_lose_nothing(run, pair):
+    async def main():
+        async with pair() as (server, client):
+            task = asyncio.create_task(server.recv())
+            await asyncio.sleep(0.01)
+            await client.send("kept")
+            time.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await server.recv() == "kept"
+
+    run(main())
+
+
+@pytest.mark.parametrize("wrap", [asyncio.ensure_future, asyncio.create_task, asyncio.shield])
+def test_recv_is_a_coroutine_for_asyncio(run, pair, wrap):
+    async def main():
+        async with pair() as (server, client):
+            waiting = wrap(server.recv())
+            await client.send("x")
+            assert await waiting == "x"
+            await wrap(client.send("y"))
+            assert await asyncio.gather(server.recv()) == ["y"]
+
+    run(main())

@@ -149,6 +149,26 @@ static PyObject *get_transport(PyObject *object, void *Py_UNUSED(closure)) {
     return self->driver ? self->driver->get_transport(self) : Py_NewRef(Py_None);
 }
 
+/* Bytes that the transport holds; -1 with an exception. */
+static Py_ssize_t count_held(struct aio_connection *self) {
+    PyObject *transport = self->driver->get_transport(self);
+    PyObject *size = transport ? PyObject_CallMethodNoArgs(transport, self->state->names[NAME_GET_WRITE_BUFFER_SIZE])
+                               : NULL;
+    Py_ssize_t len = size ? PyLong_AsSsize_t(size) : -1;
+    Py_XDECREF(transport);
+    Py_XDECREF(size);
+    return len;
+}
+
+static PyObject *get_queued(PyObject *object, void *Py_UNUSED(closure)) {
+    struct aio_connection *self = (struct aio_connection *)object;
+    if (!self->driver) return PyLong_FromLong(0);
+    Py_ssize_t held = count_held(self);
+    if (held < 0) return NULL;
+    uint64_t pending = self->protocol.conn ? fastws_conn_pending_len(self->protocol.conn) : 0;
+    return PyLong_FromUnsignedLongLong(pending + (uint64_t)held);
+}
+
 static PyObject *get_state_number(PyObject *object, void *Py_UNUSED(closure)) {
     struct aio_connection *self = (struct aio_connection *)object;
     if (self->phase == PHASE_CONNECTING) return PyLong_FromLong(0);
@@ -174,6 +194,7 @@ static PyObject *get_is_streaming(PyObject *object, void *Py_UNUSED(closure)) {
 
 static PyGetSetDef connection_getset[] = {
     {"transport", get_transport, NULL, "The transport of the event loop; None before there is one and when it is gone.", NULL},
+    {"queued", get_queued, NULL, "Bytes that were sent and that the system has not taken yet.", NULL},
     {"_state", get_state_number, NULL, "The number of state.", NULL},
     {"_is_streaming", get_is_streaming, NULL, "Whether a message was received in part and is not over.", NULL},
     {"close_code", get_close_code, NULL,

@@ -13,7 +13,7 @@ import websockets.exceptions
 from browser import Browser, find_chromium, wait_for
 
 
-@pytest.fixture(scope="module", params=["chat"])
+@pytest.fixture(scope="module", params=["chat", "chat.py"])
 def url(start, request):
     return start(request.param)
 

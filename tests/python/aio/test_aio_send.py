@@ -163,6 +163,30 @@ def test_send_waits_while_the_peer_does_not_read(run, serving, raw):
     run(main())
 
 
+def test_what_the_system_has_not_taken_is_counted(run, serving, raw):
+    async def main():
+        counts = []
+
+        async def flood(connection):
+            counts.append(connection.queued)
+            for _ in range(20):
+                connection.send_nowait(b"x" * 1000000)
+            counts.append(connection.queued)
+            await connection.wait_closed()
+            counts.append(connection.queued)
+
+        async with serving(flood) as url, raw(url) as client:
+            await asyncio.sleep(0.1)
+            for _ in range(20):
+                assert await client.read_frame() == (2, b"x" * 1000000)
+            client.send(8, b"\x03\xe8")
+            assert await client.read_close() == 1000
+        assert counts[0] == counts[2] == 0
+        assert 1000000 < counts[1] < 20 * 1000010  # of that, the socket has taken what it has room for
+
+    run(main())
+
+
 def test_many_may_wait_for_room(run, serving, raw):
     async def main():
         async def flood(connection):

@@ -133,7 +133,7 @@ static FWS_NOINLINE int send_any(struct fastws_socket *socket, int opcode, const
 static inline int is_plain_answer(const struct fastws_loop *loop, const struct fastws_socket *socket, size_t len) {
     unsigned flags = socket->watch.flags & (FWS_SOCKET_HAS_CONN | FWS_SOCKET_BROKEN);
     return loop->current == socket && loop->viewed != NULL && len < FWS_BORROW_MIN && flags == FWS_SOCKET_HAS_CONN &&
-           is_writable(socket);
+           socket->watch.kind == FWS_WATCH_OPEN && is_writable(socket);
 }
 
 int fastws_socket_send(struct fastws_socket *socket, int opcode, const void *payload, size_t len) {

@@ -4,10 +4,10 @@
     servers.py --load LOAD_ECHO --server NAME=COMMAND [--server NAME=COMMAND ...] [--rounds N] [--filter REGEX]
 
 A server is any program that prints `listening on SCHEME://127.0.0.1:PORT/`, or the port alone, and echoes from then on:
-WebSocket messages, or, where SCHEME is tcp, bytes. All of them run the whole time, each on --server-cpu, and the load comes from a process
-of its own on --load-cpu. One round measures every server once for every case, in an order of its own, and the median of
-all rounds counts; ratios are medians of the ratios within a round, since what disturbs a machine lasts longer than one
-case.
+WebSocket messages, or, where SCHEME is tcp, bytes. All of them run the whole time, each on --server-cpu, and the load
+comes from a process of its own on --load-cpu. One round measures every server once for every case, in an order of its
+own, and the median of all rounds counts; ratios are medians of the ratios within a round, since what disturbs a machine
+lasts longer than one case.
 """
 
 import argparse

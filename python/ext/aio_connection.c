@@ -193,8 +193,8 @@ static int keep(struct aio_connection *self, const char *bytes, size_t len) {
 }
 
 static int receive_frames(struct aio_connection *self, const char *bytes, size_t len) {
-    int result = 0;
     protocol_touch(&self->protocol);
+    int result = self->is_held ? aio_deliver(self) : 0;
     while (result == 0 && len && !self->is_ending && !self->protocol.error) {
         void *ptr;
         size_t cap;

@@ -161,6 +161,8 @@ static PyObject *end_call(struct protocol_driver *self, struct aio_connection *c
         aio_loop_report(connection->loop, "a connection failed", (PyObject *)connection);
         if (connection->driver && call_transport(self, NAME_ABORT, NULL) < 0) PyErr_WriteUnraisable((PyObject *)self);
         result = 0;
+    } else if (result < 0) {
+        result = aio_loop_raise_soon(connection->loop);
     }
     Py_DECREF(connection);
     if (result < 0) return NULL;

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Origins", "ProcessRequest", "ProcessResponse", "SelectSubprotocol", "ServerConnection", "Settings"]
 
 _HEAD_MAX = 16384  # bytes
+_NOTHING = bytearray()
 _EARLY_MAX = 65536  # bytes behind a request that has not been answered
 
 Origins = Sequence[Union[str, "re.Pattern[str]", None]]
@@ -47,7 +48,7 @@ class ServerConnection(Connection):
     def __init__(self, endpoint: AsyncEndpoint, server: Server) -> None:
         super().__init__(endpoint, server.logger)
         self.server = server
-        self._head = bytearray()
+        self._head = bytearray()  # of the request
         self._rest: bytearray | None = None  # what came behind the head; None while that is not whole
         self._task: asyncio.Task[None] | None = None
 
@@ -137,8 +138,12 @@ class ServerConnection(Connection):
         if response.status_code != 101:
             self._refuse(response.serialize())
             return
-        self._write(response.serialize())
-        rest, self._rest, self._head = bytes(self._rest or b""), bytearray(), bytearray()
+        data = response.serialize()
+        self._write(data)
+        self._heads = bytes(self._head), data
+        self._request = self._response = None
+        rest = bytes(self._rest or b"")
+        self._rest = self._head = _NOTHING
         self._open(rest)
 
     async def _call(self, name: str, function: Callable[..., _Answer], *args: Any) -> Response | None:

@@ -39,6 +39,7 @@ struct aio_loop {
     size_t timer_count, timer_cap;
     PyObject *scratch;       /* memoryview of a bytearray: bytes that are no frames, or that TLS decrypts; or NULL */
     PyObject *space;         /* exporter of the memory that a transport receives into, or NULL */
+    struct aio_connection *lent;  /* whose memory space is, borrowed; NULL: nobody's */
     struct aio_connection *dirty; /* connections with something to flush, linked, each with a reference */
     int depth;               /* batches under way, one inside of the other */
     int may_wake;            /* no task runs: one may be woken at once */

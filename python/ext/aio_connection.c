@@ -240,6 +240,7 @@ int aio_connection_lost(struct aio_connection *self, PyObject *exception) {
     if (exception && exception != Py_None) Py_XSETREF(self->exception, Py_NewRef(exception));
     self->driver = NULL;
     self->driver_data = NULL;
+    if (self->loop->lent == self) self->loop->lent = NULL;
     int result = deliver_rest(self);
     self->phase = PHASE_LOST;
     aio_timers_remove(self->loop, self);

@@ -153,6 +153,26 @@ def test_no_other_message_inside_of_one(server, client):
             call()
 
 
+@pytest.mark.parametrize("flush", [False, True])
+def test_what_is_abandoned_leaves_text_where_its_fragments_end(client, flush):
+    """A character that a fragment had cut was forgotten with the rest, and the peer got what is not UTF-8."""
+    server = Connection("server", fragment_size=None if flush else 3)
+    server.begin()
+    server.write("ab")
+    server.write("é".encode()[:1] if flush else "éd")
+    if flush:
+        server.flush_fragment()
+        server.write(b"\xa9dropped")
+    server.abandon()
+    with pytest.raises(ValueError):
+        server.write("x")
+    with pytest.raises(ValueError):
+        server.finish()
+    server.write("é".encode()[1:] + b"!")
+    server.finish()
+    assert client.receive(server.data_to_send()) == [Message((OpCode.TEXT, "abé!"))]
+
+
 def test_writable_is_false_above_the_limit():
     server = Connection("server", write_limit=10000)
     assert server.writable

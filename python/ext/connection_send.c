@@ -92,7 +92,11 @@ static int check_text(const struct connection *self, struct fastws_utf8 *utf8, c
 
 static int check_begun(struct connection *self) {
     if (fastws_conn_is_message_open(self->protocol.conn)) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "no message was begun");
+    if (self->protocol.error || fastws_conn_close_sent(self->protocol.conn)) {
+        protocol_closed_raise(&self->protocol, self->state);
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "no message was begun");
+    }
     return -1;
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of raw frames over a stream: exact bytes, errors, and messages and frames in turn. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -265,6 +267,53 @@ static void nothing_comes_between_a_raw_header_and_its_payload(void **state) {
     fastws_stream_free(stream);
 }
 
+/* Three pings whose pongs pass the limit, then a message. */
+static const uint8_t flood[] = {0x89, 0x81, 0, 0, 0, 0, 'p', 0x89, 0x81, 0, 0, 0, 0, 'p',
+                                0x89, 0x81, 0, 0, 0, 0, 'p', 0x81, 0x81, 0, 0, 0, 0, 'm'};
+static const struct fastws_header half = {.fin = 1, .opcode = FASTWS_OPCODE_BINARY, .length = 2};
+
+/* It used to spin without end. */
+static void who_owes_payload_is_told_when_replies_pile_up(void **state) {
+    (void)state;
+    config.limits.max_control_pending = 8;
+    for (int has_wait = 0; has_wait < 2; has_wait++) {
+        struct script script = {.in = flood, .in_len = sizeof flood, .slice = 7};
+        struct fastws_stream *stream = open_over(&script, has_wait);
+        struct fastws_event event;
+        assert_int_equal(fastws_stream_write_header(stream, &half), 0);
+        assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_STATE);
+        assert_int_equal(fastws_stream_read_data(stream, &event), FASTWS_ERR_STATE);
+        assert_int_equal(fastws_stream_write(stream, "ab", 2), 0);
+        expect_text(stream, "m");
+        assert_int_equal(script.out_len, 4 + 3 * 3);
+        fastws_stream_free(stream);
+    }
+}
+
+static void *read_message(void *stream) {
+    expect_text(stream, "m");
+    return NULL;
+}
+
+/* It used to wait with the lock in its hands, so that nobody could complete the frame. */
+static void a_reader_waits_for_who_owes_payload(void **state) {
+    (void)state;
+    config.limits.max_control_pending = 8;
+    for (int has_wait = 0; has_wait < 2; has_wait++) {
+        struct script script = {.in = flood, .in_len = sizeof flood, .slice = 7};
+        struct fastws_stream *stream = open_over(&script, has_wait);
+        const struct timespec while_reading = {.tv_nsec = 50 * 1000 * 1000};
+        pthread_t reader;
+        assert_int_equal(fastws_stream_write_header(stream, &half), 0);
+        assert_int_equal(pthread_create(&reader, NULL, read_message, stream), 0);
+        nanosleep(&while_reading, NULL);
+        assert_int_equal(fastws_stream_write(stream, "ab", 2), 0);
+        assert_int_equal(pthread_join(reader, NULL), 0);
+        assert_int_equal(script.out_len, 4 + 3 * 3);
+        fastws_stream_free(stream);
+    }
+}
+
 static void raw_writes_end_with_the_close_frame_or_a_failure(void **state) {
     (void)state;
     const struct fastws_header header = {.fin = 1, .opcode = FASTWS_OPCODE_BINARY, .length = 2};
@@ -297,7 +346,9 @@ int main(void) {
         cmocka_unit_test(payload_beyond_what_a_header_announced_is_refused),
         cmocka_unit_test(refuses_headers_that_cannot_be_written),
         cmocka_unit_test(nothing_comes_between_a_raw_header_and_its_payload),
-        cmocka_unit_test(raw_writes_end_with_the_close_frame_or_a_failure),
+        cmocka_unit_test_setup(who_owes_payload_is_told_when_replies_pile_up, setup),
+        cmocka_unit_test_setup(a_reader_waits_for_who_owes_payload, setup),
+        cmocka_unit_test_setup(raw_writes_end_with_the_close_frame_or_a_failure, setup),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

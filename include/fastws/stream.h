@@ -338,7 +338,8 @@ FASTWS_API FASTWS_NONNULL(1) int fastws_stream_close(struct fastws_stream *strea
 /* Raw frames, for code that handles them itself, control frames included. Allowed between messages: FASTWS_ERR_STATE
  * inside one, be it one that is read or written in parts. The deadlines are kept while _read_ functions wait. Until the
  * payload that _write_header() announced is written, no reply or ping of the stream goes out, and messages may not be
- * sent.
+ * sent; should replies pile up to their limit meanwhile, messages are not read on, but FASTWS_ERR_STATE is returned, by
+ * the thread that owes the payload.
  *
  * _read_header   waits for one frame header and parses it; checks only its form: fastws_header_check() is the caller's.
  *                Returns the header's length in bytes, or FASTWS_ERR_LEN_FORM, _LEN_MSB (these fail the connection, as

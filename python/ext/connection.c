@@ -223,7 +223,7 @@ static PyMethodDef connection_methods[] = {
     {"abandon", connection_abandon, METH_NOARGS,
      "abandon($self, /)\n--\n\n"
      "Drops what was written and not queued yet. If no fragment was queued, the message is forgotten; else it stays\n"
-     "open."},
+     "open, and goes on where its fragments end."},
     {"ping", (PyCFunction)(void (*)(void))connection_ping, METH_FASTCALL | METH_KEYWORDS,
      "ping($self, /, data=b'')\n--\n\nQueues a ping with at most 125 bytes. RFC 6455 5.5.2."},
     {"pong", (PyCFunction)(void (*)(void))connection_pong, METH_FASTCALL | METH_KEYWORDS,

@@ -17,6 +17,7 @@ struct connection {
     PyObject *buffer;   /* bytearray behind get_buffer(), or NULL */
     PyObject *weakrefs;
     struct fastws_utf8 utf8; /* of the text that was begun */
+    struct fastws_utf8 queued_utf8; /* of what fragments have of it: abandon() takes the rest back */
     int is_text;        /* the message that was begun is one */
     int is_receiving;   /* a call of receive() is under way: what it runs must not start another */
     uint8_t delivery;   /* enum fastws_delivery */

@@ -78,25 +78,25 @@ PyObject *connection_begin(PyObject *object, PyObject *const *args, Py_ssize_t c
     if (result) {
         self->is_text = opcode == FASTWS_OPCODE_TEXT;
         fastws_utf8_init(&self->utf8);
+        fastws_utf8_init(&self->queued_utf8);
     }
     return result;
 }
 
 /* RFC 6455 5.6: a text is UTF-8 as a whole; its pieces may end inside characters. */
-static int check_text(struct connection *self, const Py_buffer *view) {
-    struct fastws_utf8 utf8 = self->utf8;
-    if (!self->is_text) return 0;
-    if (fastws_utf8_update(&utf8, view->buf, (size_t)view->len) < 0) {
-        error_raise_value(FASTWS_ERR_UTF8);
-        return -1;
-    }
-    self->utf8 = utf8;
-    return 0;
+static int check_text(const struct connection *self, struct fastws_utf8 *utf8, const Py_buffer *view) {
+    if (!self->is_text || fastws_utf8_update(utf8, view->buf, (size_t)view->len) == 0) return 0;
+    error_raise_value(FASTWS_ERR_UTF8);
+    return -1;
 }
 
 static int check_begun(struct connection *self) {
     if (fastws_conn_is_message_open(self->protocol.conn)) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "no message was begun");
+    if (self->protocol.error || fastws_conn_close_sent(self->protocol.conn)) {
+        protocol_closed_raise(&self->protocol, self->state);
+    } else {
+        PyErr_SetString(PyExc_RuntimeError, "no message was begun");
+    }
     return -1;
 }
 
@@ -106,17 +106,27 @@ PyObject *connection_write(PyObject *object, PyObject *const *args, Py_ssize_t c
     Py_buffer view;
     if (arg_one("write", args, count, kwnames, "data", 1, &data) < 0) return NULL;
     if (arg_payload(data, "data", &view) < 0) return NULL;
-    if (begin_send(self) < 0 || check_begun(self) < 0 || check_text(self, &view) < 0) {
+    struct fastws_utf8 utf8 = self->utf8;
+    if (begin_send(self) < 0 || check_begun(self) < 0 || check_text(self, &utf8, &view) < 0) {
         PyBuffer_Release(&view);
         return NULL;
     }
-    return end_send(self, fastws_conn_write(self->protocol.conn, view.buf, (size_t)view.len), &view);
+    struct fastws_conn *conn = self->protocol.conn;
+    size_t gathered = fastws_conn_buffered_len(conn);
+    int error = fastws_conn_write(conn, view.buf, (size_t)view.len);
+    if (error == 0 && self->is_text) {
+        protocol_follow_text(&self->queued_utf8, &self->utf8, &view, gathered, fastws_conn_buffered_len(conn));
+        self->utf8 = utf8;
+    }
+    return end_send(self, error, &view);
 }
 
 PyObject *connection_flush_fragment(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct connection *self = (struct connection *)object;
     if (begin_send(self) < 0 || check_begun(self) < 0) return NULL;
-    return end_send(self, fastws_conn_flush_fragment(self->protocol.conn), NULL);
+    int error = fastws_conn_flush_fragment(self->protocol.conn);
+    if (error == 0) self->queued_utf8 = self->utf8;
+    return end_send(self, error, NULL);
 }
 
 PyObject *connection_finish(PyObject *object, PyObject *Py_UNUSED(ignored)) {
@@ -130,7 +140,7 @@ PyObject *connection_abandon(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct connection *self = (struct connection *)object;
     if (begin_send(self) < 0) return NULL;
     fastws_conn_abandon(self->protocol.conn);
-    fastws_utf8_init(&self->utf8);
+    self->utf8 = self->queued_utf8;
     Py_RETURN_NONE;
 }
 

@@ -263,6 +263,15 @@ int protocol_take_message(PyObject *data, PyObject *opcode, Py_buffer *view, int
     return -1;
 }
 
+void protocol_follow_text(struct fastws_utf8 *queued, const struct fastws_utf8 *before, const Py_buffer *piece,
+                          size_t was, size_t is) {
+    size_t len = (size_t)piece->len;
+    if (is == was + len || is > len) return; /* no fragment was full: a full one takes all that was gathered along */
+    *queued = *before;
+    int error = fastws_utf8_update(queued, piece->buf, len - is);
+    (void)error; /* it was checked */
+}
+
 /* Close(code, reason), or None for no close frame. */
 static PyObject *close_new(struct state *state, uint16_t code, PyObject *reason) {
     if (code == 0) Py_RETURN_NONE;

@@ -10,6 +10,7 @@
 #include "hooks.h"
 
 #include <fastws/conn.h>
+#include <fastws/utf8.h>
 
 struct protocol {
     struct fastws_conn_config config;
@@ -106,5 +107,12 @@ PyObject *protocol_state(const struct protocol *protocol);
 
 /* The round trip of the last ping that was answered, in seconds; 0.0 before there is one, as websockets has it. */
 PyObject *protocol_latency(const struct protocol *protocol);
+
+/* Follows the text of fragments, of which what is only gathered may be dropped: a piece was written.
+ *   queued   of all that is in fragments
+ *   before   of all in front of the piece
+ *   was, is  bytes that were gathered before it and are now */
+void protocol_follow_text(struct fastws_utf8 *queued, const struct fastws_utf8 *before, const Py_buffer *piece,
+                          size_t was, size_t is);
 
 #endif

@@ -137,6 +137,23 @@ static PyObject *read_message(struct reader *self) {
     return payload_bytes(self->stream->protocol.conn, &event);
 }
 
+/* Gives back what was read when the read fails that began with it: the next one begins with it again. Keeps the
+ * exception. Steals bytes, of which filled are read. */
+static void keep(struct reader *self, PyObject *bytes, Py_ssize_t filled) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    size_t len = (size_t)filled + self->len;
+    if (!self->is_open || !reader_has_view(self)) {
+        Py_DECREF(bytes);
+    } else if (_PyBytes_Resize(&bytes, (Py_ssize_t)len) == 0) {
+        if (self->len) memcpy(PyBytes_AS_STRING(bytes) + filled, self->ptr, self->len);
+        Py_XSETREF(self->kept, bytes);
+        self->ptr = (const uint8_t *)PyBytes_AS_STRING(bytes);
+        self->len = len;
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
 /* Reads to the end of the message. Memory grows with what arrives. */
 static PyObject *read_rest(struct reader *self) {
     PyObject *bytes = NULL;
@@ -155,8 +172,11 @@ static PyObject *read_rest(struct reader *self) {
         filled += len;
         reader_step(self, (size_t)len);
     }
+    if (found < 0) {
+        if (bytes) keep(self, bytes, filled);
+        return NULL;
+    }
     if (found != READER_END) Py_CLEAR(bytes);
-    if (found < 0) return NULL;
     if (!bytes) return PyBytes_FromStringAndSize(NULL, 0);
     if (filled != PyBytes_GET_SIZE(bytes) && _PyBytes_Resize(&bytes, filled) < 0) return NULL;
     return bytes;
@@ -275,7 +295,8 @@ static PyMethodDef reader_methods[] = {
      "b''.\n\n"
      "Like an unbuffered file, read(n) returns what has arrived, at least one byte: io.BufferedReader(reader) waits\n"
      "for n of them. Where next_frame() was never called, a read takes the next message by itself once the one before\n"
-     "has ended: by read() without a number, or by b'' from read(n). So json.load() may be called again and again.\n\n"
+     "has ended: by read() without a number, or by b'' from read(n). So json.load() may be called again and again.\n"
+     "What a read had taken when a timeout or a callback ended it, the next one begins with.\n\n"
      "Args:\n"
      "    n: bytes to read at most; negative or None for all that is left of the message.\n\n"
      "Returns:\n"

@@ -14,8 +14,9 @@ struct reader {
     struct fastws_conn_config config; /* the stream's with the rules of this reader, while it reads */
     uint64_t max_frame;
     uint64_t max_message;
-    const uint8_t *ptr; /* what has arrived and was not read: a view of the connection's memory */
+    const uint8_t *ptr; /* what has arrived and was not read: a view of the connection's memory, or of kept */
     size_t len;
+    PyObject *kept; /* bytes that a read had to give back, or NULL */
     uint64_t frame_left; /* bytes of the frame that have not arrived */
     unsigned opcode;     /* of the message; 0 before the first */
     int has_max_frame;
@@ -61,6 +62,9 @@ enum { READER_END, READER_BYTES, READER_LEFT };
 /* Waits until bytes of the message can be read. Returns READER_BYTES when they can; READER_END at its end, which leaves
  * it, unless a callback reads; READER_LEFT if a callback left it meanwhile; or -1 with an exception. */
 int reader_need_bytes(struct reader *self);
+
+/* Says whether what can be read is still there. */
+int reader_has_view(const struct reader *self);
 
 /* Steps over bytes that were read. */
 void reader_step(struct reader *self, size_t len);

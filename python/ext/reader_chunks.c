@@ -15,6 +15,7 @@ void reader_leave(struct reader *self) {
     self->is_open = 0;
     self->is_complete = 0;
     self->len = 0;
+    Py_CLEAR(self->kept);
     self->frame_left = 0;
 }
 
@@ -159,9 +160,13 @@ static int next_chunk(struct reader *self, struct fastws_event *event) {
     return 1;
 }
 
+int reader_has_view(const struct reader *self) {
+    return self->kept || self->stream->inside == self || (self->is_complete && self->len == 0);
+}
+
 /* The view of what can be read is gone when the stream was closed, or another has begun to read. */
 static int check_inside(struct reader *self) {
-    if (self->stream->inside == self || (self->is_complete && self->len == 0)) return 0;
+    if (reader_has_view(self)) return 0;
     reader_leave(self);
     self->is_lost = 1;
     if (self->stream->protocol.error) {
@@ -176,6 +181,7 @@ static int check_inside(struct reader *self) {
 void reader_step(struct reader *self, size_t len) {
     self->ptr += len;
     self->len -= len;
+    if (self->len == 0) Py_CLEAR(self->kept);
     if (self->len == 0 && self->is_complete && self->stream->inside == self) self->stream->inside = NULL;
 }
 

@@ -312,7 +312,10 @@ static PyMethodDef stream_methods[] = {
      "    RuntimeError: the payload of another is not complete, or a Writer has begun a message and not finished it."},
     {"write", (PyCFunction)(void (*)(void))stream_write, METH_FASTCALL | METH_KEYWORDS,
      "write($self, /, data)\n--\n\n"
-     "Sends bytes as they are. Raises as write_header() does, but continues its payload."},
+     "Sends bytes as they are: payload that write_header() announced, in as many calls as it takes, or where none is\n"
+     "due, whole frames. Raises as write_header() does.\n\n"
+     "Raises:\n"
+     "    ValueError: it is more than what is due; nothing was sent."},
     {"write_frame", (PyCFunction)(void (*)(void))stream_write_frame, METH_FASTCALL | METH_KEYWORDS,
      "write_frame($self, /, frame)\n--\n\n"
      "Sends a Frame, or a tuple (header, payload), as it is, with one write.\n\n"

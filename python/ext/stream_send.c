@@ -207,7 +207,11 @@ int stream_send_raw(struct stream *self, const Py_buffer *bytes) {
     struct iovec pieces[2] = {{bytes->buf, (size_t)bytes->len}, {NULL, 0}};
     if (begin(self) < 0) return -1;
     uint64_t left = self->raw_left, len = (uint64_t)bytes->len;
-    if (check_may_send_raw(self) == 0) return write_raw(self, pieces, len < left ? left - len : 0);
+    if (left > 0 && len > left) {
+        PyErr_SetString(PyExc_ValueError, "data is longer than the rest of the payload that write_header() announced");
+    } else if (check_may_send_raw(self) == 0) {
+        return write_raw(self, pieces, left > 0 ? left - len : 0);
+    }
     stream_unlock(self);
     return -1;
 }

@@ -212,18 +212,14 @@ static PyObject *get_opcode(PyObject *object, void *Py_UNUSED(closure)) {
     return opcode_new(self->stream->state, (unsigned)self->opcode);
 }
 
-static size_t buffered(struct writer *self) {
-    return writer_is_begun(self) ? fastws_conn_buffered_len(self->stream->protocol.conn) : 0;
-}
-
 static PyObject *get_buffered(PyObject *object, void *Py_UNUSED(closure)) {
-    return PyLong_FromSize_t(buffered((struct writer *)object));
+    return PyLong_FromSize_t(writer_buffered((struct writer *)object));
 }
 
 static PyObject *get_available(PyObject *object, void *Py_UNUSED(closure)) {
     struct writer *self = (struct writer *)object;
     if (self->buffer_size == 0) Py_RETURN_NONE;
-    size_t len = buffered(self);
+    size_t len = writer_buffered(self);
     return PyLong_FromSize_t(len < self->buffer_size ? self->buffer_size - len : 0);
 }
 

@@ -13,6 +13,7 @@ struct writer {
     PyObject *set_bits; /* a tuple of functions, or NULL */
     size_t buffer_size; /* of a fragment; 0: never fragment */
     struct fastws_utf8 utf8; /* of the message so far, if it is text */
+    struct fastws_utf8 queued_utf8; /* of what has left of it in fragments */
     int opcode;
     unsigned resets; /* of the stream, when the message was begun */
     int is_torn;  /* a part of the message was sent and the rest dropped: it can neither go on nor end */
@@ -26,6 +27,9 @@ enum writer_step { WRITER_WRITE, WRITER_FLUSH_FRAGMENT, WRITER_FINISH };
 
 /* Says whether a message has begun, and not ended. It is gone when the stream was made new: then the next begins. */
 int writer_is_begun(struct writer *self);
+
+/* Returns the bytes of the message that are not in a fragment yet. */
+size_t writer_buffered(struct writer *self);
 
 /* Does one step of the message by the extensions of this writer, and sends what it has queued. Returns 0, or -1 with an
  * exception. */

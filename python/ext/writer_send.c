@@ -6,12 +6,22 @@
 
 #include "errors.h"
 
+static void end_message(struct writer *self) {
+    self->is_begun = 0;
+    fastws_utf8_init(&self->utf8);
+    fastws_utf8_init(&self->queued_utf8);
+}
+
 int writer_is_begun(struct writer *self) {
     if (self->is_begun && self->resets != self->stream->resets) {
-        self->is_begun = self->is_torn = 0;
-        fastws_utf8_init(&self->utf8);
+        self->is_torn = 0;
+        end_message(self);
     }
     return self->is_begun;
+}
+
+size_t writer_buffered(struct writer *self) {
+    return writer_is_begun(self) ? fastws_conn_buffered_len(self->stream->protocol.conn) : 0;
 }
 
 /* Takes the send lock, by stream_lock() or stream_begin_send(), of the stream that the writer has by then: reset() may
@@ -71,10 +81,8 @@ int writer_send(struct writer *self, enum writer_step step, const Py_buffer *vie
     Py_XSETREF(hooks->writer_bits, Py_XNewRef(self->set_bits));
     int error = call(self, step, view);
     Py_CLEAR(hooks->writer_bits);
-    if (error == 0 && step == WRITER_FINISH) {
-        self->is_begun = 0;
-        fastws_utf8_init(&self->utf8);
-    }
+    if (error == 0 && step == WRITER_FLUSH_FRAGMENT) self->queued_utf8 = self->utf8;
+    if (error == 0 && step == WRITER_FINISH) end_message(self);
     int result = stream_end_send(stream, error, view);
     Py_DECREF(stream);
     return result;
@@ -90,9 +98,11 @@ static int check_text(const struct writer *self, struct fastws_utf8 *utf8, const
 }
 
 int writer_write_piece(struct writer *self, const Py_buffer *view) {
-    (void)writer_is_begun(self);
+    size_t gathered = writer_buffered(self);
     struct fastws_utf8 utf8 = self->utf8;
     if (check_text(self, &utf8, view) < 0 || writer_send(self, WRITER_WRITE, view) < 0) return -1;
+    if (self->opcode != FASTWS_OPCODE_TEXT) return 0;
+    protocol_follow_text(&self->queued_utf8, &self->utf8, view, gathered, writer_buffered(self));
     self->utf8 = utf8;
     return 0;
 }
@@ -100,9 +110,8 @@ int writer_write_piece(struct writer *self, const Py_buffer *view) {
 /* ---- Forgetting ---- */
 
 static void forget_all(struct writer *self) {
-    self->is_begun = 0;
     self->is_torn = 0;
-    fastws_utf8_init(&self->utf8);
+    end_message(self);
 }
 
 /* Whether nobody waits for the rest of the message. */
@@ -122,7 +131,7 @@ int writer_forget(struct writer *self) {
     int is_free = 1;
     if (writer_is_begun(self)) {
         fastws_conn_abandon(stream->protocol.conn);
-        fastws_utf8_init(&self->utf8);
+        self->utf8 = self->queued_utf8;
         is_free = is_free_to_forget(stream);
     }
     if (is_free) forget_all(self);

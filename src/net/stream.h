@@ -39,6 +39,7 @@ struct fastws_stream {
     struct fastws_pool *pool;
     struct fastws_conn *conn;
     uint64_t raw_left; /* payload of a raw frame that is still to be written: nothing may come between */
+    pthread_t raw_writer; /* the thread that announced it */
     int read_error;    /* io failed to read, or 0 */
     int write_error;   /* nothing can be written any more, or 0 */
     unsigned corks;

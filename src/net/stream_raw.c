@@ -100,6 +100,7 @@ static int put_raw(struct fastws_stream *stream, struct fastws_iovec iov[2], uin
     if (stream->raw_left == 0) TRY(fws_stream_drain(stream, UINT64_MAX));
     if (fastws_conn_close_sent(stream->conn) != 0) return FASTWS_ERR_CLOSED; /* queued by another thread meanwhile */
     stream->raw_left = raw_left;
+    stream->raw_writer = pthread_self();
     TRY(put(stream, iov));
     return raw_left == 0 ? fws_stream_drain(stream, UINT64_MAX) : 0;
 }

@@ -155,11 +155,13 @@ static int await(struct fastws_stream *stream, unsigned what) {
     return ((unsigned)ready & FASTWS_IO_READABLE) != 0;
 }
 
-/* Waits until replies that piled up go out: nothing is read until then. */
+/* Waits until replies that piled up go out: nothing is read until then. They wait for the end of a raw frame, too, for
+ * which nobody can wait who has to write it. */
 static int await_room(struct fastws_stream *stream) {
     if (stream->write_error != 0) return stream->write_error;
+    if (stream->raw_left > 0 && pthread_equal(stream->raw_writer, pthread_self())) return FASTWS_ERR_STATE;
     if (stream->io.wait != NULL) return await(stream, 0);
-    while (stream->is_writing) wait_written(stream, UINT64_MAX);
+    while (stream->is_writing || (stream->raw_left > 0 && stream->write_error == 0)) wait_written(stream, UINT64_MAX);
     fws_stream_flush(stream);
     return 0;
 }

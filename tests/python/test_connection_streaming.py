@@ -147,10 +147,32 @@ def test_no_other_message_inside_of_one(server, client):
     assert [event.data for event in client.receive(server.data_to_send())] == ["kept", b"half"]
     with pytest.raises(ValueError):
         server.begin(OpCode.PING)
+    server.begin()
+    server.write("half")
     server.close()
-    for call in (server.begin, lambda: server.write("x"), server.finish):
-        with pytest.raises((fastws.ConnectionClosed, RuntimeError)):
+    for call in (server.begin, lambda: server.write("x"), server.flush_fragment, server.finish):
+        with pytest.raises(fastws.ConnectionClosed):
             call()
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_what_is_abandoned_leaves_text_where_its_fragments_end(client, flush):
+    """A character that a fragment had cut was forgotten with the rest, and the peer got what is not UTF-8."""
+    server = Connection("server", fragment_size=None if flush else 3)
+    server.begin()
+    server.write("ab")
+    server.write("é".encode()[:1] if flush else "éd")
+    if flush:
+        server.flush_fragment()
+        server.write(b"\xa9dropped")
+    server.abandon()
+    with pytest.raises(ValueError):
+        server.write("x")
+    with pytest.raises(ValueError):
+        server.finish()
+    server.write("é".encode()[1:] + b"!")
+    server.finish()
+    assert client.receive(server.data_to_send()) == [Message((OpCode.TEXT, "abé!"))]
 
 
 def test_writable_is_false_above_the_limit():

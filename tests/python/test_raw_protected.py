@@ -82,12 +82,15 @@ def test_keep_alive_pings_wait_for_the_end_of_the_frame(sockets):
     assert received[:7] == b"abcdef\x89"
 
 
-def test_more_than_was_announced_is_written_as_it_is(half):
+def test_more_than_was_announced_is_refused(half):
+    """It was written, and what the peer took for the next frame was the rest of a payload."""
     stream, peer = half
-    stream.write(b"cdef\x81\x01x")
-    assert peer.recv(100) == b"cdef\x81\x01x"
+    with pytest.raises(ValueError, match="longer"):
+        stream.write(b"cdefg")
+    stream.write(b"cdef")
+    stream.write(b"\x81\x01x")
     stream.send("y")
-    assert peer.recv(100) == b"\x81\x01y"
+    assert peer.recv(100) == b"cdef\x81\x01x\x81\x01y"
 
 
 def test_an_empty_frame_is_complete(sockets):

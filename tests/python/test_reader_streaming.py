@@ -140,12 +140,47 @@ def test_what_callbacks_raise_reaches_the_caller_and_reading_goes_on():
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             reader.read()
-    assert reader.read() == b"baz"
+    assert reader.read() == b"foobarbaz"  # read() used to lose what it had when a callback raised
     for wrong in (5, "text"):
         with pytest.raises(TypeError):
             Reader(reader.stream, on_intermediate=wrong)
         with pytest.raises(TypeError):
             Reader(reader.stream, on_continuation=wrong)
+
+
+@pytest.mark.parametrize("end", [b"lo", b""])
+def test_what_a_read_has_taken_is_there_for_the_next_when_it_fails(sockets, end):
+    """It was lost: the next read() returned the rest as if it were the message."""
+    ours, theirs = sockets
+    ours.settimeout(0.05)
+    reader = Reader(Stream(ours))
+    theirs.sendall(frame(1, b"h", fin=False))
+    reader.next_frame()
+    for piece in (b"e", b"l"):
+        theirs.sendall(frame(0, piece, fin=False))
+        with pytest.raises(TimeoutError):
+            reader.read()
+    assert reader.read(1) == b"h"
+    with pytest.raises(TimeoutError):
+        reader.read()
+    theirs.sendall(frame(0, end) + frame(1, b"next"))
+    assert reader.read() == b"el" + end
+    assert reader.read() == b""
+    assert reader.stream.recv() == "next"
+
+
+def test_what_was_kept_is_dropped_with_its_message(sockets):
+    ours, theirs = sockets
+    ours.settimeout(0.05)
+    reader = Reader(Stream(ours))
+    for leave in (reader.discard, reader.reset, reader.next_frame):
+        theirs.sendall(frame(1, b"hel", fin=False))
+        reader.next_frame()
+        with pytest.raises(TimeoutError):
+            reader.read()
+        theirs.sendall(frame(0, b"lo") + frame(2, b"next"))
+        leave()
+        assert reader.stream.recv() == b"next" if leave != reader.next_frame else reader.read() == b"next"
 
 
 def test_the_close_frame_is_told_too():

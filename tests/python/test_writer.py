@@ -356,6 +356,25 @@ def test_half_of_a_message_does_not_pass_for_all_of_it(writer):
     writer.reset()
 
 
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_refused_reset_leaves_text_where_its_fragments_end(writer, flush):
+    """A character that a fragment had cut was forgotten with the rest, and the peer got what is not UTF-8."""
+    writer.buffer_size = None if flush else 3
+    writer.write("ab")
+    writer.write("é".encode()[:1] if flush else "éd")
+    if flush:
+        writer.flush_fragment()
+        writer.write(b"\xa9dropped")
+    with pytest.raises(RuntimeError):
+        writer.reset()
+    for call in (lambda: writer.write("x"), writer.flush):
+        with pytest.raises(ValueError):
+            call()
+    writer.write("é".encode()[1:] + b"!")
+    writer.flush()
+    assert b"".join(payload for _, _, payload in frames(b"".join(writer.stream.io.written))) == "abé!".encode()
+
+
 def test_no_other_message_inside_of_one(writer):
     writer.write("first")
     for call in (lambda: writer.stream.send("x"), lambda: Writer(writer.stream).write("x"),

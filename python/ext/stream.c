@@ -36,6 +36,7 @@ static void stream_dealloc(PyObject *object) {
     stream_clear(object);
     transport_free(&self->transport);
     Py_CLEAR(self->initial);
+    Py_CLEAR(self->kept);
     protocol_close(&self->protocol);
     if (self->send_lock) PyThread_free_lock(self->send_lock);
     type->tp_free(object);
@@ -293,6 +294,8 @@ static PyMethodDef stream_methods[] = {
     {"read_header", stream_read_header, METH_NOARGS,
      "read_header($self, /)\n--\n\n"
      "Reads one frame header, between messages. Only its form is checked: see Header.check().\n\n"
+     "What a raw read has taken when a timeout of the socket or a signal handler interrupts it is read again by the\n"
+     "next one; messages can be read when none of it is left.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the stream ended, or the length is malformed.\n"
      "    RuntimeError: a message has been received in part."},

@@ -16,6 +16,8 @@ struct stream {
     PyObject *handshake;          /* a Handshake, or None */
     PyObject *initial;            /* bytes to receive before any of io, or NULL */
     size_t initial_off;           /* how many of them have been received */
+    PyObject *kept;               /* bytes that a raw read took before it was interrupted, or NULL */
+    size_t kept_off;              /* how many of them were read again */
     PyObject *weakrefs;
     PyThread_type_lock send_lock; /* held from the first byte of a send to its last */
     unsigned long sender;         /* the thread that holds it; 0: nobody */
@@ -97,8 +99,9 @@ int stream_has_replies(const struct stream *self);
 
 /* ---- Receiving: stream_receive.c ---- */
 
-/* Starts a read: ConcurrencyError if another is under way, RuntimeError if a Reader other than reader, which may be
- * NULL, is inside of a message. */
+/* Starts a read: ConcurrencyError if another is under way, RuntimeError if another Reader is inside of a message, or a
+ * raw read was interrupted and this is none.
+ *   reader   who reads: a Reader, the stream itself for raw bytes, NULL for messages */
 int stream_begin_read(struct stream *self, const void *reader);
 void stream_end_read(struct stream *self);
 

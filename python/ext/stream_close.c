@@ -14,6 +14,7 @@
 static uint64_t linger_ms(const struct stream *self) {
     uint64_t limit = self->protocol.config.close_timeout_ms;
     if (limit == 0 || limit > LINGER_MS) limit = LINGER_MS;
+    if (self->protocol.error == FASTWS_ERR_CLOSE_TIMEOUT) return 0; /* the peer has had its time */
     int is_failed = self->protocol.error != FASTWS_ERR_CLOSED;
     if (is_failed) return fastws_conn_close_sent(self->protocol.conn) ? limit : 0;
     /* RFC 6455 7.1.1: the server closes TCP first, and a client gives it the time. */

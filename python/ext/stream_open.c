@@ -93,6 +93,7 @@ static void begin_anew(struct stream *self, struct arguments *given, struct tran
     self->handshake = Py_NewRef(given->handshake);
     self->initial = Py_XNewRef(given->bytes);
     self->initial_off = 0;
+    Py_CLEAR(self->kept);
     self->raw_left = 0;
     self->corks = 0;
     self->resets++;

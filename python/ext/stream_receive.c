@@ -18,6 +18,10 @@ int stream_begin_read(struct stream *self, const void *reader) {
         PyErr_SetString(PyExc_RuntimeError, "a Reader is inside of a message: read it to its end, or discard() it");
         return -1;
     }
+    if (self->kept && self != reader) {
+        PyErr_SetString(PyExc_RuntimeError, "a raw read was interrupted: the frame has to be read to its end first");
+        return -1;
+    }
     self->is_reading = 1;
     self->has_received = 0;
     return 0;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Raw frames through a Stream, as in the lower-level example of gobwas/ws, and in turn with messages."""
 
+import socket
+
 import pytest
 
 import fastws
@@ -131,3 +133,77 @@ def test_reads_large_frames(Scripted):
     payload = bytes(range(256)) * 1000
     stream = Stream(Scripted(fastws.compile_frame(2, payload)), "client")
     assert stream.read_frame().payload == payload
+
+
+# What a peer sends in the pieces below: FIN binary, 5 bytes, masked with "abcd".
+FRAME = b"\x82\x85abcd" + fastws.masked(b"hello", b"abcd")
+
+
+@pytest.mark.parametrize("cut", range(1, len(FRAME)))
+def test_an_interrupted_read_of_a_frame_loses_nothing(cut):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        stream = fastws.Stream(ours)
+        theirs.sendall(FRAME[:cut])
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                stream.read_frame()
+            with pytest.raises(RuntimeError, match="interrupted"):
+                stream.recv()
+        theirs.sendall(FRAME[cut:] + FRAME + FRAME)
+        for _ in range(2):
+            header, payload = stream.read_frame()
+            assert fastws.masked(payload, header.mask) == b"hello"
+        assert stream.recv() == b"hello"
+
+
+@pytest.mark.parametrize("cut", range(1, len(FRAME)))
+def test_interrupted_reads_of_parts_lose_nothing(cut):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        stream = fastws.Stream(ours)
+
+        def read(function, *arguments):
+            while True:
+                try:
+                    return function(*arguments)
+                except TimeoutError:
+                    theirs.sendall(rest.pop())
+
+        rest = [FRAME[cut:]]
+        theirs.sendall(FRAME[:cut])
+        header = read(stream.read_header)
+        assert fastws.masked(read(stream.read_exactly, header.length), header.mask) == b"hello"
+        assert rest == []
+
+
+def test_an_offset_counts_what_was_read_again_once():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        stream = fastws.Stream(ours)
+        theirs.sendall(FRAME + b"\x82")
+        stream.read_frame()
+        with pytest.raises(TimeoutError):
+            stream.read_frame()
+        theirs.sendall(b"\xff" + bytes(8))  # a length in 8 bytes that has to be shorter
+        with pytest.raises(fastws.ConnectionClosed) as caught:
+            stream.read_frame()
+        assert caught.value.__cause__.offset == len(FRAME)
+
+
+def test_reset_forgets_what_an_interrupted_read_took():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        stream = fastws.Stream(ours)
+        theirs.sendall(FRAME[:4])
+        with pytest.raises(TimeoutError):
+            stream.read_exactly(5)
+        again, peer = socket.socketpair()
+        with again, peer:
+            stream.reset(again)
+            peer.sendall(FRAME)
+            assert stream.recv() == b"hello"

@@ -44,22 +44,19 @@ static void finish(struct fws_deflate_receiver *receiver) {
 
 /* ---- Limits ---- */
 
-/* Returns how many more bytes the message may inflate to, and the error for the one after them. */
-static uint64_t allowance(const struct fastws_deflate *deflate, size_t src_len, int *error) {
+/* Returns how many bytes the message may inflate to, by the compressed bytes that were taken, and the error for the one
+ * after them. */
+static uint64_t most_allowed(const struct fastws_deflate *deflate, int *error) {
     const struct fastws_deflate_config *config = deflate->config;
-    const struct fws_deflate_receiver *receiver = &deflate->receiver;
     uint64_t most = config->max_inflated != 0 ? config->max_inflated : UINT64_MAX;
+    uint64_t compressed = deflate->receiver.compressed;
     *error = FASTWS_ERR_INFLATED_TOO_LARGE;
-    uint64_t given = receiver->compressed + src_len;
-    if (config->max_ratio != 0 && given <= most / config->max_ratio) {
-        uint64_t by_ratio = given * config->max_ratio;
-        if (by_ratio < RATIO_FROM) by_ratio = RATIO_FROM;
-        if (by_ratio < most) {
-            most = by_ratio;
-            *error = FASTWS_ERR_INFLATED_RATIO;
-        }
-    }
-    return most > receiver->inflated ? most - receiver->inflated : 0;
+    if (config->max_ratio == 0 || compressed > most / config->max_ratio) return most;
+    uint64_t by_ratio = compressed * config->max_ratio;
+    if (by_ratio < RATIO_FROM) by_ratio = RATIO_FROM;
+    if (by_ratio >= most) return most;
+    *error = FASTWS_ERR_INFLATED_RATIO;
+    return by_ratio;
 }
 
 /* ---- Steps ---- */
@@ -126,8 +123,7 @@ static int inflate_trail(struct fws_deflate_receiver *receiver, struct fastws_de
     return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_ERR_DEFLATE_TRUNCATED;
 }
 
-/* Like fastws_deflate_inflate(), with room for what is allowed only. */
-static int inflate_within(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
+static int inflate_uncounted(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
     TRY(inflate_src(receiver, step, is_last));
     if (step->src_len > 0) return FASTWS_DEFLATE_NEED_ROOM;
     if (is_last) return inflate_trail(receiver, step);
@@ -135,22 +131,43 @@ static int inflate_within(struct fws_deflate_receiver *receiver, struct fastws_d
     return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_DEFLATE_NEED_INPUT;
 }
 
+/* Like fastws_deflate_inflate(), without a limit. */
+static int inflate_freely(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
+    size_t room = step->dst_len;
+    int result = inflate_uncounted(receiver, step, is_last);
+    receiver->inflated += room - step->dst_len;
+    return result;
+}
+
+/* All that is allowed was written. Whether the message has one byte more shows where there is room for it. */
+static int inflate_behind_limit(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last,
+                                int error) {
+    uint8_t more;
+    struct fastws_deflate_step probe = {.src = step->src, .src_len = step->src_len, .dst = &more, .dst_len = 1};
+    int result = inflate_freely(receiver, &probe, is_last);
+    step->src = probe.src;
+    step->src_len = probe.src_len;
+    return probe.dst_len == 0 ? error : result;
+}
+
+/* Each byte is judged by the compressed bytes up to it, and by no more, so that it makes no difference how they were
+ * cut: with no room left zlib takes what the next byte needs, and stops there. */
 static int inflate_step(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last) {
     struct fws_deflate_receiver *receiver = &deflate->receiver;
     if (!receiver->is_open) TRY(begin(deflate));
-    int error;
-    uint64_t allowed = allowance(deflate, step->src_len, &error);
-    size_t held_back = step->dst_len > allowed ? step->dst_len - (size_t)allowed : 0;
-    step->dst_len -= held_back;
-    size_t room = step->dst_len;
-    int result = inflate_within(receiver, step, is_last);
-    receiver->inflated += room - step->dst_len;
-    step->dst_len += held_back;
-    if (result == FASTWS_DEFLATE_NEED_ROOM && held_back > 0) {
-        /* At the limit, and all input taken: whether there is more shows with the next. */
-        return step->src_len > 0 || is_last ? error : FASTWS_DEFLATE_NEED_INPUT;
+    for (;;) {
+        int error;
+        uint64_t allowed = most_allowed(deflate, &error) - receiver->inflated;
+        if (step->dst_len <= allowed) return inflate_freely(receiver, step, is_last);
+        uint64_t compressed = receiver->compressed;
+        size_t held_back = step->dst_len - (size_t)allowed;
+        step->dst_len -= held_back;
+        int result = inflate_freely(receiver, step, is_last);
+        step->dst_len += held_back;
+        if (result != FASTWS_DEFLATE_NEED_ROOM) return result;
+        /* What was taken may allow more. */
+        if (receiver->compressed == compressed) return inflate_behind_limit(receiver, step, is_last, error);
     }
-    return result;
 }
 
 int fastws_deflate_inflate(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last) {

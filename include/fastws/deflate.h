@@ -106,8 +106,8 @@ struct fastws_deflate_config {
     uint16_t tail_len;              /* bytes of own plaintext that TAIL keeps: 256..32768; 1024 */
     size_t threshold;               /* bytes below which fastws_deflate_wants() leaves a message alone; 64 */
     uint64_t max_inflated;          /* bytes that a peer's message may inflate to, inclusive; 16 MiB. 0: no limit */
-    uint32_t max_ratio;             /* inflated bytes for each compressed byte, once 64 KiB were inflated; 0: no limit.
-                                       DEFLATE itself reaches 1032 */
+    uint32_t max_ratio;             /* inflated bytes for each compressed byte, at every byte of a message behind its
+                                       first 64 KiB; 0: no limit. DEFLATE itself reaches 1032 */
 };
 
 /* Sets every field to its default for one mode. */
@@ -293,8 +293,9 @@ struct fastws_deflate_step {
  *                                   call wrote is not gone yet, even if it is past a window that was agreed smaller
  *   FASTWS_ERR_DEFLATE_TRUNCATED    the message ends inside a block (closes 1007)
  *   FASTWS_ERR_INFLATED_TOO_LARGE   more than max_inflated bytes (closes 1009): never are more written
- *   FASTWS_ERR_INFLATED_RATIO       more than 64 KiB, and more than max_ratio bytes for each compressed byte that was
- *                                   given so far (closes 1009) */
+ *   FASTWS_ERR_INFLATED_RATIO       more than 64 KiB, and more than max_ratio bytes for each compressed byte up to
+ *                                   there (closes 1009): never are more written
+ * Which error, and behind which byte of output, is the same however the message is cut. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_inflate(struct fastws_deflate *deflate,
                                                                             struct fastws_deflate_step *step,
                                                                             int is_last);

@@ -53,9 +53,11 @@ struct fastws_deflate_params {
 };
 
 /* Parses the parameters of one offer or answer: "server_no_context_takeover; client_max_window_bits=10". Values may be
- * quoted strings (RFC 6455 9.1); names are compared without case.
+ * quoted strings (RFC 6455 9.1); names are compared without case; empty parameters are skipped, as
+ * fastws_option_next_parameter() does.
  *   out         written only on success
- *   text        what stands behind the name of the extension and its semicolon; may be empty
+ *   text        what stands behind the name of the extension: struct fastws_option's parameters, with the first
+ *               semicolon or without; may be empty
  *   is_answer   1: of an answer, where client_max_window_bits must have a value
  * Returns 0, or
  *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   not a list of parameters
@@ -120,8 +122,8 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_deflate_config_init(struct fastws_defla
  *   offers   the value of one Sec-WebSocket-Extensions line. Of several lines, take the first that returns 1
  * Returns 1, 0 when every offer was declined, or
  *   FASTWS_ERR_ARGUMENT               a field of config is outside its range
- *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of extensions, RFC 6455 9.1; offers before the fault are
- *                                     not accepted either */
+ *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of options, fastws_option_next(); offers before the
+ *                                     fault are not accepted either */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_accept(struct fastws_deflate_params *agreed,
                                                                            const struct fastws_deflate_config *config,
                                                                            struct fastws_slice offers);
@@ -139,7 +141,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_offer(struct
  * An answer that leaves out server_no_context_takeover though it was offered is taken: this end then holds a window,
  * which fastws_deflate_stats counts apart.
  * Returns 1, 0 when the server did not name the extension, or
- *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of extensions
+ *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of options
  *   FASTWS_ERR_DEFLATE_PARAM, _VALUE, _REPEATED   as fastws_deflate_params_parse(); _REPEATED also for two answers
  *   FASTWS_ERR_DEFLATE_ANSWER         client_max_window_bits that was not offered, or server_max_window_bits missing
  *                                     or larger than offered. RFC 7692 7.1.2; also when count is 0 */

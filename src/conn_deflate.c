@@ -138,7 +138,7 @@ int fws_conn_queue_compressed(struct fastws_conn *conn, unsigned opcode, int fin
 /* Finds what the message was compressed to for connections like this one, or compresses it. */
 static int find_variant(struct fastws_conn *conn, struct fastws_prepared *prepared,
                         const struct fws_prepared_variant **out) {
-    struct fws_stream_kind kind = fws_deflate_kind(conn->inflater->deflate, prepared->payload_len);
+    struct fws_stream_kind kind = fws_deflate_kind(conn->inflater->deflate, prepared->payload_len, 0);
     uint32_t settings;
     _Static_assert(sizeof kind == sizeof settings, "the settings are the four bytes of their kind");
     memcpy(&settings, &kind, sizeof settings);

@@ -92,8 +92,9 @@ struct fastws_deflate_config {
     size_t size;                    /* sizeof(struct fastws_deflate_config) of the caller's header */
     uint8_t mode;                   /* enum fastws_deflate_mode */
     uint8_t is_peer_takeover;       /* 1: the peer may keep its context, for which this end holds a window of the peer's
-                                       size and a stream of about 7 KiB; 1 with TAKEOVER. 0: a server answers
-                                       client_no_context_takeover, a client offers server_no_context_takeover; 0 else */
+                                       size and a stream of about 7 KiB (zlib-ng: 42 KiB for both, whatever the size); 1
+                                       with TAKEOVER. 0: a server answers client_no_context_takeover, a client offers
+                                       server_no_context_takeover; 0 else */
     uint8_t window_bits;            /* of own messages, at most: 8..15; 12 with TAKEOVER, 15 else */
     uint8_t peer_window_bits;       /* of the peer's, at most: 8..15; 15. A server asks for it where the offer lets it,
                                        a client in its offer, which some servers decline */
@@ -102,7 +103,8 @@ struct fastws_deflate_config {
     uint8_t is_any_bits_offered;    /* 1: a client offers client_max_window_bits; 1. 0: for servers that choke on it */
     uint8_t level;                  /* 0..9; 1. Level 6 takes about twice the time for a tenth less on JSON */
     uint8_t memory_level;           /* 1..9; 5 with TAKEOVER, 8 else. A stream of own messages takes
-                                       2^(window_bits + 2) + 2^(memory_level + 9) bytes and about 6 KiB */
+                                       2^(window_bits + 2) + 2^(memory_level + 9) bytes and about 6 KiB; of zlib-ng
+                                       about 128 KiB more */
     uint8_t strategy;               /* 0..4: default, filtered, Huffman only, run lengths, fixed codes; 0 */
     uint8_t is_binary_skipped;      /* 1: fastws_deflate_wants() leaves binary messages alone; 0 */
     uint16_t tail_len;              /* bytes of own plaintext that TAIL keeps: 256..32768; 1024 */

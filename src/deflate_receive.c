@@ -203,7 +203,8 @@ static int decompress(struct fastws_deflate *deflate, struct fastws_deflate_step
     int result;
     do {
         /* Without room the end of a message can still be seen. */
-        if (out->cap == out->len && !out->is_fixed) TRY(fws_deflate_buffer_room(out, next_room(out, step->src_len)));
+        if (out->cap == out->len && !out->is_fixed)
+            TRY(fws_deflate_buffer_room(out, next_room(out, step->src_len)));
         step->dst = out->cap > 0 ? out->ptr + out->len : NULL;
         step->dst_len = out->cap - out->len;
         size_t before = step->dst_len;
@@ -211,7 +212,8 @@ static int decompress(struct fastws_deflate *deflate, struct fastws_deflate_step
         size_t written = before - step->dst_len;
         out->len += written;
         if (result < 0) return result;
-        if (utf8 != NULL) TRY(check_text(utf8, out->ptr + out->len - written, written, result == FASTWS_DEFLATE_DONE));
+        if (utf8 != NULL)
+            TRY(check_text(utf8, out->ptr + out->len - written, written, result == FASTWS_DEFLATE_DONE));
         if (result == FASTWS_DEFLATE_NEED_ROOM && out->is_fixed)
             return step->src_len == 0 && !is_last ? FASTWS_DEFLATE_NEED_INPUT : FASTWS_ERR_BUFFER_SIZE;
     } while (result == FASTWS_DEFLATE_NEED_ROOM);

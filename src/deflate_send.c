@@ -6,8 +6,8 @@
 enum { TRAIL_LEN = 4 };
 
 /* A short message needs no large stream. Clearing the hash table of this one takes a tenth of a microsecond, that of 15
- * and 8 a whole one. Its blocks end behind 2^(memory level + 6) - 1 symbols: where nothing repeats each byte is one, and
- * a message that needs a second block takes twice the time, for the codes of a block are most of its cost. */
+ * and 8 a whole one. Its blocks end behind 2^(memory level + 6) - 1 symbols: where nothing repeats each byte is one,
+ * and a message that needs a second block takes twice the time, for the codes of a block are most of its cost. */
 enum { SMALL = 2047, SMALL_WINDOW_BITS = 12, SMALL_MEMORY_LEVEL = 5 };
 
 /* A message of up to this length gets all the room that it may need at once. */

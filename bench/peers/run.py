@@ -111,7 +111,8 @@ def json_of(generator, size):
     """An update of an order book, of about size bytes."""
     changes = []
     while True:
-        update = {"type": "l2update", "product_id": "ETH-USD", "sequence": generator.randrange(10**9), "changes": changes}
+        sequence = generator.randrange(10**9)
+        update = {"type": "l2update", "product_id": "ETH-USD", "sequence": sequence, "changes": changes}
         text = json.dumps(update, separators=(",", ":")).encode()
         if len(text) + 40 > size:
             return text

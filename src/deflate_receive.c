@@ -185,8 +185,8 @@ int fastws_deflate_inflate(struct fastws_deflate *deflate, struct fastws_deflate
 
 /* ---- Into a buffer ---- */
 
-/* Returns how much to add: a guess at what src inflates to, or as much again as there is. zlib is at its fastest where 258
- * bytes are free, so a message of a hundred gets more, too. */
+/* Returns how much to add: a guess at what src inflates to, or as much again as there is. zlib is at its fastest where
+ * 258 bytes are free, so a message of a hundred gets more, too. */
 static size_t next_room(const struct fastws_deflate_buffer *out, size_t src_len) {
     enum { FIRST_MIN = 1024, FIRST_MAX = 4096 };
     if (out->len > FIRST_MAX / 2) return out->len;

@@ -34,7 +34,7 @@ static struct stream *enter(struct writer *self, int (*lock)(struct stream *)) {
 static int call(struct writer *self, enum writer_step step, const Py_buffer *view) {
     struct fastws_conn *conn = self->stream->protocol.conn;
     if (!writer_is_begun(self)) {
-        int error = fastws_conn_begin(conn, self->opcode);
+        int error = fastws_conn_begin(conn, self->opcode | self->flags);
         if (error < 0) return error;
         self->is_begun = 1;
         self->resets = self->stream->resets;

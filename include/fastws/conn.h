@@ -272,8 +272,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_send(struct fastws
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_send_prepared(struct fastws_conn *conn,
                                                                                struct fastws_prepared *prepared);
 
-/* Returns 1 if fastws_conn_send_prepared() has nothing to compress for this connection: the message goes to it as it is,
- * or has its compressed form already. Else 0. */
+/* Returns 1 if fastws_conn_send_prepared() has nothing to compress for this connection: the message goes to it as it
+ * is, or has its compressed form already. Else 0. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_is_prepared(const struct fastws_conn *conn,
                                                                              struct fastws_prepared *prepared);
 

@@ -127,7 +127,10 @@ PyObject *connection_write(PyObject *object, PyObject *const *args, Py_ssize_t c
         PyBuffer_Release(&view);
         return NULL;
     }
-    return end_send(self, fastws_conn_write(self->protocol.conn, view.buf, (size_t)view.len), &view);
+    self->compressing++;
+    int error = protocol_write(&self->protocol, &view);
+    self->compressing--;
+    return end_send(self, error, &view);
 }
 
 PyObject *connection_flush_fragment(PyObject *object, PyObject *Py_UNUSED(ignored)) {

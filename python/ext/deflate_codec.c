@@ -4,6 +4,8 @@
  * Each has its own pool, so that large messages can be worked on without the interpreter lock. */
 #include "deflate.h"
 
+#include <string.h>
+
 #include <fastws/error.h>
 #include <fastws/frame.h>
 #include <fastws/mask.h>
@@ -207,6 +209,7 @@ static uint8_t *unmask(struct fastws_frame *frame) {
     }
     fastws_mask(copy, frame->payload, len, frame->header.key, 0);
     frame->header.masked = 0;
+    memset(frame->header.key, 0, sizeof frame->header.key);
     frame->payload = copy;
     return copy;
 }

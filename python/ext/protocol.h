@@ -100,7 +100,11 @@ int protocol_take_compress(PyObject *compress, int *flags);
 int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buffer *payload,
                             struct fastws_prepared **out);
 
-/* The same for a message that goes to many connections. */
+/* Adds to a message that was begun, as fastws_conn_write() does. Where it is compressed, other threads may run now and
+ * then: the caller sees to it that none of them adds to it. Returns 0 or an error. */
+int protocol_write(struct protocol *protocol, const Py_buffer *payload);
+
+/* As protocol_compress_apart(), for a message that goes to many connections. */
 int protocol_prepare(struct protocol *protocol, struct fastws_prepared *prepared);
 
 /* Gives back what compression holds and the next message can do without. Returns 0, or -1 with an exception. */

@@ -66,6 +66,22 @@ int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buff
     return 0;
 }
 
+int protocol_write(struct protocol *protocol, const Py_buffer *payload) {
+    const char *src = payload->buf;
+    size_t len = (size_t)payload->len;
+    while (is_large(protocol, len)) {
+        int error = fastws_conn_write(protocol->conn, src, RELEASE_GIL_MIN);
+        if (error < 0) return error;
+        src += RELEASE_GIL_MIN;
+        len -= RELEASE_GIL_MIN;
+        Py_BEGIN_ALLOW_THREADS
+        Py_END_ALLOW_THREADS
+        /* Nothing to raise: this thread is in no extension. */
+        if (hooks_wait(&protocol->hooks) < 0) return FASTWS_ERR_STATE;
+    }
+    return fastws_conn_write(protocol->conn, src, len);
+}
+
 /* ---- Memory ---- */
 
 int protocol_idle(struct protocol *protocol) {

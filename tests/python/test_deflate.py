@@ -90,8 +90,9 @@ SETTINGS = {
     "tail_size": (256, 32768), "threshold": (0, 1 << 40), "max_inflated": (1, None), "max_ratio": (1, None),
 }
 OUTSIDE = {
-    "window_bits": (7, 16), "peer_window_bits": (7, 16), "level": (-1, 10), "memory_level": (0, 10), "strategy": (-1, 5),
-    "tail_size": (255, 32769), "threshold": (-1,), "max_inflated": (0, -1), "max_ratio": (0, 1 << 32),
+    "window_bits": (7, 16), "peer_window_bits": (7, 16), "level": (-1, 10), "memory_level": (0, 10),
+    "strategy": (-1, 5), "tail_size": (255, 32769), "threshold": (-1,), "max_inflated": (0, -1),
+    "max_ratio": (0, 1 << 32),
 }
 
 
@@ -483,6 +484,10 @@ def test_other_threads_run_while_a_large_message_is_compressed(rare_switches):
     assert watch(lambda: codec.compress(text)) > 0
     packed = codec.compress(text)
     assert watch(lambda: codec.decompress(packed)) > 0
+    server.begin()
+    assert watch(lambda: server.write(text)) > 0
+    server.finish()
+    assert "".join(event.data for event in carry(server, client)[1]) == text
     # Small ones are done before another thread could have run.
     assert watch(lambda: server.send(TEXT * 20)) == 0
     assert watch(lambda: codec.compress(TEXT * 20)) == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compressed messages of a peer that is up to no good: bombs, fragments, what is no DEFLATE. RFC 7692, RFC 6455 10.4."""
+"""Compressed messages of a peer that is up to no good: bombs, fragments, what is no DEFLATE. RFC 6455 10.4."""
 
 import os
 import random

@@ -193,7 +193,8 @@ def test_a_writer_writes_compressed_fragments(Scripted, buffer_size):
 def test_a_writer_chooses(Scripted):
     stream = Stream(Scripted(), compression="deflate")
     writer = Writer(stream, compress=False)
-    for compress, size, wanted in ((False, 5000, 0), (True, 1, RSV1), (None, 1, 0), (None, 64, RSV1), (None, 9000, RSV1)):
+    cases = ((False, 5000, 0), (True, 1, RSV1), (None, 1, 0), (None, 64, RSV1), (None, 9000, RSV1))
+    for compress, size, wanted in cases:
         writer.compress = compress
         assert writer.compress is compress
         with writer:
@@ -373,8 +374,8 @@ def test_upgrade_http_agrees_too():
 def test_bad_offers_are_declined_and_the_next_one_tried():
     offers = ("permessage-deflate; foo, permessage-deflate; server_max_window_bits=20",
               "permessage-deflate; server_no_context_takeover; client_max_window_bits")
-    request = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+    request = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
     for wanted in (offers[:1], offers):
         upgrade = fastws.Upgrade(compression="deflate")
         lines = b"".join(b"Sec-WebSocket-Extensions: " + offer.encode() + b"\r\n" for offer in wanted)

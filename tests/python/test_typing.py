@@ -47,7 +47,8 @@ for header in fastws.Reader(stream, extensions=[unset_bits], on_intermediate=lam
 stream.send(fastws.PreparedMessage(b"x", text=True))
 stream.send("x" * 100, compress=True)
 deflate = fastws.Deflate("tail", level=6, parameters=fastws.deflate.Parameters(server_max_window_bits=10))
-compressed = fastws.Stream(socket.socket(), compression=fastws.Dial("ws://example.com/", compression=deflate).compression)
+offering = fastws.Dial("ws://example.com/", compression=deflate)
+compressed = fastws.Stream(socket.socket(), compression=offering.compression)
 agreed: fastws.deflate.Parameters | None = compressed.compression.parameters if compressed.compression else None
 packed: fastws.Frame = fastws.deflate.compress_frame((fastws.Header(length=1), b"x"), "deflate")
 payload: bytes = fastws.deflate.Codec(deflate, "client").compress("x") + fastws.deflate.decompress_frame(packed).payload

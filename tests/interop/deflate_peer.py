@@ -33,6 +33,16 @@ def print_agreed(stream):
     print(stream.compression.parameters.format() if stream.compression else "", flush=True)
 
 
+def echo(stream):
+    """Until the peer closes, with whatever code."""
+    try:
+        for message in stream:
+            stream.send(message, compress=True)
+    except fastws.ConnectionClosedError as error:
+        if error.rcvd is None:
+            raise
+
+
 def serve(deflate):
     upgrader = fastws.Upgrader(compression=deflate)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -40,8 +50,7 @@ def serve(deflate):
         while True:
             sock, _ = listener.accept()
             with sock, upgrader.upgrade(sock) as stream:
-                for message in stream:
-                    stream.send(message, compress=True)
+                echo(stream)
                 print_agreed(stream)
 
 

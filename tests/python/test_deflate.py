@@ -2,6 +2,7 @@
 """Compressed messages through connections: what is agreed on, which messages, what is held. RFC 7692."""
 
 import gc
+import sys
 import threading
 import time
 import zlib
@@ -444,7 +445,7 @@ def test_reset_turns_compression_off_unless_it_is_given():
 
 
 def watch(work):
-    """Runs it while another thread counts. Returns how often that one came round in the longest stretch of work."""
+    """Runs it while another thread counts. Returns how often that one came round meanwhile."""
     counts, stop = [0], threading.Event()
 
     def count():
@@ -464,18 +465,16 @@ def watch(work):
 
 
 @pytest.fixture
-def rare_switches():
-    """Whoever has the interpreter keeps it for a minute, unless he lets it go."""
-    import sys
-
+def switch_every():
+    """Sets the seconds that a thread keeps the interpreter for, unless it lets it go."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(60)
-    yield
+    yield sys.setswitchinterval
     sys.setswitchinterval(before)
 
 
-def test_other_threads_run_while_a_large_message_is_compressed(rare_switches):
-    text = "".join(TEXT + str(i * 7919) for i in range(30000))
+def test_other_threads_run_while_a_large_message_is_compressed(switch_every):
+    switch_every(60)
+    text = "".join(TEXT + str(i * 7919) for i in range(50000))
     server, client = pair(max_size=None, max_frame_size=None)
     assert watch(lambda: server.send(text)) > 0
     wire, events = carry(server, client)
@@ -484,19 +483,24 @@ def test_other_threads_run_while_a_large_message_is_compressed(rare_switches):
     assert watch(lambda: codec.compress(text)) > 0
     packed = codec.compress(text)
     assert watch(lambda: codec.decompress(packed)) > 0
-    server.begin()
-    assert watch(lambda: server.write(text)) > 0
-    server.finish()
-    assert "".join(event.data for event in carry(server, client)[1]) == text
     # Small ones are done before another thread could have run.
     assert watch(lambda: server.send(TEXT * 20)) == 0
     assert watch(lambda: codec.compress(TEXT * 20)) == 0
 
 
-def test_a_connection_is_not_reset_under_a_message(in_thread, rare_switches):
-    import sys
+def test_other_threads_take_turns_with_a_long_message_in_pieces(switch_every):
+    switch_every(0.0005)
+    text = "".join(TEXT + str(i * 7919) for i in range(50000))
+    server, client = pair(max_size=None, max_frame_size=None)
+    server.begin()
+    # All of it is one call: who kept the interpreter would let nobody in between.
+    assert watch(lambda: server.write(text)) > 5
+    server.finish()
+    assert [event.data for event in carry(server, client)[1]] == [text]
 
-    sys.setswitchinterval(0.0001)
+
+def test_a_connection_is_not_reset_under_a_message(in_thread, switch_every):
+    switch_every(0.0001)
     text = TEXT * 40000
     server, _ = pair(max_size=None)
     refused = 0

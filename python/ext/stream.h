@@ -62,8 +62,8 @@ int stream_flush_last(struct stream *self, uint64_t until_ms);
 /* Says whether something is queued that this thread may send. */
 int stream_has_replies(const struct stream *self);
 
-/* Sends one message. opcode may be NULL. */
-int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode);
+/* Sends one message. opcode and compress may be NULL. */
+int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode, PyObject *compress);
 
 /* A send of another kind: between the two the connection may queue. RuntimeError inside of a raw frame.
  *   error     what it answered

@@ -3,13 +3,14 @@
 
 import os as _os
 
-from . import http
+from . import deflate, http
 from ._core import (
     Chunk,
     CipherReader,
     CipherWriter,
     Close,
     Connection,
+    Deflate,
     Dial,
     Failure,
     Frame,
@@ -45,6 +46,7 @@ from ._core import discard_random as _discard_random
 from .codes import CONTROL_MAX, HEADER_MAX, HEADER_MIN, CloseCode, CloseRange, OpCode, Rsv, State
 from .dialer import Dialer
 from .exceptions import (
+    CompressionError,
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
@@ -84,6 +86,7 @@ __all__ = [
     "Close",
     "CloseCode",
     "CloseRange",
+    "CompressionError",
     "ConcurrencyError",
     "Connection",
     "ConnectionClosed",
@@ -92,6 +95,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ControlFlood",
+    "Deflate",
     "Dial",
     "DialCancelled",
     "Dialer",
@@ -142,6 +146,7 @@ __all__ = [
     "accept_key",
     "close_body",
     "compile_frame",
+    "deflate",
     "http",
     "is_same_origin",
     "is_utf8",

@@ -125,11 +125,28 @@ void fws_stream_free(struct fws_stream *stream) {
 
 /* ---- Windows ---- */
 
+/* Ends the block of a message that was given up: zlib-ng (2.3.3, level 1) goes on with it behind a deflateReset(), and
+ * leaves out the header of the next one. */
+static void end_block(zlib_stream *zlib) {
+    uint8_t lost[256];
+    zlib->next_in = lost;
+    zlib->avail_in = 0;
+    do {
+        zlib->next_out = lost;
+        zlib->avail_out = sizeof lost;
+        Z(deflate)(zlib, Z_SYNC_FLUSH);
+    } while (zlib->avail_out == 0);
+}
+
 void fws_stream_reset(struct fws_stream *stream) {
-    if (stream->direction == FWS_INFLATE)
-        Z(inflateReset)(&whole(stream)->zlib);
-    else
-        Z(deflateReset)(&whole(stream)->zlib);
+    zlib_stream *zlib = &whole(stream)->zlib;
+    if (stream->direction == FWS_INFLATE) {
+        Z(inflateReset)(zlib);
+        return;
+    }
+    if (stream->is_inside) end_block(zlib);
+    stream->is_inside = 0;
+    Z(deflateReset)(zlib);
 }
 
 int fws_stream_set_window(struct fws_stream *stream, const void *src, size_t len) {
@@ -184,6 +201,7 @@ void fws_stream_compress(struct fws_stream *stream, struct fastws_deflate_step *
         is_stuck = zlib->avail_out == 0;
         move_on(zlib, step);
     } while (step->src_len > 0 && (!is_stuck || step->dst_len > 0));
+    stream->is_inside = !is_flushed || is_stuck;
 }
 
 int fws_stream_inflate(struct fws_stream *stream, struct fastws_deflate_step *step) {

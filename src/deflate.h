@@ -48,6 +48,7 @@ struct fws_stream {
     size_t held;     /* all of its memory */
     struct fws_stream_kind kind;
     uint8_t direction; /* enum fws_direction */
+    uint8_t is_inside; /* 1: it compresses, and a block may be open */
 };
 
 /* Makes a stream, counted at *account. Returns 0, FASTWS_ERR_NOMEM or FASTWS_ERR_DEFLATE_UNAVAILABLE. */
@@ -133,8 +134,10 @@ struct fastws_deflate {
     uint8_t is_allocated; /* by fastws_deflate_new() */
 };
 
-/* The kind of stream that compresses a message of len bytes for a connection; SIZE_MAX: the length is not known. */
-FWS_PRIVATE struct fws_stream_kind fws_deflate_kind(const struct fastws_deflate *deflate, size_t len);
+/* The kind of stream that compresses a message of len bytes, behind a tail that it may refer to, for a connection.
+ *   len   SIZE_MAX: it is not known */
+FWS_PRIVATE struct fws_stream_kind fws_deflate_kind(const struct fastws_deflate *deflate, size_t len,
+                                                    size_t tail_len);
 
 /* Frees a history, counted at *account. */
 FWS_PRIVATE void fws_history_free(struct fws_history *history, struct fastws_deflate_pool *pool, size_t *account);

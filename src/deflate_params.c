@@ -5,7 +5,7 @@
 #include <fastws/error.h>
 
 #include "deflate.h"
-#include "deflate_options.h"
+#include "options.h"
 
 /* ---- Parsing and writing ---- */
 
@@ -33,35 +33,42 @@ static int is_bits(unsigned bits) {
 }
 
 /* RFC 7692 7.1.2: a decimal number without leading zeros, from 8 to 15. */
-static int parse_bits(struct fastws_slice value) {
-    char digits[2] = {0};
-    size_t len = fws_deflate_unquote(digits, sizeof digits, value);
+static int parse_bits(const struct fastws_option_parameter *parameter) {
+    char digits[2];
+    int len = fastws_option_unescape(digits, sizeof digits, parameter);
     if (len == 1 && (digits[0] == '8' || digits[0] == '9')) return digits[0] - '0';
     if (len == 2 && digits[0] == '1' && digits[1] >= '0' && digits[1] <= '5') return 10 + digits[1] - '0';
     return FASTWS_ERR_DEFLATE_VALUE;
 }
 
-static int parse_value(int row, struct fastws_slice value, int is_answer) {
-    if (value.ptr != NULL) return rows[row].has_value ? parse_bits(value) : FASTWS_ERR_DEFLATE_VALUE;
+static int parse_value(int row, const struct fastws_option_parameter *parameter, int is_answer) {
+    if (parameter->has_value) return rows[row].has_value ? parse_bits(parameter) : FASTWS_ERR_DEFLATE_VALUE;
     if (!rows[row].has_value) return 1;
     /* RFC 7692 7.1.2.2: only in an offer, and only for the client, may the value be missing. */
     return row == CLIENT_BITS && !is_answer ? FASTWS_DEFLATE_BITS_ANY : FASTWS_ERR_DEFLATE_VALUE;
 }
 
+static int parse_parameter(struct fastws_deflate_params *out, const struct fastws_option_parameter *parameter,
+                           int is_answer) {
+    int row = find_row(parameter->name);
+    if (row < 0) return row;
+    int number = parse_value(row, parameter, is_answer);
+    if (number < 0) return number;
+    uint8_t *field = (uint8_t *)out + rows[row].off;
+    if (*field != 0) return FASTWS_ERR_DEFLATE_REPEATED;
+    *field = (uint8_t)number;
+    return 0;
+}
+
 int fastws_deflate_params_parse(struct fastws_deflate_params *out, struct fastws_slice text, int is_answer) {
     struct fastws_deflate_params params = {0};
-    struct fastws_slice name, value;
-    int result;
-    while ((result = fws_deflate_next_param(&name, &value, &text)) > 0) {
-        int row = find_row(name);
-        if (row < 0) return row;
-        int number = parse_value(row, value, is_answer);
-        if (number < 0) return number;
-        uint8_t *field = (uint8_t *)&params + rows[row].off;
-        if (*field != 0) return FASTWS_ERR_DEFLATE_REPEATED;
-        *field = (uint8_t)number;
+    struct fastws_option_parameter parameter;
+    int result = fws_option_first_parameter(&parameter, &text);
+    while (result > 0) {
+        TRY(parse_parameter(&params, &parameter, is_answer));
+        result = fastws_option_next_parameter(&parameter, &text);
     }
-    if (result < 0) return result;
+    if (result < 0) return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
     *out = params;
     return 0;
 }
@@ -136,15 +143,15 @@ int fastws_deflate_accept(struct fastws_deflate_params *agreed, const struct fas
                           struct fastws_slice offers) {
     TRY(fws_deflate_check_config(config));
     struct fastws_deflate_params offer, found;
-    struct fastws_slice name, params;
+    struct fastws_option option;
     int result, is_found = 0;
-    while ((result = fws_deflate_next_extension(&name, &params, &offers)) > 0) {
-        if (is_found || !fastws_http_equals(name, FASTWS_DEFLATE_NAME)) continue;
+    while ((result = fastws_option_next(&option, &offers)) > 0) {
+        if (is_found || !fastws_http_equals(option.name, FASTWS_DEFLATE_NAME)) continue;
         /* RFC 7692 7.1: a server declines an offer that it cannot read; the handshake goes on. */
-        if (fastws_deflate_params_parse(&offer, params, 0) < 0) continue;
+        if (fastws_deflate_params_parse(&offer, option.parameters, 0) < 0) continue;
         is_found = answer(&found, config, &offer);
     }
-    if (result < 0) return result;
+    if (result < 0) return FASTWS_ERR_HANDSHAKE_EXTENSIONS;
     if (!is_found || !fastws_deflate_is_available()) return 0;
     *agreed = found;
     return 1;
@@ -181,14 +188,14 @@ static int confirm(struct fastws_deflate_params *out, const struct fastws_deflat
 
 /* Finds the one answer of this extension in a list. Returns 1, or 0 if there is none. */
 static int find_answer(struct fastws_deflate_params *out, struct fastws_slice list) {
-    struct fastws_slice name, params;
+    struct fastws_option option;
     int result, count = 0;
-    while ((result = fws_deflate_next_extension(&name, &params, &list)) > 0) {
-        if (!fastws_http_equals(name, FASTWS_DEFLATE_NAME)) continue;
+    while ((result = fastws_option_next(&option, &list)) > 0) {
+        if (!fastws_http_equals(option.name, FASTWS_DEFLATE_NAME)) continue;
         if (count++ > 0) return FASTWS_ERR_DEFLATE_REPEATED;
-        TRY(fastws_deflate_params_parse(out, params, 1));
+        TRY(fastws_deflate_params_parse(out, option.parameters, 1));
     }
-    return result < 0 ? result : count;
+    return result < 0 ? FASTWS_ERR_HANDSHAKE_EXTENSIONS : count;
 }
 
 int fastws_deflate_confirm(struct fastws_deflate_params *agreed, const struct fastws_deflate_params *offers, int count,

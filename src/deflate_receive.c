@@ -26,9 +26,10 @@ static int begin(struct fastws_deflate *deflate) {
                                                                             : FASTWS_DEFLATE_BITS_MAX};
         TRY(fws_deflate_lend(&receiver->stream, pool, FWS_INFLATE, &kind));
     }
-    if (receiver->window.len > 0)
+    if (receiver->window.len > 0) {
         TRY(fws_stream_set_window(receiver->stream, receiver->window.ptr, receiver->window.len));
-    fws_history_free(&receiver->window, pool, &pool->stats.windows);
+        fws_history_free(&receiver->window, pool, &pool->stats.windows);
+    }
     receiver->compressed = 0;
     receiver->inflated = 0;
     receiver->trail_off = 0;
@@ -44,22 +45,19 @@ static void finish(struct fws_deflate_receiver *receiver) {
 
 /* ---- Limits ---- */
 
-/* Returns how many more bytes the message may inflate to, and the error for the one after them. */
-static uint64_t allowance(const struct fastws_deflate *deflate, size_t src_len, int *error) {
+/* Returns how many bytes the message may inflate to, by the compressed bytes that were taken, and the error for the one
+ * after them. */
+static uint64_t most_allowed(const struct fastws_deflate *deflate, int *error) {
     const struct fastws_deflate_config *config = deflate->config;
-    const struct fws_deflate_receiver *receiver = &deflate->receiver;
     uint64_t most = config->max_inflated != 0 ? config->max_inflated : UINT64_MAX;
+    uint64_t compressed = deflate->receiver.compressed;
     *error = FASTWS_ERR_INFLATED_TOO_LARGE;
-    uint64_t given = receiver->compressed + src_len;
-    if (config->max_ratio != 0 && given <= most / config->max_ratio) {
-        uint64_t by_ratio = given * config->max_ratio;
-        if (by_ratio < RATIO_FROM) by_ratio = RATIO_FROM;
-        if (by_ratio < most) {
-            most = by_ratio;
-            *error = FASTWS_ERR_INFLATED_RATIO;
-        }
-    }
-    return most > receiver->inflated ? most - receiver->inflated : 0;
+    if (config->max_ratio == 0 || compressed > most / config->max_ratio) return most;
+    uint64_t by_ratio = compressed * config->max_ratio;
+    if (by_ratio < RATIO_FROM) by_ratio = RATIO_FROM;
+    if (by_ratio >= most) return most;
+    *error = FASTWS_ERR_INFLATED_RATIO;
+    return by_ratio;
 }
 
 /* ---- Steps ---- */
@@ -67,42 +65,42 @@ static uint64_t allowance(const struct fastws_deflate *deflate, size_t src_len, 
 /* Inflates piece until it is used up or dst is full. Stops behind a block with BFINAL if no more than the trail_len
  * bytes of the trail are left: the message has ended without them. */
 static int inflate_piece(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *piece, size_t trail_len) {
-    size_t src_before, dst_before;
-    do {
-        src_before = piece->src_len;
-        dst_before = piece->dst_len;
+    for (;;) {
+        size_t src_before = piece->src_len, dst_before = piece->dst_len;
         int place = fws_stream_inflate(receiver->stream, piece);
         if (place < 0) return place;
         int has_moved = piece->src_len < src_before || piece->dst_len < dst_before;
         if (place != FWS_INFLATE_ENDED && !has_moved) return 0;
         receiver->place = (uint8_t)place;
-        if (place == FWS_INFLATE_ENDED && piece->src_len <= trail_len) return 0;
-    } while (piece->src_len > 0);
-    return 0;
+        if (piece->src_len <= (place == FWS_INFLATE_ENDED ? trail_len : 0)) return 0;
+    }
+}
+
+/* Inflates src with the trail behind it. */
+static int inflate_joined(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step) {
+    uint8_t joined[JOINED_MAX + TRAIL_LEN];
+    size_t src_len = step->src_len;
+    memcpy(joined, step->src, src_len);
+    memcpy(joined + src_len, trail, TRAIL_LEN);
+    struct fastws_deflate_step piece = {
+        .src = joined, .src_len = src_len + TRAIL_LEN, .dst = step->dst, .dst_len = step->dst_len};
+    int result = inflate_piece(receiver, &piece, TRAIL_LEN);
+    size_t of_trail = piece.src_len < TRAIL_LEN ? TRAIL_LEN - piece.src_len : 0;
+    size_t of_src = src_len + TRAIL_LEN - piece.src_len - of_trail;
+    receiver->trail_off = (uint8_t)of_trail;
+    receiver->compressed += of_src;
+    *step = (struct fastws_deflate_step){
+        .src = step->src + of_src, .src_len = src_len - of_src, .dst = piece.dst, .dst_len = piece.dst_len};
+    return result;
 }
 
 /* Inflates src, with the trail behind it where that saves a call. */
 static int inflate_src(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
-    uint8_t joined[JOINED_MAX + TRAIL_LEN];
     size_t src_len = step->src_len;
-    int is_joined = is_last && receiver->trail_off == 0 && src_len > 0 && src_len <= JOINED_MAX;
-    struct fastws_deflate_step piece = *step;
-    if (is_joined) {
-        memcpy(joined, step->src, src_len);
-        memcpy(joined + src_len, trail, TRAIL_LEN);
-        piece.src = joined;
-        piece.src_len = src_len + TRAIL_LEN;
-    }
-    size_t piece_len = piece.src_len;
-    int result = inflate_piece(receiver, &piece, is_joined ? TRAIL_LEN : 0);
-    size_t taken = piece_len - piece.src_len;
-    size_t of_src = taken < src_len ? taken : src_len;
-    receiver->trail_off = (uint8_t)(receiver->trail_off + taken - of_src);
-    receiver->compressed += of_src;
-    if (of_src > 0) step->src += of_src;
-    step->src_len = src_len - of_src;
-    step->dst = piece.dst;
-    step->dst_len = piece.dst_len;
+    if (is_last && receiver->trail_off == 0 && src_len > 0 && src_len <= JOINED_MAX)
+        return inflate_joined(receiver, step);
+    int result = inflate_piece(receiver, step, 0);
+    receiver->compressed += src_len - step->src_len;
     return result;
 }
 
@@ -126,8 +124,7 @@ static int inflate_trail(struct fws_deflate_receiver *receiver, struct fastws_de
     return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_ERR_DEFLATE_TRUNCATED;
 }
 
-/* Like fastws_deflate_inflate(), with room for what is allowed only. */
-static int inflate_within(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
+static int inflate_uncounted(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
     TRY(inflate_src(receiver, step, is_last));
     if (step->src_len > 0) return FASTWS_DEFLATE_NEED_ROOM;
     if (is_last) return inflate_trail(receiver, step);
@@ -135,22 +132,43 @@ static int inflate_within(struct fws_deflate_receiver *receiver, struct fastws_d
     return step->dst_len == 0 ? FASTWS_DEFLATE_NEED_ROOM : FASTWS_DEFLATE_NEED_INPUT;
 }
 
+/* Like fastws_deflate_inflate(), without a limit. */
+static int inflate_freely(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last) {
+    size_t room = step->dst_len;
+    int result = inflate_uncounted(receiver, step, is_last);
+    receiver->inflated += room - step->dst_len;
+    return result;
+}
+
+/* All that is allowed was written. Whether the message has one byte more shows where there is room for it. */
+static int inflate_behind_limit(struct fws_deflate_receiver *receiver, struct fastws_deflate_step *step, int is_last,
+                                int error) {
+    uint8_t more;
+    struct fastws_deflate_step probe = {.src = step->src, .src_len = step->src_len, .dst = &more, .dst_len = 1};
+    int result = inflate_freely(receiver, &probe, is_last);
+    step->src = probe.src;
+    step->src_len = probe.src_len;
+    return probe.dst_len == 0 ? error : result;
+}
+
+/* Each byte is judged by the compressed bytes up to it, and by no more, so that it makes no difference how they were
+ * cut: with no room left zlib takes what the next byte needs, and stops there. */
 static int inflate_step(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last) {
     struct fws_deflate_receiver *receiver = &deflate->receiver;
     if (!receiver->is_open) TRY(begin(deflate));
-    int error;
-    uint64_t allowed = allowance(deflate, step->src_len, &error);
-    size_t held_back = step->dst_len > allowed ? step->dst_len - (size_t)allowed : 0;
-    step->dst_len -= held_back;
-    size_t room = step->dst_len;
-    int result = inflate_within(receiver, step, is_last);
-    receiver->inflated += room - step->dst_len;
-    step->dst_len += held_back;
-    if (result == FASTWS_DEFLATE_NEED_ROOM && held_back > 0) {
-        /* At the limit, and all input taken: whether there is more shows with the next. */
-        return step->src_len > 0 || is_last ? error : FASTWS_DEFLATE_NEED_INPUT;
+    for (;;) {
+        int error;
+        uint64_t allowed = most_allowed(deflate, &error) - receiver->inflated;
+        if (step->dst_len <= allowed) return inflate_freely(receiver, step, is_last);
+        uint64_t compressed = receiver->compressed;
+        size_t held_back = step->dst_len - (size_t)allowed;
+        step->dst_len -= held_back;
+        int result = inflate_freely(receiver, step, is_last);
+        step->dst_len += held_back;
+        if (result != FASTWS_DEFLATE_NEED_ROOM) return result;
+        /* What was taken may allow more. */
+        if (receiver->compressed == compressed) return inflate_behind_limit(receiver, step, is_last, error);
     }
-    return result;
 }
 
 int fastws_deflate_inflate(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last) {
@@ -167,8 +185,8 @@ int fastws_deflate_inflate(struct fastws_deflate *deflate, struct fastws_deflate
 
 /* ---- Into a buffer ---- */
 
-/* The first room is a guess at what src inflates to; later ones double the buffer. zlib is at its fastest where 258
- * bytes are free, so a message of a hundred gets more, too. */
+/* Returns how much to add: a guess at what src inflates to, or as much again as there is. zlib is at its fastest where
+ * 258 bytes are free, so a message of a hundred gets more, too. */
 static size_t next_room(const struct fastws_deflate_buffer *out, size_t src_len) {
     enum { FIRST_MIN = 1024, FIRST_MAX = 4096 };
     if (out->len > FIRST_MAX / 2) return out->len;
@@ -182,11 +200,11 @@ static int check_text(struct fastws_utf8 *utf8, const uint8_t *src, size_t len, 
 
 static int decompress(struct fastws_deflate *deflate, struct fastws_deflate_step *step, int is_last,
                       struct fastws_deflate_buffer *out, struct fastws_utf8 *utf8) {
-    size_t room = next_room(out, step->src_len);
     int result;
     do {
         /* Without room the end of a message can still be seen. */
-        if (out->cap == out->len && !out->is_fixed) TRY(fws_deflate_buffer_room(out, room));
+        if (out->cap == out->len && !out->is_fixed)
+            TRY(fws_deflate_buffer_room(out, next_room(out, step->src_len)));
         step->dst = out->cap > 0 ? out->ptr + out->len : NULL;
         step->dst_len = out->cap - out->len;
         size_t before = step->dst_len;
@@ -194,10 +212,10 @@ static int decompress(struct fastws_deflate *deflate, struct fastws_deflate_step
         size_t written = before - step->dst_len;
         out->len += written;
         if (result < 0) return result;
-        if (utf8 != NULL) TRY(check_text(utf8, out->ptr + out->len - written, written, result == FASTWS_DEFLATE_DONE));
+        if (utf8 != NULL)
+            TRY(check_text(utf8, out->ptr + out->len - written, written, result == FASTWS_DEFLATE_DONE));
         if (result == FASTWS_DEFLATE_NEED_ROOM && out->is_fixed)
             return step->src_len == 0 && !is_last ? FASTWS_DEFLATE_NEED_INPUT : FASTWS_ERR_BUFFER_SIZE;
-        room = out->len;
     } while (result == FASTWS_DEFLATE_NEED_ROOM);
     return result;
 }

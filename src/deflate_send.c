@@ -5,9 +5,13 @@
 /* What a flush ends with and a message leaves out: the second half of an empty stored block. */
 enum { TRAIL_LEN = 4 };
 
-/* A message of up to 4 KiB needs no larger window. Clearing the hash table of a small stream takes a tenth of a
- * microsecond, that of 15 and 8 a whole one. */
-enum { SMALL = 4096, SMALL_WINDOW_BITS = 12, SMALL_MEMORY_LEVEL = 5 };
+/* A short message needs no large stream. Clearing the hash table of this one takes a tenth of a microsecond, that of 15
+ * and 8 a whole one. Its blocks end behind 2^(memory level + 6) - 1 symbols: where nothing repeats each byte is one,
+ * and a message that needs a second block takes twice the time, for the codes of a block are most of its cost. */
+enum { SMALL = 2047, SMALL_WINDOW_BITS = 12, SMALL_MEMORY_LEVEL = 5 };
+
+/* A message of up to this length gets all the room that it may need at once. */
+enum { WHOLE_ROOM_MAX = 4096 };
 
 /* zlib compresses raw data with 9 bits and more. With 9 it refers back by at most 512 - 262 bytes, so what it writes
  * fits a window of 256, too: test_deflate.c shows it. */
@@ -21,13 +25,18 @@ int fastws_deflate_wants(const struct fastws_deflate *deflate, unsigned opcode, 
 
 size_t fastws_deflate_bound(size_t len) { return len + (len >> 3) + (len >> 6) + 64; }
 
-struct fws_stream_kind fws_deflate_kind(const struct fastws_deflate *deflate, size_t len) {
+/* Says whether a message and what it may refer to do well with a small stream. */
+static int is_small(size_t len, size_t tail_len) {
+    return len <= SMALL && len + tail_len <= (size_t)1 << SMALL_WINDOW_BITS;
+}
+
+struct fws_stream_kind fws_deflate_kind(const struct fastws_deflate *deflate, size_t len, size_t tail_len) {
     const struct fastws_deflate_config *config = deflate->config;
     struct fws_stream_kind kind = {.window_bits = deflate->sender.window_bits,
                                    .level = config->level,
                                    .memory_level = config->memory_level,
                                    .strategy = config->strategy};
-    if (len <= SMALL && config->mode != FASTWS_DEFLATE_TAKEOVER) {
+    if (config->mode != FASTWS_DEFLATE_TAKEOVER && is_small(len, tail_len)) {
         if (kind.window_bits > SMALL_WINDOW_BITS) kind.window_bits = SMALL_WINDOW_BITS;
         if (kind.memory_level > SMALL_MEMORY_LEVEL) kind.memory_level = SMALL_MEMORY_LEVEL;
     }
@@ -44,8 +53,7 @@ static int lend(struct fastws_deflate *deflate, size_t len) {
     struct fws_deflate_sender *sender = &deflate->sender;
     struct fastws_deflate_pool *pool = deflate->pool;
     if (keeps_tail(deflate)) TRY(fws_tail_reserve(deflate));
-    size_t reach = len < SIZE_MAX - sender->tail.len ? len + sender->tail.len : SIZE_MAX;
-    struct fws_stream_kind kind = fws_deflate_kind(deflate, reach);
+    struct fws_stream_kind kind = fws_deflate_kind(deflate, len, sender->tail.len);
     TRY(fws_deflate_lend(&sender->stream, pool, FWS_COMPRESS, &kind));
     if (sender->tail.len > 0) TRY(fws_stream_set_window(sender->stream, sender->tail.ptr, sender->tail.len));
     if (!keeps_tail(deflate)) fws_history_free(&sender->tail, pool, &pool->stats.tails);
@@ -62,14 +70,14 @@ static void finish(struct fastws_deflate *deflate) {
 int fws_deflate_run(struct fws_stream *stream, const void *src, size_t len, int is_flushed,
                     struct fastws_deflate_buffer *out) {
     struct fastws_deflate_step step = {.src = src, .src_len = len};
-    size_t room = len <= SMALL ? fastws_deflate_bound(len) : len / 2;
+    size_t room = len <= WHOLE_ROOM_MAX ? fastws_deflate_bound(len) : len / 2;
     do {
         TRY(fws_deflate_buffer_room(out, room));
         step.dst = out->ptr + out->len;
         step.dst_len = out->cap - out->len;
         fws_stream_compress(stream, &step, is_flushed);
         out->len = out->cap - step.dst_len;
-        room = out->len / 2 + SMALL;
+        room = out->len / 2 + WHOLE_ROOM_MAX;
     } while (step.dst_len == 0);
     return 0;
 }

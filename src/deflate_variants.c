@@ -70,7 +70,7 @@ static int add(struct fastws_deflate_variants *variants, const struct fws_stream
 
 int fastws_deflate_variant(struct fastws_deflate_variants *variants, const struct fastws_deflate *deflate,
                            struct fastws_slice *compressed) {
-    struct fws_stream_kind kind = fws_deflate_kind(deflate, variants->len);
+    struct fws_stream_kind kind = fws_deflate_kind(deflate, variants->len, 0);
     const struct variant *variant = variants->first;
     while (variant != NULL && memcmp(&variant->kind, &kind, sizeof kind) != 0) variant = variant->next;
     if (variant == NULL) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Options and their parameters: parsed, compared, written. RFC 9110 5.6. */
-#include <fastws/options.h>
+#include "options.h"
 
 #include <limits.h>
 
@@ -47,7 +47,7 @@ static size_t parse_value(struct fastws_option_parameter *out, const char *p, si
     return end > i ? end : 0;
 }
 
-/* Parses the parameter that begins at i, i > 0. Returns the offset behind it, or 0. */
+/* Parses the parameter that begins at i. Returns the offset behind it, or 0. */
 static size_t parse_parameter(struct fastws_option_parameter *out, const char *p, size_t i, size_t len) {
     size_t end = fws_http_skip(p, i, len, FWS_CLASS_TOKEN);
     if (end == i) return 0;
@@ -89,7 +89,8 @@ int fastws_option_next(struct fastws_option *out, struct fastws_slice *list) {
     return 1;
 }
 
-int fastws_option_next_parameter(struct fastws_option_parameter *out, struct fastws_slice *parameters) {
+/* Takes the next parameter, in front of which there is a semicolon unless it may be missing. */
+static int next_parameter(struct fastws_option_parameter *out, struct fastws_slice *parameters, int may_begin) {
     const char *p = parameters->ptr;
     size_t len = parameters->len;
     size_t off = skip_empty(p, 0, len);
@@ -98,13 +99,21 @@ int fastws_option_next_parameter(struct fastws_option_parameter *out, struct fas
         return 0;
     }
     struct fastws_option_parameter parameter;
-    size_t end = off > 0 ? parse_parameter(&parameter, p, off, len) : 0;
+    size_t end = off > 0 || may_begin ? parse_parameter(&parameter, p, off, len) : 0;
     if (end == 0) return FASTWS_ERR_HTTP_OPTIONS;
     size_t next = skip_blanks(p, end, len);
     if (next < len && p[next] != ';') return FASTWS_ERR_HTTP_OPTIONS;
     *out = parameter;
     *parameters = (struct fastws_slice){p + next, len - next};
     return 1;
+}
+
+int fastws_option_next_parameter(struct fastws_option_parameter *out, struct fastws_slice *parameters) {
+    return next_parameter(out, parameters, 0);
+}
+
+int fws_option_first_parameter(struct fastws_option_parameter *out, struct fastws_slice *parameters) {
+    return next_parameter(out, parameters, 1);
 }
 
 static int is_same(struct fastws_slice a, struct fastws_slice b) {

@@ -141,6 +141,17 @@ FWS_PRIVATE int fws_reader_next(struct fws_reader *reader, struct fastws_event *
 /* Says whether the bytes so far end between messages. */
 FWS_PRIVATE int fws_reader_is_between_messages(const struct fws_reader *reader);
 
+/* ---- Rules: reader_rules.c ---- */
+
+/* The frames that a connection knows as control frames. Of other opcodes with bit 3 set only a reader that does not
+ * check headers hears. */
+static inline int fws_reader_is_control(unsigned opcode) {
+    return opcode >= FASTWS_OPCODE_CLOSE && opcode <= FASTWS_OPCODE_PONG;
+}
+
+/* Judges the header of the next frame. Returns 0, or the error that fails the connection. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_reader_judge(const struct fws_reader *reader, const struct fastws_header *header);
+
 /* ---- Memory: reader_memory.c ---- */
 
 /* Says whether the message that is open is compressed. RFC 7692 6: RSV1 of its first frame speaks for all of it. */

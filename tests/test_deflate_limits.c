@@ -62,16 +62,90 @@ static void stops_a_bomb_at_the_limit(void **state) {
 static void stops_a_bomb_at_the_ratio(void **state) {
     (void)state;
     struct bytes bomb = bomb_of(64u << 20);
-    struct deflating it;
-    start_limited(&it, 0, 100);
-    assert_int_equal(decompress_in_steps(&it, &bomb, bomb.len), FASTWS_ERR_INFLATED_RATIO);
-    assert_int_equal(it.out.len, 100 * bomb.len);
-    deflating_close(&it);
-    start_limited(&it, 0, 100);
-    assert_int_equal(decompress_in_steps(&it, &bomb, 10), FASTWS_ERR_INFLATED_RATIO);
-    assert_int_equal(it.out.len, 65536); /* so many are free */
-    deflating_close(&it);
+    for (size_t step = 1; step < 100000; step = step * 300 + 7) {
+        struct deflating it;
+        start_limited(&it, 0, 100);
+        assert_int_equal(decompress_in_steps(&it, &bomb, step), FASTWS_ERR_INFLATED_RATIO);
+        assert_int_equal(it.out.len, 65536); /* so many are free */
+        deflating_close(&it);
+    }
     bytes_free(&bomb);
+}
+
+/* What is wrong with a message by the ratio, found by stock zlib one byte at a time: 0, or how many bytes may come. */
+static size_t find_excess(const struct bytes *wire, uint8_t *buffer, size_t cap, size_t max_ratio) {
+    z_stream zlib = {.next_out = buffer, .avail_out = (uInt)cap};
+    assert_int_equal(inflateInit2(&zlib, -15), Z_OK);
+    size_t excess = 0;
+    for (size_t given = 1; given <= wire->len && excess == 0; given++) {
+        zlib.next_in = wire->ptr + given - 1;
+        zlib.avail_in = 1;
+        assert_int_equal(inflate(&zlib, Z_SYNC_FLUSH), Z_OK);
+        size_t most = given * max_ratio > 65536 ? given * max_ratio : 65536;
+        if (cap - zlib.avail_out > most) excess = most;
+    }
+    inflateEnd(&zlib);
+    return excess;
+}
+
+/* Like decompress_in_steps(), with room for a few bytes at a time. */
+static int inflate_by_room(struct deflating *it, const struct bytes *wire, size_t room, uint8_t *dst, size_t *written) {
+    struct fastws_deflate_step step = {.src = wire->ptr, .src_len = wire->len};
+    int result;
+    *written = 0;
+    do {
+        step.dst = dst + *written;
+        step.dst_len = room;
+        result = fastws_deflate_inflate(it->deflate, &step, 1);
+        *written += room - step.dst_len;
+    } while (result == FASTWS_DEFLATE_NEED_ROOM);
+    return result;
+}
+
+/* Text and runs of one letter in turn: near any ratio from 3 to 30 in some place. */
+static size_t write_uneven(uint8_t *dst, size_t cap, uint32_t number) {
+    uint32_t state = number;
+    size_t len = 0;
+    while (len + 9000 < cap) {
+        len += write_message(dst + len, 100 + next_random(&state) % 900, number++);
+        size_t run = next_random(&state) % 8000;
+        memset(dst + len, 'x', run);
+        len += run;
+    }
+    return len;
+}
+
+/* It once was judged by the bytes that were given so far: what passed whole was refused in frames. */
+static void the_ratio_is_the_same_however_a_message_is_cut(void **state) {
+    (void)state;
+    static const size_t pieces[] = {1, 2, 7, 100, 511, 4096, MESSAGE_CAP};
+    uint8_t *message = malloc(2 * MESSAGE_CAP), *buffer = malloc(2 * MESSAGE_CAP);
+    struct stock *stock = stock_new(15, 15, 0);
+    unsigned refused = 0, passed = 0;
+    for (uint32_t number = 1; number < 5; number++) {
+        stock_compress(stock, message, write_uneven(message, 2 * MESSAGE_CAP, number));
+        struct bytes wire = {stock->buffer, stock->len, 0};
+        for (uint32_t max_ratio = 1; max_ratio < 60; max_ratio += 1 + max_ratio / 8) {
+            size_t excess = find_excess(&wire, buffer, 2 * MESSAGE_CAP, max_ratio), written;
+            int expected = excess > 0 ? FASTWS_ERR_INFLATED_RATIO : FASTWS_DEFLATE_DONE;
+            excess > 0 ? refused++ : passed++;
+            struct deflating it;
+            for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+                start_limited(&it, 0, max_ratio);
+                assert_int_equal(decompress_in_steps(&it, &wire, pieces[i]), expected);
+                if (excess > 0) assert_int_equal(it.out.len, excess);
+                deflating_close(&it);
+                start_limited(&it, 0, max_ratio);
+                assert_int_equal(inflate_by_room(&it, &wire, pieces[i], buffer, &written), expected);
+                if (excess > 0) assert_int_equal(written, excess);
+                deflating_close(&it);
+            }
+        }
+    }
+    assert_true(refused > 10 && passed > 10);
+    stock_free(stock);
+    free(buffer);
+    free(message);
 }
 
 static void the_ratio_lets_short_and_honest_messages_pass(void **state) {
@@ -271,6 +345,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stops_a_bomb_at_the_limit),
         cmocka_unit_test(stops_a_bomb_at_the_ratio),
+        cmocka_unit_test(the_ratio_is_the_same_however_a_message_is_cut),
         cmocka_unit_test(the_ratio_lets_short_and_honest_messages_pass),
         cmocka_unit_test(the_limit_is_inclusive_however_a_message_is_cut),
         cmocka_unit_test(takes_ten_thousand_tiny_fragments),

@@ -4,6 +4,13 @@
 
 #include <fastws/error.h>
 
+/* What a stream of zlib-ng may take more than one of zlib does: its hash table has one size, 128 KiB. */
+#ifdef FASTWS_ZLIB_NG
+enum { NG_MORE = 128 * 1024 };
+#else
+enum { NG_MORE = 0 };
+#endif
+
 static struct fastws_deflate_stats stats_of(const struct deflating *it) {
     struct fastws_deflate_stats stats;
     fastws_deflate_pool_get_stats(it->pool, &stats);
@@ -101,8 +108,8 @@ static void counts_the_streams_of_takeover(void **state) {
     deflating_start(&it, FASTWS_DEFLATE_TAKEOVER);
     exchange(&it, stock, 1000, 0, 3);
     struct fastws_deflate_stats stats = stats_of(&it);
-    assert_in_range(stats.compressors, 36 * 1024, 42 * 1024);
-    assert_in_range(stats.inflaters, 36 * 1024, 42 * 1024); /* the peer's window has 15 bits */
+    assert_in_range(stats.compressors, 36 * 1024, 42 * 1024 + NG_MORE);
+    assert_in_range(stats.inflaters, 36 * 1024, 43 * 1024); /* the peer's window has 15 bits */
     assert_int_equal(stats.free, 0);
     assert_int_equal(fastws_deflate_held(it.deflate), stats.held);
     deflating_close(&it);
@@ -145,7 +152,7 @@ static void a_window_of_a_peer_that_keeps_its_context_is_counted_apart(void **st
     exchange(&it, stock, 1000, 0, 6);
     struct fastws_deflate_stats stats = stats_of(&it);
     assert_int_equal(stats.tails, 1024);
-    assert_in_range(stats.inflaters, 4096, 13 * 1024);
+    assert_in_range(stats.inflaters, 4096, 13 * 1024 + NG_MORE / 4);
     assert_int_equal(stats.compressors, 0);
     fastws_deflate_idle(it.deflate);
     assert_int_equal(stats_of(&it).windows, 4096);
@@ -222,6 +229,7 @@ static void allocates_nothing_when_warm(void **state) {
         struct stock *stock = stock_new(15, 15, mode == FASTWS_DEFLATE_TAKEOVER);
         deflating_start(&it, (enum fastws_deflate_mode)mode);
         exchange(&it, stock, 3000, 0, 3);
+        exchange(&it, stock, 200, 0, 1); /* short ones have a stream of another size */
         uint64_t calls = it.memory.calls;
         exchange(&it, stock, 3000, 3, 50);
         exchange(&it, stock, 200, 60, 50);

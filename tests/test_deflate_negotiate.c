@@ -162,7 +162,7 @@ static void refuses_lines_that_are_no_list(void **state) {
     struct fastws_deflate_params answer;
     struct fastws_deflate_config config;
     fastws_deflate_config_init(&config, FASTWS_DEFLATE_TAIL);
-    const char *const bad[] = {"permessage-deflate;", "permessage-deflate, ;", "permessage-deflate, a b",
+    const char *const bad[] = {"permessage-deflate;=", "permessage-deflate, ;", "permessage-deflate, a b",
                                "permessage-deflate; server_max_window_bits=\"10"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(fastws_deflate_accept(&answer, &config, slice(bad[i])), FASTWS_ERR_HANDSHAKE_EXTENSIONS);
@@ -228,7 +228,8 @@ static void refuses_bad_answers(void **state) {
         {"permessage-deflate; server_max_window_bits=7", FASTWS_ERR_DEFLATE_VALUE},
         {"permessage-deflate; server_no_context_takeover; server_no_context_takeover", FASTWS_ERR_DEFLATE_REPEATED},
         {"permessage-deflate, permessage-deflate", FASTWS_ERR_DEFLATE_REPEATED},
-        {"permessage-deflate;", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
+        {"permessage-deflate;", 1}, /* as fastws_option_next() takes it */
+        {"permessage-deflate; =", FASTWS_ERR_HANDSHAKE_EXTENSIONS},
     };
     struct fastws_deflate_params offer = {.client_max_window_bits = FASTWS_DEFLATE_BITS_ANY}, agreed;
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)

@@ -12,16 +12,21 @@
 #include <fastws/deflate.h>
 #include <fastws/error.h>
 
-#include "../src/deflate_options.h"
 #include "kernels/guard.h"
 
-static struct fastws_slice slice(const char *text) {
-    return (struct fastws_slice){text, strlen(text)};
+/* Parses text that ends at a guard page. */
+static int parse(struct fastws_deflate_params *params, const char *text, int is_answer) {
+    size_t len = strlen(text);
+    uint8_t *guarded = guard_alloc_end(len);
+    memcpy(guarded, text, len);
+    int result = fastws_deflate_params_parse(params, (struct fastws_slice){(const char *)guarded, len}, is_answer);
+    guard_free(guarded, len);
+    return result;
 }
 
 static void expect_params(const char *text, int is_answer, struct fastws_deflate_params expected) {
     struct fastws_deflate_params params;
-    assert_int_equal(fastws_deflate_params_parse(&params, slice(text), is_answer), 0);
+    assert_int_equal(parse(&params, text, is_answer), 0);
     assert_memory_equal(&params, &expected, sizeof params);
 }
 
@@ -29,7 +34,7 @@ static void expect_refused(const char *text, int is_answer, int error) {
     struct fastws_deflate_params params, before;
     memset(&params, 0x5a, sizeof params);
     before = params;
-    assert_int_equal(fastws_deflate_params_parse(&params, slice(text), is_answer), error);
+    assert_int_equal(parse(&params, text, is_answer), error);
     assert_memory_equal(&params, &before, sizeof params);
 }
 
@@ -47,6 +52,15 @@ static void parses_parameters(void **state) {
                   (struct fastws_deflate_params){.server_max_window_bits = 10, .server_no_context_takeover = 1});
 }
 
+/* As fastws_option_next() does, so that every part of a handshake understands a line alike. */
+static void skips_empty_parameters(void **state) {
+    (void)state;
+    const struct fastws_deflate_params both = {.server_no_context_takeover = 1, .client_no_context_takeover = 1};
+    expect_params(";", 0, (struct fastws_deflate_params){0});
+    expect_params("; server_no_context_takeover; client_no_context_takeover", 0, both);
+    expect_params("server_no_context_takeover;;client_no_context_takeover ; ", 1, both);
+}
+
 static void refuses_unknown_parameters(void **state) {
     (void)state;
     expect_refused("foo", 0, FASTWS_ERR_DEFLATE_PARAM);
@@ -58,7 +72,8 @@ static void refuses_unknown_parameters(void **state) {
 static void refuses_values_that_the_rfc_does_not_allow(void **state) {
     (void)state;
     const char *const bad[] = {"7",  "16",  "0",   "08",       "010", "1",  "-8", "+9",
-                               "8.", "0x8", "100", "\"16\"", "abc", "99", "1a", "20"};
+                               "8.", "0x8", "100", "\"16\"", "abc", "99", "1a", "20",
+                               "\"\"", "\"1 0\"", "\"\\\"\""};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[64] = "server_max_window_bits=";
         expect_refused(strcat(text, bad[i]), 0, FASTWS_ERR_DEFLATE_VALUE);
@@ -84,11 +99,7 @@ static void refuses_repeated_parameters(void **state) {
 
 static void refuses_what_is_no_list_of_parameters(void **state) {
     (void)state;
-    const char *const bad[] = {";",
-                               "server_no_context_takeover;",
-                               ";server_no_context_takeover",
-                               "server_no_context_takeover;;client_no_context_takeover",
-                               "server_no_context_takeover client_no_context_takeover",
+    const char *const bad[] = {"server_no_context_takeover client_no_context_takeover",
                                "server_no_context_takeover, client_no_context_takeover",
                                "server_max_window_bits=",
                                "server_max_window_bits=;",
@@ -96,12 +107,9 @@ static void refuses_what_is_no_list_of_parameters(void **state) {
                                "server_max_window_bits=\"10",
                                "server_max_window_bits=\"10\\",
                                "server_max_window_bits=\"10\\\"",
-                               "server_max_window_bits=\"\"",
-                               "server_max_window_bits=\"1 0\"",
                                "server_max_window_bits=\"10\"x",
                                "=10",
                                "\"server_no_context_takeover\"",
-                               "server_max_window_bits=10 ; ",
                                "caf\xc3\xa9"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         expect_refused(bad[i], 0, FASTWS_ERR_HANDSHAKE_EXTENSIONS);
@@ -146,46 +154,10 @@ static void refuses_to_write_what_is_not_legal(void **state) {
         assert_int_equal(fastws_deflate_params_write(text, sizeof text, &bad[i]), FASTWS_ERR_ARGUMENT);
 }
 
-/* Walks a list at a guard page. Returns its names behind one another, or the error. */
-static int names_of(const char *text, char *names) {
-    size_t len = strlen(text);
-    uint8_t *guarded = guard_alloc_end(len);
-    memcpy(guarded, text, len);
-    struct fastws_slice list = {(const char *)guarded, len};
-    struct fastws_slice name, params;
-    int result;
-    size_t off = 0;
-    while ((result = fws_deflate_next_extension(&name, &params, &list)) > 0) {
-        memcpy(names + off, name.ptr, name.len);
-        off += name.len;
-        names[off++] = '|';
-    }
-    names[off] = '\0';
-    guard_free(guarded, len);
-    return result;
-}
-
-static void walks_lists_of_extensions(void **state) {
-    (void)state;
-    char names[256];
-    assert_int_equal(names_of("", names), 0);
-    assert_string_equal(names, "");
-    assert_int_equal(names_of(" , ,, \t", names), 0);
-    assert_string_equal(names, "");
-    assert_int_equal(names_of("a", names), 0);
-    assert_string_equal(names, "a|");
-    assert_int_equal(names_of(",a; b=\"x\\,y\" ; c , d;e=\"f\",", names), FASTWS_ERR_HANDSHAKE_EXTENSIONS);
-    assert_int_equal(names_of(",a; b=\"xy\" ; c , d;e=\"f\",", names), 0);
-    assert_string_equal(names, "a|d|");
-    const char *const bad[] = {"a b",      "a;",    "a;,b", ";a",       "a;b=", "a;b=\"",
-                               "a;b=\"c", "\"a\"", "a=1",  "a;b=c d", "a,b c"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(names_of(bad[i], names), FASTWS_ERR_HANDSHAKE_EXTENSIONS);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_parameters),
+        cmocka_unit_test(skips_empty_parameters),
         cmocka_unit_test(refuses_unknown_parameters),
         cmocka_unit_test(refuses_values_that_the_rfc_does_not_allow),
         cmocka_unit_test(refuses_repeated_parameters),
@@ -193,7 +165,6 @@ int main(void) {
         cmocka_unit_test(writes_what_it_parses),
         cmocka_unit_test(writes_the_longest_list_in_its_order),
         cmocka_unit_test(refuses_to_write_what_is_not_legal),
-        cmocka_unit_test(walks_lists_of_extensions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,14 @@ GROUPS = {
         "gobwas": "`ws.Upgrader{}.Upgrade()`",
         "tungstenite": "`accept()`, which makes a connection as well",
     }),
+    "deflate": ("Compressing a message without context, level 1, 64 messages in turn", {
+        "fastws": "`fastws_deflate_compress_frame()`, over zlib",
+        "gobwas": "`wsflate.CompressFrame()`, which makes a compressor for each message; its level is 9",
+    }),
+    "inflate": ("Inflating a message without context, 64 messages in turn", {
+        "fastws": "`fastws_deflate_decompress_frame()`, over zlib",
+        "gobwas": "`wsflate.DecompressFrame()`, which makes a decompressor for each message",
+    }),
     "accept_key": ("Sec-WebSocket-Accept from Sec-WebSocket-Key", {
         "fastws": "`fastws_accept_key()`, which checks the key as well",
         "gobwas": "`initAcceptFromNonce()`, private, called by its symbol",

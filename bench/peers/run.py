@@ -24,6 +24,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zlib
 
 import report
 
@@ -37,6 +38,8 @@ TEXT_SIZES = (20, 64, 1024, 4096, 32768, 1048576)
 PAYLOAD_SIZES = (64, 1024)
 HEADER_LENGTHS = (64, 1024, 65536)
 STREAM_LEN = 65536
+COMPRESSED_SIZES = (128, 1024)
+COMPRESSED_COUNT = 64  # different ones: the same again and again would be compressed several times faster
 KEY = bytes([0x37, 0xFA, 0x21, 0x3D])
 OPCODE_TEXT, OPCODE_BINARY = 1, 2
 
@@ -104,6 +107,30 @@ def stream_of(opcode, payload):
     return frame * (STREAM_LEN // len(frame))
 
 
+def json_of(generator, size):
+    """An update of an order book, of about size bytes."""
+    changes = []
+    while True:
+        sequence = generator.randrange(10**9)
+        update = {"type": "l2update", "product_id": "ETH-USD", "sequence": sequence, "changes": changes}
+        text = json.dumps(update, separators=(",", ":")).encode()
+        if len(text) + 40 > size:
+            return text
+        price, amount = generator.randrange(300000, 302000) / 100, generator.randrange(10**8) / 10**8
+        changes.append([generator.choice(("buy", "sell")), "%.2f" % price, "%.8f" % amount])
+
+
+def compressed(message):
+    """As a peer without context sends it: RFC 7692 7.2.1."""
+    compressor = zlib.compressobj(1, wbits=-15)
+    return (compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def behind_lengths(messages):
+    """The messages, each behind its length in four bytes."""
+    return b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+
+
 def make_rows():
     """Yields each row and its data."""
     generator = random.Random(SEED)
@@ -123,6 +150,10 @@ def make_rows():
         head = "\r\n".join((*lines, "", "")).encode()
         yield "http_head/%s" % name, head
         yield "upgrade/%s" % name, head
+    for size in COMPRESSED_SIZES:
+        messages = [json_of(generator, size) for _ in range(COMPRESSED_COUNT)]
+        yield "deflate/json/%d" % size, behind_lengths(messages)
+        yield "inflate/json/%d" % size, behind_lengths(compressed(message) for message in messages)
     yield "accept_key", b"dGhlIHNhbXBsZSBub25jZQ=="
     for size in MASK_SIZES:
         yield "python_mask/%d" % size, generator.randbytes(size)

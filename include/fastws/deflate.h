@@ -53,9 +53,11 @@ struct fastws_deflate_params {
 };
 
 /* Parses the parameters of one offer or answer: "server_no_context_takeover; client_max_window_bits=10". Values may be
- * quoted strings (RFC 6455 9.1); names are compared without case.
+ * quoted strings (RFC 6455 9.1); names are compared without case; empty parameters are skipped, as
+ * fastws_option_next_parameter() does.
  *   out         written only on success
- *   text        what stands behind the name of the extension and its semicolon; may be empty
+ *   text        what stands behind the name of the extension: struct fastws_option's parameters, with the first
+ *               semicolon or without; may be empty
  *   is_answer   1: of an answer, where client_max_window_bits must have a value
  * Returns 0, or
  *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   not a list of parameters
@@ -90,8 +92,9 @@ struct fastws_deflate_config {
     size_t size;                    /* sizeof(struct fastws_deflate_config) of the caller's header */
     uint8_t mode;                   /* enum fastws_deflate_mode */
     uint8_t is_peer_takeover;       /* 1: the peer may keep its context, for which this end holds a window of the peer's
-                                       size and a stream of about 7 KiB; 1 with TAKEOVER. 0: a server answers
-                                       client_no_context_takeover, a client offers server_no_context_takeover; 0 else */
+                                       size and a stream of about 7 KiB (zlib-ng: 42 KiB for both, whatever the size); 1
+                                       with TAKEOVER. 0: a server answers client_no_context_takeover, a client offers
+                                       server_no_context_takeover; 0 else */
     uint8_t window_bits;            /* of own messages, at most: 8..15; 12 with TAKEOVER, 15 else */
     uint8_t peer_window_bits;       /* of the peer's, at most: 8..15; 15. A server asks for it where the offer lets it,
                                        a client in its offer, which some servers decline */
@@ -100,14 +103,15 @@ struct fastws_deflate_config {
     uint8_t is_any_bits_offered;    /* 1: a client offers client_max_window_bits; 1. 0: for servers that choke on it */
     uint8_t level;                  /* 0..9; 1. Level 6 takes about twice the time for a tenth less on JSON */
     uint8_t memory_level;           /* 1..9; 5 with TAKEOVER, 8 else. A stream of own messages takes
-                                       2^(window_bits + 2) + 2^(memory_level + 9) bytes and about 6 KiB */
+                                       2^(window_bits + 2) + 2^(memory_level + 9) bytes and about 6 KiB; of zlib-ng
+                                       about 128 KiB more */
     uint8_t strategy;               /* 0..4: default, filtered, Huffman only, run lengths, fixed codes; 0 */
     uint8_t is_binary_skipped;      /* 1: fastws_deflate_wants() leaves binary messages alone; 0 */
     uint16_t tail_len;              /* bytes of own plaintext that TAIL keeps: 256..32768; 1024 */
     size_t threshold;               /* bytes below which fastws_deflate_wants() leaves a message alone; 64 */
     uint64_t max_inflated;          /* bytes that a peer's message may inflate to, inclusive; 16 MiB. 0: no limit */
-    uint32_t max_ratio;             /* inflated bytes for each compressed byte, once 64 KiB were inflated; 0: no limit.
-                                       DEFLATE itself reaches 1032 */
+    uint32_t max_ratio;             /* inflated bytes for each compressed byte, at every byte of a message behind its
+                                       first 64 KiB; 0: no limit. DEFLATE itself reaches 1032 */
 };
 
 /* Sets every field to its default for one mode. */
@@ -120,8 +124,8 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_deflate_config_init(struct fastws_defla
  *   offers   the value of one Sec-WebSocket-Extensions line. Of several lines, take the first that returns 1
  * Returns 1, 0 when every offer was declined, or
  *   FASTWS_ERR_ARGUMENT               a field of config is outside its range
- *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of extensions, RFC 6455 9.1; offers before the fault are
- *                                     not accepted either */
+ *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of options, fastws_option_next(); offers before the
+ *                                     fault are not accepted either */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_accept(struct fastws_deflate_params *agreed,
                                                                            const struct fastws_deflate_config *config,
                                                                            struct fastws_slice offers);
@@ -139,7 +143,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_offer(struct
  * An answer that leaves out server_no_context_takeover though it was offered is taken: this end then holds a window,
  * which fastws_deflate_stats counts apart.
  * Returns 1, 0 when the server did not name the extension, or
- *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of extensions
+ *   FASTWS_ERR_HANDSHAKE_EXTENSIONS   the line is no list of options
  *   FASTWS_ERR_DEFLATE_PARAM, _VALUE, _REPEATED   as fastws_deflate_params_parse(); _REPEATED also for two answers
  *   FASTWS_ERR_DEFLATE_ANSWER         client_max_window_bits that was not offered, or server_max_window_bits missing
  *                                     or larger than offered. RFC 7692 7.1.2; also when count is 0 */
@@ -293,8 +297,9 @@ struct fastws_deflate_step {
  *                                   call wrote is not gone yet, even if it is past a window that was agreed smaller
  *   FASTWS_ERR_DEFLATE_TRUNCATED    the message ends inside a block (closes 1007)
  *   FASTWS_ERR_INFLATED_TOO_LARGE   more than max_inflated bytes (closes 1009): never are more written
- *   FASTWS_ERR_INFLATED_RATIO       more than 64 KiB, and more than max_ratio bytes for each compressed byte that was
- *                                   given so far (closes 1009) */
+ *   FASTWS_ERR_INFLATED_RATIO       more than 64 KiB, and more than max_ratio bytes for each compressed byte up to
+ *                                   there (closes 1009): never are more written
+ * Which error, and behind which byte of output, is the same however the message is cut. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_deflate_inflate(struct fastws_deflate *deflate,
                                                                             struct fastws_deflate_step *step,
                                                                             int is_last);

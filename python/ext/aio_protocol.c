@@ -92,7 +92,7 @@ static int protocol_flush(struct aio_connection *connection) {
     return result;
 }
 
-static int protocol_write(struct aio_connection *connection, PyObject *bytes) {
+static int protocol_write_head(struct aio_connection *connection, PyObject *bytes) {
     struct protocol_driver *self = driver_of(connection);
     self->is_held_back = 1;
     return call_transport(self, NAME_WRITE, bytes);
@@ -147,7 +147,7 @@ static const struct aio_driver protocol_driver = {
     .finish = protocol_finish,
     .close = protocol_close_transport,
     .abort = protocol_abort,
-    .write = protocol_write,
+    .write = protocol_write_head,
     .get_extra_info = protocol_extra_info,
     .get_transport = protocol_transport,
 };

@@ -15,6 +15,7 @@ struct writer {
     struct fastws_utf8 utf8; /* of the message so far, if it is text */
     struct fastws_utf8 queued_utf8; /* of what has left of it in fragments */
     int opcode;
+    int flags; /* FASTWS_SEND_* */
     unsigned resets; /* of the stream, when the message was begun */
     int is_torn;  /* a part of the message was sent and the rest dropped: it can neither go on nor end */
     int is_closed; /* close() was called: nothing is written until reset() */

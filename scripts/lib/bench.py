@@ -117,15 +117,18 @@ def compressions(rows):
 
 def print_compression(rows):
     """Prints what docs/compression.md shows: bytes sent, bytes held and times, beside bare zlib."""
+    def times(row, *bare):
+        other = next((rows[name] for name in bare if name in rows), None)
+        return ["%.2f" % (row.ns / 1e3) if row else "", "%.2f" % (row.ns / other.ns) if row and other else ""]
+
     lines = []
     for mode, corpus, size, row in compressions(rows):
-        bare = rows.get("zlib/" + row.name) or rows.get("zlib/deflate/no_takeover/%s/%s" % (corpus, size))
-        back = rows.get("inflate/%s/%s/%s" % (mode, corpus, size))
-        lines.append(["%s, %s" % (corpus, size), mode, "%.3f" % row.ratio, "%d" % row.held, "%.2f" % (row.ns / 1e3),
-                      "%.2f" % (row.ns / bare.ns) if bare else "", "%.2f" % (back.ns / 1e3) if back else ""])
+        alone, inflate = "zlib/deflate/no_takeover/%s/%s" % (corpus, size), "inflate/%s/%s/%s" % (mode, corpus, size)
+        lines.append(["%s, %s" % (corpus, size), mode, "%.3f" % row.ratio, "%d" % row.held,
+                      *times(row, "zlib/" + row.name, alone), *times(rows.get(inflate), "zlib/" + inflate)])
     if lines:
-        print_markdown_table(
-            ["corpus, bytes", "mode", "sent / plain", "held", "deflate, us", "of zlib", "inflate, us"], lines)
+        print_markdown_table(["Corpus, bytes", "Mode", "Sent / plain", "Held", "Compress, µs", "of zlib",
+                              "Inflate, µs", "of zlib"], lines)
 
 
 def print_markdown_table(head, lines):

@@ -77,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct end cut = {.in_step = 1 + data[1] % 64u, .out_step = 1 + data[2] % 255u};
     fastws_deflate_config_init(&config, FASTWS_DEFLATE_TAKEOVER);
     config.max_inflated = LIMIT;
+    config.max_ratio = 4u * data[3];
     expect(fastws_deflate_pool_new(NULL, 1, &pool) == 0);
     expect(fastws_deflate_new(&config, FASTWS_STATE_SERVER, &agreed, pool, &whole.deflate) == 0);
     expect(fastws_deflate_new(&config, FASTWS_STATE_SERVER, &agreed, pool, &cut.deflate) == 0);

@@ -65,6 +65,21 @@ def test_what_a_filter_left_out_stays_empty(capsys):
     assert tables[0] == [["`mask`, ns", "scalar", "avx2", "`memset`"], ["7", "4.0", "", ""], ["64", "", "2.0", "1.0"]]
 
 
+def test_compression_stands_beside_bare_zlib(capsys):
+    """A tail has no zlib of its own: it is compared with messages that stand alone."""
+    rows = rows_of(deflate__tail__chat__128=4000, zlib__deflate__no_takeover__chat__128=8000,
+                   inflate__tail__chat__128=220, zlib__inflate__tail__chat__128=200,
+                   deflate__takeover__chat__128=3000, zlib__deflate__takeover__chat__128=2500)
+    for row in rows.values():
+        row.ratio, row.held = 0.5, 1024.0
+    tables = printed(capsys, rows)
+    assert tables[0] == [
+        ["Corpus, bytes", "Mode", "Sent / plain", "Held", "Compress, µs", "of zlib", "Inflate, µs", "of zlib"],
+        ["chat, 128", "tail", "0.500", "1024", "4.00", "0.50", "0.22", "1.10"],
+        ["chat, 128", "takeover", "0.500", "1024", "3.00", "1.20", "", ""],
+    ]
+
+
 def test_what_belongs_to_no_kernel_has_a_table_of_its_own(capsys):
     tables = printed(capsys, rows_of(header_parse=3, calibrate__cycle=0.5))
     assert tables[0] == [["", "ns", "cycles", "GB/s"], ["`header_parse`", "3.00", "6.0", ""],

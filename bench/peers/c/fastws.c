@@ -157,6 +157,62 @@ static struct opening *opening_new(const struct worker_row *row) {
     return opening;
 }
 
+/* A connection without context, and the messages of a row, which take turns. */
+struct flater {
+    struct fastws_deflate_config config;
+    struct fastws_deflate_pool *pool;
+    struct fastws_deflate *deflate;
+    struct fastws_deflate_buffer buffer;
+    struct worker_turns *data;
+    size_t off; /* of the next message, behind its length in four bytes */
+};
+
+static struct flater *flater_new(const struct worker_row *row) {
+    static const struct fastws_deflate_params agreed = {.server_no_context_takeover = 1,
+                                                        .client_no_context_takeover = 1};
+    struct flater *flater = worker_alloc(sizeof *flater);
+    *flater = (struct flater){.data = worker_turns_new(row)};
+    fastws_deflate_config_init(&flater->config, FASTWS_DEFLATE_NO_TAKEOVER);
+    if (fastws_deflate_pool_new(NULL, 4, &flater->pool) != 0 ||
+        fastws_deflate_new(&flater->config, FASTWS_STATE_SERVER, &agreed, flater->pool, &flater->deflate) != 0)
+        worker_die("no deflate", row->name);
+    return flater;
+}
+
+/* Makes a frame of the next message. */
+static struct fastws_frame next_frame(struct flater *flater, unsigned rsv) {
+    const uint8_t *head = flater->data->buf + flater->off;
+    size_t len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    flater->off += 4 + len;
+    if (flater->off == flater->data->len) flater->off = 0;
+    struct fastws_frame frame = {.payload = head + 4};
+    frame.header.length = len;
+    frame.header.opcode = FASTWS_OPCODE_BINARY;
+    frame.header.fin = 1;
+    frame.header.rsv = (uint8_t)rsv;
+    return frame;
+}
+
+static uint64_t run_deflate(void *context, uint64_t count) {
+    struct flater *flater = context;
+    for (uint64_t i = 0; i < count; i++) {
+        struct fastws_frame frame = next_frame(flater, 0);
+        if (fastws_deflate_compress_frame(flater->deflate, &frame, &flater->buffer) != 1)
+            worker_die("wrong result", "deflate");
+    }
+    return count;
+}
+
+static uint64_t run_inflate(void *context, uint64_t count) {
+    struct flater *flater = context;
+    for (uint64_t i = 0; i < count; i++) {
+        struct fastws_frame frame = next_frame(flater, FASTWS_RSV1);
+        if (fastws_deflate_decompress_frame(flater->deflate, &frame, &flater->buffer) != 1)
+            worker_die("wrong result", "inflate");
+    }
+    return count;
+}
+
 static uint64_t run_accept_key(void *context, uint64_t count) {
     struct worker_turns *challenge = context;
     char accept[FASTWS_ACCEPT_LEN + 1];
@@ -182,6 +238,8 @@ int main(int argc, char **argv) {
         if (worker_row_is(&row, "header_write")) worker_add(peer, &row, run_header_write, head_new(&row));
         if (worker_row_is(&row, "http_head")) worker_add(peer, &row, run_http_head, worker_turns_new(&row));
         if (worker_row_is(&row, "upgrade")) worker_add(peer, &row, run_upgrade, opening_new(&row));
+        if (worker_row_is(&row, "deflate")) worker_add(peer, &row, run_deflate, flater_new(&row));
+        if (worker_row_is(&row, "inflate")) worker_add(peer, &row, run_inflate, flater_new(&row));
         if (worker_row_is(&row, "accept_key")) worker_add(peer, &row, run_accept_key, worker_turns_new(&row));
     }
     return worker_serve();

@@ -182,6 +182,8 @@ func main() {
 		"header_write": addHeaders,
 		"upgrade":      addUpgrade,
 		"accept_key":   addAcceptKey,
+		"deflate":      addDeflate,
+		"inflate":      addInflate,
 	}
 	for _, r := range readRows() {
 		if add := groups[r.group]; add != nil {

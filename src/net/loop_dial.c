@@ -69,8 +69,20 @@ void fws_dial_fail(struct fastws_socket *socket, int error) { fail(socket, error
 
 /* ---- The answer ---- */
 
+static int prepare(struct fastws_socket *socket) {
+    const struct fastws_dial_config *config = socket->group->config->dial;
+    struct fastws_deflate_params agreed;
+    int is_agreed = fastws_dial_deflate(dialer_of(dialing_of(socket)), &agreed) > 0;
+    return fws_open_prepare(socket, is_agreed ? config->deflate : NULL, is_agreed ? &agreed : NULL);
+}
+
 static void open_socket(struct fastws_socket *socket, uint8_t *rest, size_t len) {
     struct fastws_loop *loop = fws_socket_loop(socket);
+    int error = prepare(socket);
+    if (error < 0) {
+        fail(socket, error);
+        return;
+    }
     /* What is left of the dial is given back once the socket has begun: rest may be a part of it. */
     struct fws_side *side = socket->side;
     socket->side = NULL;

@@ -55,7 +55,10 @@ static void pair_close(struct pair *pair) {
 /* Writes a text that compresses well and differs with its number. */
 static void write_text(char *dst, size_t len, unsigned number) {
     static const char words[] = "{\"symbol\":\"ETH-USD\",\"side\":\"buy\",\"price\":";
-    for (size_t i = 0; i < len; i++) dst[i] = i % 50 < 41 ? words[i % 50] : (char)('a' + (i / 50 + number * 7 + i) % 26);
+    for (size_t i = 0; i < len; i++) {
+        char varied = (char)('a' + (i / 50 + number * 7 + i) % 26);
+        dst[i] = i % 50 < 41 ? words[i % 50] : varied;
+    }
 }
 
 static void echo_text(struct pair *pair, size_t len, unsigned number) {

@@ -66,7 +66,8 @@ static void await_byte(int fd) {
 /* Connects all of them, a batch at a time; then the opened ones do their harm, and all wait for the end. */
 static void run_peers(const struct peers *peers, unsigned port, size_t count) {
     int *fds = malloc(count * sizeof *fds);
-    static const uint8_t begun[] = {0x82, 0xfe, 0x0f, 0xa0, 1, 2, 3, 4, 'x'}; /* FIN binary, 4000 bytes, key, the first */
+    /* FIN binary, 4000 bytes, the key, the first of them. */
+    static const uint8_t begun[] = {0x82, 0xfe, 0x0f, 0xa0, 1, 2, 3, 4, 'x'};
     for (size_t i = 0; i < count; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM, 0);
         if (fds[i] < 0) fail_peer("socket");
@@ -188,7 +189,8 @@ static size_t count_that_fits(size_t wanted) {
     size_t spare = 100;
     if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= wanted + spare) return wanted;
     size_t count = ((size_t)limit.rlim_cur - spare) / BATCH * BATCH;
-    printf("SKIPPED %zu sockets: the limit of descriptors is %zu; %zu instead\n", wanted, (size_t)limit.rlim_cur, count);
+    printf("SKIPPED %zu sockets: the limit of descriptors is %zu; %zu instead\n", wanted, (size_t)limit.rlim_cur,
+           count);
     return count;
 }
 

@@ -17,6 +17,7 @@
  *     loop_transport.c  the system calls that read and write
  *     loop_tls.c        what comes between them and a socket that is inside TLS
  *     loop_dial.c       the way of a client to its server, and the handshake there
+ *     loop_dial_begin.c where that way leads, and what it takes
  *     loop_connect.c    the first steps of it: addresses, and attempts to connect
  *
  * Seams. A connection never calls the system, and keeps no pointer to what was received but where it asked for it.
@@ -415,7 +416,7 @@ FWS_PRIVATE int fws_link_has_more(const struct fastws_socket *socket);
 FWS_PRIVATE int fws_link_error(const struct fastws_socket *socket); /* why a read failed */
 FWS_PRIVATE void fws_link_end(struct fastws_socket *socket);        /* says that nothing more comes */
 
-/* ---- Clients: loop_dial.c, loop_connect.c ---- */
+/* ---- Clients: loop_dial.c, loop_dial_begin.c, loop_connect.c ---- */
 
 struct fws_attempts;
 

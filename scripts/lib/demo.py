@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Shows that both echo servers work: with the `websockets` client, and on a page for people. scripts/demo runs it."""
+"""Shows that the echo servers and the chats work: with the `websockets` client, and on pages for people. scripts/demo
+runs it."""
 
 import argparse
+import contextlib
 import http.server
 import os
 import pathlib
 import random
 import sys
 import time
+import urllib.request
 
 from websockets.sync.client import connect
 
@@ -44,6 +47,27 @@ def check(name, url):
             sys.exit("%s server: no answer to a ping" % name)
 
 
+def page_of(url):
+    """The page that a chat serves on the port of its WebSockets."""
+    return url.replace("ws://", "http://")
+
+
+def check_chat(name, url):
+    """Two clients meet in a room, and the page is there; exits when anything differs."""
+    with connect(url + "ws") as ann, connect(url + "ws") as bob:
+        ann.send("join demo ann")
+        heard = [ann.recv(10), ann.recv(10)]
+        bob.send("join demo bob")
+        heard += [ann.recv(10), bob.recv(10), bob.recv(10)]
+        bob.send("say hello")
+        heard += [ann.recv(10), bob.recv(10)]
+    with urllib.request.urlopen(page_of(url), timeout=10) as response:
+        is_page = b"<title>Chat</title>" in response.read()
+    if heard.count("joined demo bob") != 2 or heard[-2:] != ["said bob hello"] * 2 or not is_page:
+        sys.exit("%s chat: two clients in a room do not hear each other" % name)
+    print("   %-6s two clients talk in a room of %s" % (name, page_of(url)))
+
+
 def mask_speed():
     """Returns how fast the active row masks 64 KiB, in GB/s: the best of many short runs."""
     buffer, rounds, best = bytearray(65536), 100, float("inf")
@@ -55,11 +79,11 @@ def mask_speed():
     return len(buffer) * rounds / best / 1e9
 
 
-def serve_page(urls, port):
+def serve_page(urls, chats, port):
     """Serves the page until Ctrl-C: on the port asked for, or on any free one when that is taken."""
     page = pathlib.Path(__file__).with_name("demo.html").read_text(encoding="utf-8")
     for name, url in urls.items():
-        page = page.replace("{{%s}}" % name, url)
+        page = page.replace("{{%s}}" % name, url).replace("{{chat of %s}}" % name, page_of(chats[name]))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -89,18 +113,22 @@ def main():
     parser.add_argument("--check", action="store_true", help="exit after the self-check")
     parser.add_argument("--port", type=int, default=8000, help="where the page is served (8000)")
     options = parser.parse_args()
-    with (
-        example_server("build/examples/echo") as c_url,
-        example_server(sys.executable, os.path.join("examples", "echo.py")) as python_url,
-    ):
-        urls = {"C": c_url, "Python": python_url}
+    with contextlib.ExitStack() as stack:
+
+        def start(name):
+            """One server in C, one in Python."""
+            c, python = ["build/examples/" + name], [sys.executable, os.path.join("examples", name + ".py")]
+            return {"C": stack.enter_context(example_server(*c)), "Python": stack.enter_context(example_server(*python))}
+
+        urls, chats = start("echo"), start("chat")
         for name, url in urls.items():
-            print("== checking the %s echo server at %s with the client of websockets" % (name, url))
+            print("== checking the %s servers with the client of websockets: echo at %s" % (name, url))
             check(name, url)
+            check_chat(name, chats[name])
         print("== fastws %s uses %s (of %s): masks %.1f GB/s"
               % (fastws.__version__, fastws.isa(), ", ".join(fastws.isas()), mask_speed()), flush=True)
         if not options.check:
-            serve_page(urls, options.port)
+            serve_page(urls, chats, options.port)
 
 
 if __name__ == "__main__":

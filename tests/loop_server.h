@@ -274,9 +274,12 @@ static inline size_t head_len_of(const struct client *client) {
 /* Waits for an HTTP head. Returns its status. */
 static inline int client_head(struct server *server, struct client *client) {
     CLIENT_UNTIL(server, client, head_len_of(client) > 0);
-    int status = atoi((const char *)client->in.ptr + client->off + strlen("HTTP/1.1 "));
-    client->off += head_len_of(client);
-    return status;
+    size_t len = head_len_of(client);
+    char digits[4] = ""; /* of "HTTP/1.1 101"; what was received has no NUL */
+    assert_true(len >= 12);
+    memcpy(digits, client->in.ptr + client->off + 9, 3);
+    client->off += len;
+    return atoi(digits);
 }
 
 /* Connects, and has its request accepted. */

@@ -438,7 +438,7 @@ static int talk_without_memory(int backend, uint64_t n) {
 static void survives_a_failing_allocation_anywhere(void **state) {
     uint64_t n = 1;
     while (talk_without_memory(backend_of(state), n)) assert_true(++n < 100);
-    assert_true(n > 10);
+    assert_true(n > 5);
 }
 
 /* Without memory for what was agreed on there is no 101 that could not be kept. */

@@ -34,6 +34,7 @@ struct aio_loop {
     PyObject *current_task;  /* asyncio.current_task */
     PyObject *handle;        /* of the timer that is set, or NULL */
     uint64_t handle_ms;      /* when it fires */
+    uint64_t fired_ms;       /* when it has fired last */
     struct aio_timer *timers; /* a binary heap, the earliest first */
     size_t timer_count, timer_cap;
     PyObject *scratch;       /* memoryview of a bytearray: bytes that are no frames, or that TLS decrypts; or NULL */

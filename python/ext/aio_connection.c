@@ -9,6 +9,8 @@
 #include "args.h"
 #include "errors.h"
 
+#define SILENCE_MS 1000 /* how often a connection that is not read is looked at */
+
 static int call_hook(struct aio_connection *self, enum name name, PyObject *argument) {
     PyObject *result = argument ? PyObject_CallMethodOneArg((PyObject *)self, self->state->names[name], argument)
                                 : PyObject_CallMethodNoArgs((PyObject *)self, self->state->names[name]);
@@ -76,21 +78,21 @@ static int begin_end(struct aio_connection *self) {
     return is_server || self->protocol.error != FASTWS_ERR_CLOSED ? self->driver->finish(self) : 0;
 }
 
+/* While we do not read, nobody can know whether the peer is alive. */
+static int is_silence_ours(const struct aio_connection *self) {
+    return (self->is_held || self->is_paused) && !self->backlog && !fastws_conn_close_sent(self->protocol.conn);
+}
+
 int aio_connection_settle(struct aio_connection *self) {
     uint64_t due_ms = self->end_ms;
     if (self->phase == PHASE_LOST) return 0;
     if (self->phase == PHASE_OPEN && !self->is_ending) {
         if (fastws_conn_is_over(self->protocol.conn) && begin_end(self) < 0) return -1;
-        due_ms = fastws_conn_deadline_ms(self->protocol.conn);
+        due_ms = is_silence_ours(self) ? protocol_now_ms() + SILENCE_MS : fastws_conn_deadline_ms(self->protocol.conn);
         if (self->end_ms < due_ms) due_ms = self->end_ms;
     }
     if (self->timer && self->loop->timers[self->timer - 1].due_ms <= due_ms) return 0;
     return aio_timers_set(self->loop, self, due_ms);
-}
-
-/* While we do not read, nobody can know whether the peer is alive. */
-static int is_silence_ours(const struct aio_connection *self) {
-    return (self->is_held || self->is_paused) && !self->backlog && !fastws_conn_close_sent(self->protocol.conn);
 }
 
 static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
@@ -100,10 +102,7 @@ static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
         return self->driver ? self->driver->abort(self) : 0;
     }
     if (self->phase != PHASE_OPEN || self->is_ending) return 0;
-    if (is_silence_ours(self)) {
-        uint64_t wait_ms = self->endpoint->config.ping_interval_ms;
-        return aio_timers_set(self->loop, self, now_ms + (wait_ms ? wait_ms : 1000));
-    }
+    if (is_silence_ours(self)) return 0;
     protocol_touch(&self->protocol);
     int done = fastws_conn_on_time(self->protocol.conn, now_ms);
     if (done < 0) {

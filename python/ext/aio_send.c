@@ -145,7 +145,11 @@ PyObject *aio_send_close(PyObject *object, PyObject *const *args, Py_ssize_t cou
         Py_RETURN_NONE;
     }
     if (protocol_send_close(&self->protocol, self->state, sorted[0], sorted[1]) < 0) return NULL;
-    if (aio_connection_flush(self) < 0 || aio_connection_settle(self) < 0) return NULL;
+    if (aio_connection_flush(self) < 0) return NULL;
+    /* The answer may be behind what was not to be read yet. */
+    if (self->is_held && aio_deliver(self) < 0) return NULL;
+    if (!self->is_delivering && aio_connection_go_on(self) < 0) return NULL;
+    if (aio_connection_settle(self) < 0) return NULL;
     Py_RETURN_NONE;
 }
 

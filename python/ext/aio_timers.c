@@ -77,6 +77,8 @@ int aio_timers_set(struct aio_loop *self, struct aio_connection *connection, uin
         aio_timers_remove(self, connection);
         return 0;
     }
+    /* What is due again at once waits for its turn. */
+    if (due_ms <= self->fired_ms) due_ms = self->fired_ms + 1;
     if (!connection->timer) {
         if (grow(self) < 0) return -1;
         self->timers[self->timer_count] = (struct aio_timer){due_ms, connection};
@@ -108,7 +110,7 @@ PyObject *aio_timers_fire(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     self->handle_ms = UINT64_MAX;
     int result = 0;
     aio_loop_enter(self);
-    uint64_t now_ms = protocol_now_ms();
+    uint64_t now_ms = self->fired_ms = protocol_now_ms();
     while (result == 0 && self->timer_count && self->timers[0].due_ms <= now_ms) {
         struct aio_connection *connection = self->timers[0].connection;
         Py_INCREF(connection);

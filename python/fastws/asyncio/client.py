@@ -114,9 +114,9 @@ class ClientConnection(Connection):
 class connect:
     """Connects to a server: ``async with connect(...) as connection``, or ``connection = await connect(...)``.
 
-    ``async for connection in connect(...)`` connects again, after a while, whenever the connection could not be opened
-    or the body of the loop ended with an exception that process_exception lets pass: ConnectionClosed is to be caught
-    there, and followed by continue.
+    ``async for connection in connect(...)`` connects again whenever the body of the loop has come to its end, and after a
+    while when the connection could not be opened, as long as process_exception lets the error pass. ConnectionClosed is
+    to be caught in the body, and followed by continue.
 
     Args:
         uri: of the server: ws://, wss://, ws+unix:// or wss+unix://. User and password become Basic authentication.
@@ -289,10 +289,13 @@ class connect:
             to_proxy.setdefault("ssl", True)
         elif to_proxy.get("ssl") is not None:
             raise ValueError("proxy_ssl is for https:// proxies, and this one is none")
-        reader, writer = await asyncio.open_connection(proxy.url.host, proxy.url.port, **to_proxy)
-        transport: asyncio.Transport = writer.transport  # type: ignore[assignment]
+        reader = asyncio.StreamReader(loop=loop)
+        asking = asyncio.StreamReaderProtocol(reader, loop=loop)
+        to_proxy = {"host": proxy.url.host, "port": proxy.url.port, **to_proxy}
+        transport: asyncio.Transport
+        transport, _ = await loop.create_connection(lambda: asking, **to_proxy)
         try:
-            await _ask(reader, writer, proxy, url)
+            await _ask(reader, transport, proxy, url)
             protocol = Protocol(connection)
             transport.set_protocol(protocol)
             context = to_server.pop("ssl", None)
@@ -351,7 +354,7 @@ class connect:
             return raised
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy, url: Url) -> None:
+async def _ask(reader: asyncio.StreamReader, transport: asyncio.Transport, proxy: Proxy, url: Url) -> None:
     """Has a conversation with a proxy."""
     address = None
     if needs_address(proxy, url):
@@ -363,7 +366,7 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy
         while True:
             wanted = talk.send(data)
             if isinstance(wanted, bytes):
-                writer.write(wanted)
+                transport.write(wanted)
             elif wanted < 0:
                 data = await reader.read(-wanted)
             else:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""An echo server under asyncio. It says where it listens, and serves until it is interrupted or terminated."""
+
+import argparse
+import asyncio
+import signal
+
+import fastws
+
+
+async def echo(connection: fastws.ServerConnection) -> None:
+    async for message in connection:
+        await connection.send(message)
+
+
+class Echo:
+    """The same with callbacks: nothing to await, no task for each connection."""
+
+    def on_message(self, connection: fastws.ServerConnection, message: str | bytes) -> None:
+        connection.send_nowait(message)
+
+
+async def main(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    handler, listener = (None, Echo()) if options.callbacks else (echo, None)
+    async with fastws.serve(handler, options.host, options.port, listener=listener, max_size=16 << 20) as server:
+        print("listening on ws://{}:{}/".format(*server.sockets[0].getsockname()[:2]), flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument("--callbacks", action="store_true", help="call functions instead of running tasks")
+    parser.add_argument("--uvloop", action="store_true", help="run on the event loop of that package")
+    options = parser.parse_args()
+    if options.uvloop:
+        import uvloop
+
+        uvloop.run(main(options))
+    else:
+        asyncio.run(main(options))

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: MIT
+"""connect(): where it goes, what it says there, what it makes of answers, and how it comes again."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import subprocess
+
+import pytest
+import websockets
+from websockets.asyncio.server import serve as websockets_serve
+
+import fastws
+import fastws.asyncio
+
+
+@pytest.fixture(scope="session")
+def contexts(tmp_path_factory):
+    """TLS contexts of a server and of a client that trusts it."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    return server, ssl.create_default_context(cafile=certificate)
+
+
+@contextlib.asynccontextmanager
+async def answering(*answers):
+    """A server that answers each connection with the next bytes, and then ends it. Gives its address and the requests."""
+    requests, left = [], list(answers)
+
+    async def talk(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            requests.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(left.pop(0))
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield "ws://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1]), requests
+
+
+def test_sends_what_it_was_told(run):
+    async def main():
+        async with answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno") as (url, requests):
+            with pytest.raises(fastws.InvalidStatus) as caught:
+                await fastws.asyncio.connect(
+                    url + "path?x=1",
+                    origin="https://a.example",
+                    subprotocols=["a", "b"],
+                    additional_headers={"X-Token": "t"},
+                    user_agent_header="me",
+                )
+            assert (caught.value.response.status_code, caught.value.response.body) == (404, b"no")
+            head = requests[0].lower()
+            assert head.startswith(b"get /path?x=1 http/1.1\r\n")
+            for line in (b"origin: https://a.example", b"sec-websocket-protocol: a, b", b"x-token: t", b"user-agent: me"):
+                assert line + b"\r\n" in head
+        async with answering(b"HTTP/1.1 404 Not Found\r\n\r\n") as (url, requests):
+            with pytest.raises(fastws.InvalidStatus):
+                await fastws.asyncio.connect(url, user_agent_header=None)
+            assert b"user-agent" not in requests[0].lower()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "answer, error",
+    [
+        (b"", fastws.InvalidMessage),
+        (b"HTTP/1.1 101 ", fastws.InvalidMessage),
+        (b"nonsense\r\n\r\n", fastws.InvalidMessage),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", fastws.InvalidHeader),
+        (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", OSError),
+    ],
+)
+def test_answers_that_open_nothing(run, answer, error):
+    async def main():
+        async with answering(answer) as (url, _):
+            with pytest.raises(error):
+                await fastws.asyncio.connect(url)
+
+    run(main())
+
+
+def test_follows_redirects_and_keeps_secrets(run, serving):
+    async def main():
+        async def handler(connection):
+            await connection.send(str("Authorization" in connection.request.headers) + connection.request.path)
+
+        async with serving(handler) as target:
+            moved = f"HTTP/1.1 302 Found\r\nLocation: {target}there\r\n\r\n".encode()
+            async with answering(moved) as (url, requests):
+                async with fastws.asyncio.connect(url, additional_headers={"Authorization": "secret"}) as client:
+                    assert await client.recv() == "False/there"
+                assert b"secret" in requests[0]
+
+    run(main())
+
+
+def test_redirects_in_a_circle_end(run):
+    async def main():
+        async with answering(*[b"HTTP/1.1 307 X\r\nLocation: /again\r\n\r\n"] * 20) as (url, requests):
+            with pytest.raises(fastws.SecurityError):
+                await fastws.asyncio.connect(url)
+            assert len(requests) == 11
+
+    run(main())
+
+
+def test_open_timeout(run):
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            url = "ws://127.0.0.1:{}/".format(sock.getsockname()[1])
+            with pytest.raises(TimeoutError) as caught:
+                await fastws.asyncio.connect(url, open_timeout=0.1)
+            assert isinstance(caught.value, fastws.HandshakeTimeout)
+
+    run(main())
+
+
+def test_to_cancel_connect_leaves_nothing(run):
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            task = asyncio.ensure_future(fastws.asyncio.connect("ws://127.0.0.1:{}/".format(sock.getsockname()[1])))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "arguments, error",
+    [
+        ({"uri": "http://localhost/"}, fastws.InvalidURI),
+        ({"uri": "ws://localhost/", "ssl": True}, ValueError),
+        ({"uri": "wss://localhost/", "ssl": None}, ValueError),
+        ({"uri": "ws://localhost/", "subprotocols": ["a b"]}, ValueError),
+        ({"uri": "ws://localhost/", "compression": "brotli"}, ValueError),
+        ({"uri": "ws://localhost/", "additional_headers": {"X": "a\nb"}}, ValueError),
+        ({"uri": "ws://localhost/", "max_queue": (1, 2)}, ValueError),
+    ],
+)
+def test_refuses_bad_arguments(run, arguments, error):
+    async def main():
+        with pytest.raises(error):
+            await fastws.asyncio.connect(**arguments)
+
+    run(main())
+
+
+def test_connects_again(run):
+    async def main():
+        async def handler(connection):
+            await connection.send("hello")
+
+        again = asyncio.Event()
+
+        async def serve_again():
+            nonlocal server
+            await again.wait()
+            server = await fastws.asyncio.serve(handler, "127.0.0.1", port)
+
+        server = await fastws.asyncio.serve(handler, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        received = []
+        async for client in fastws.asyncio.connect(f"ws://127.0.0.1:{port}/", reconnect_delays=lambda: iter([0.02] * 50)):
+            try:
+                received.append(await client.recv())
+                if len(received) == 3:
+                    break
+                if len(received) == 1:
+                    server.close()
+                    await server.wait_closed()
+                    asyncio.get_running_loop().call_later(0.1, again.set)
+                    asyncio.ensure_future(serve_again())
+                await client.recv()
+            except fastws.ConnectionClosed:
+                continue
+        server.close()
+        await server.wait_closed()
+        assert received == ["hello"] * 3
+
+    run(main())
+
+
+def test_a_fatal_error_ends_the_attempts(run):
+    async def main():
+        attempts = 0
+        answers = [b"HTTP/1.1 503 Busy\r\n\r\n", b"HTTP/1.1 503 Busy\r\n\r\n", b"HTTP/1.1 403 Forbidden\r\n\r\n"]
+        async with answering(*answers) as (url, requests):
+            with pytest.raises(fastws.InvalidStatus) as caught:
+                async for _ in fastws.asyncio.connect(url, reconnect_delays=lambda: iter([0.01, 0.01])):
+                    attempts += 1
+            assert caught.value.status == 403
+            assert len(requests) == 3
+            assert attempts == 0
+        async with answering(b"HTTP/1.1 503 Busy\r\n\r\n") as (url, _):
+            with pytest.raises(LookupError) as other:
+                async for _ in fastws.asyncio.connect(url, process_exception=lambda error: LookupError("no")):
+                    pass
+            assert isinstance(other.value.__cause__, fastws.InvalidStatus)
+
+    run(main())
+
+
+def test_backoff_grows():
+    delays = fastws.asyncio.backoff()
+    first, *others = [next(delays) for _ in range(12)]
+    assert 0 <= first <= 5
+    assert others == sorted(others)
+    assert others[0] == 3
+    assert others[-1] == 90
+
+
+@pytest.mark.parametrize("peer", ["fastws", "websockets as server", "websockets as client"])
+def test_tls(run, echo, contexts, peer):
+    async def main():
+        serve = websockets_serve if peer == "websockets as server" else fastws.asyncio.serve
+        connect = websockets.connect if peer == "websockets as client" else fastws.asyncio.connect
+        async with serve(echo, "127.0.0.1", 0, ssl=contexts[0]) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with connect(f"wss://localhost:{port}/", ssl=contexts[1], host="127.0.0.1", max_size=None) as client:
+                for message in ["text", b"x" * 50000, "y" * 900000]:
+                    await client.send(message)
+                    assert await client.recv() == message
+                for i in range(100):
+                    await client.send(str(i))
+                assert [await client.recv() for _ in range(100)] == [str(i) for i in range(100)]
+            assert client.close_code == 1000
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await fastws.asyncio.connect(f"wss://localhost:{port}/", host="127.0.0.1")
+
+    run(main(), complaints=0)
+
+
+def test_sockets_in_the_file_system(run, echo, tmp_path):
+    async def main():
+        path = str(tmp_path / "socket")
+        async with fastws.asyncio.unix_serve(echo, path):
+            for connecting in (fastws.asyncio.unix_connect(path), fastws.asyncio.connect(f"ws+unix://{path}:/target")):
+                async with connecting as client:
+                    await client.send("x")
+                    assert await client.recv() == "x"
+
+    run(main())
+
+
+def test_a_socket_that_is_connected_already(run, serving, echo):
+    async def main():
+        async with serving(echo) as url:
+            sock = socket.create_connection(("127.0.0.1", int(url.rstrip("/").rpartition(":")[2])))
+            async with fastws.asyncio.connect("ws://elsewhere.example/", sock=sock) as client:
+                await client.send("x")
+                assert await client.recv() == "x"
+                assert client.request.headers["Host"] == "elsewhere.example"
+
+    run(main())
+
+
+@contextlib.asynccontextmanager
+async def http_proxy(answer=b"HTTP/1.1 200 OK\r\n\r\n"):
+    """A proxy that connects to where CONNECT says."""
+    seen = []
+
+    async def pipe(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def talk(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        seen.append(head)
+        writer.write(answer)
+        if b" 200 " not in answer:
+            writer.close()
+            return
+        port = int(head.split()[1].rpartition(b":")[2])
+        there = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), seen
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_through_a_proxy(run, echo, contexts, is_secure):
+    async def main():
+        options = {"ssl": contexts[0]} if is_secure else {}
+        async with fastws.asyncio.serve(echo, "127.0.0.1", 0, **options) as server, http_proxy() as (address, seen):
+            url = "{}://localhost:{}/".format("wss" if is_secure else "ws", server.sockets[0].getsockname()[1])
+            client_options = {"ssl": contexts[1]} if is_secure else {}
+            async with fastws.asyncio.connect(url, proxy=f"http://me:pw@{address}", **client_options) as client:
+                await client.send("through")
+                assert await client.recv() == "through"
+            assert b"Proxy-Authorization: Basic bWU6cHc=" in seen[0]
+            await asyncio.sleep(0.05)
+
+    run(main())
+
+
+def test_a_proxy_that_refuses(run):
+    async def main():
+        async with http_proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (address, _):
+            with pytest.raises(fastws.InvalidProxyStatus):
+                await fastws.asyncio.connect("ws://localhost:1/", proxy=f"http://{address}")
+        with pytest.raises(fastws.InvalidProxy):
+            await fastws.asyncio.connect("ws://localhost:1/", proxy="gopher://x")
+
+    run(main())
+
+
+def test_callbacks_of_a_client(run, serving, echo):
+    class Listener:
+        def __init__(self, done):
+            self.seen = []
+            self.done = done
+
+        def on_open(self, connection):
+            connection.send_nowait("hello")
+
+        def on_message(self, connection, message):
+            self.seen.append(message)
+            connection.ping_nowait(b"p")
+
+        def on_pong(self, connection, data):
+            self.seen.append(data)
+            connection.close_nowait(4000, "enough")
+
+        def on_close(self, connection, code, reason):
+            self.seen.append((code, reason))
+            self.done.set()
+
+    async def main():
+        listener = Listener(asyncio.Event())
+        async with serving(echo) as url:
+            await fastws.asyncio.connect(url, listener=listener)
+            await listener.done.wait()
+        assert listener.seen == ["hello", b"p", (4000, "")]
+
+    run(main())

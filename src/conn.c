@@ -114,7 +114,7 @@ static enum fws_send_way find_send_way(const struct fastws_conn *conn) {
     size_t high = conn->config->queue_high;
     /* What goes the short way is in the cork: too little for a mark that is not below its length. */
     int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended && !conn->inflater &&
-                   (high == 0 || high >= FWS_CORK_CAP);
+                   (high == 0 || high >= conn->writer.pool->cork.cap);
     if (!is_short) return FWS_SEND_LONG;
     return conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
 }

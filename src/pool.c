@@ -10,17 +10,20 @@
 
 enum { SLAB_LEN_DEFAULT = 64 * 1024, SLAB_LEN_MIN = 4096, SLAB_LEN_MAX = 1 << 30, SLAB_KEEP_DEFAULT = 16 };
 
-/* The most that lies in front of the pool is FWS_POOL_ALIGN - 1. */
-enum { POOL_SIZE = sizeof(struct fastws_pool) + FWS_POOL_ALIGN - 1 };
+/* The cork lies behind the pool, and what aligns it in front. */
+static size_t pool_size(size_t cork_len) { return sizeof(struct fastws_pool) + FWS_POOL_ALIGN - 1 + cork_len; }
+
+static uint8_t *align(uint8_t *ptr) { return ptr + (0u - (uintptr_t)ptr) % FWS_POOL_ALIGN; }
 
 void fastws_pool_config_init(struct fastws_pool_config *config) {
     *config = (struct fastws_pool_config){
-        .size = sizeof *config, .slab_len = SLAB_LEN_DEFAULT, .slab_keep = SLAB_KEEP_DEFAULT};
+        .size = sizeof *config, .slab_len = SLAB_LEN_DEFAULT, .slab_keep = SLAB_KEEP_DEFAULT, .cork_len = FWS_CORK_CAP};
 }
 
 static int check_config(const struct fastws_pool_config *config) {
     if (config->size != sizeof *config) return FASTWS_ERR_ARGUMENT;
     if (config->slab_len < SLAB_LEN_MIN || config->slab_len > SLAB_LEN_MAX) return FASTWS_ERR_ARGUMENT;
+    if (config->cork_len < FWS_CORK_CAP_MIN || config->cork_len > FWS_CORK_CAP_MAX) return FASTWS_ERR_ARGUMENT;
     return fastws_cpu_status();
 }
 
@@ -32,11 +35,12 @@ int fastws_pool_new(const struct fastws_pool_config *config, struct fastws_pool 
     }
     TRY(check_config(config));
     const struct fastws_allocator *allocator = fws_allocator_or_default(config->allocator);
-    uint8_t *memory = allocator->allocate(allocator->context, POOL_SIZE);
+    uint8_t *memory = allocator->allocate(allocator->context, pool_size(config->cork_len));
     if (!memory) return FASTWS_ERR_NOMEM;
-    struct fastws_pool *pool = (void *)(memory + (0u - (uintptr_t)memory) % FWS_POOL_ALIGN);
+    struct fastws_pool *pool = (void *)memory;
     memset(pool, 0, offsetof(struct fastws_pool, cork.chunks));
-    pool->memory = memory;
+    pool->cork.bytes = align(memory + sizeof *pool);
+    pool->cork.cap = config->cork_len;
     pool->allocator = allocator;
     pool->payload_allocator = config->payload_allocator ? config->payload_allocator : allocator;
     pool->kernels = fws_kernels_active();
@@ -68,7 +72,7 @@ void fastws_pool_free(struct fastws_pool *pool) {
         pool->desks = desk->next;
         pool->allocator->release(pool->allocator->context, desk, FWS_DESK_LEN);
     }
-    pool->allocator->release(pool->allocator->context, pool->memory, POOL_SIZE);
+    pool->allocator->release(pool->allocator->context, pool, pool_size(pool->cork.cap));
 }
 
 void fastws_pool_set_now(struct fastws_pool *pool, uint64_t now_us) {

@@ -39,8 +39,9 @@ struct fws_chunk {
 };
 
 /* A server that answers a batch of small messages fills the cork once and writes it once. 16 KiB is where one write of
- * a copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. */
-enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CHUNKS = 64 };
+ * a copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. Where
+ * many connections share a pool, more is worth it: what is behind the cork takes blocks and the long way. */
+enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CAP_MIN = 4096, FWS_CORK_CAP_MAX = 1 << 20, FWS_CORK_CHUNKS = 64 };
 
 /* A short frame at the start of the cork must not lie across two pages, where a store takes more than 30 cycles on Zen
  * 4: where malloc() happened to place it so, one pool in 50, every message took half as long again. */
@@ -54,13 +55,14 @@ struct fws_cork {
     struct fws_writer *plain;  /* the holder, if all that it has queued is bytes [off, len), with no chunk; else NULL.
                                   Not beside holder: gcc makes one store of both, by three instructions */
     size_t len;                /* bytes written, sent ones included */
+    size_t cap;                /* bytes that there is room for */
+    uint8_t *bytes;            /* aligned to FWS_POOL_ALIGN */
     unsigned first;            /* chunks[first..count) are queued */
     unsigned count;
     struct fastws_slab *piece; /* the masked beginning of the first unmasked chunk; NULL: none */
     size_t piece_off;
     size_t piece_len;
     struct fws_chunk chunks[FWS_CORK_CHUNKS];
-    _Alignas(FWS_POOL_ALIGN) uint8_t bytes[FWS_CORK_CAP];
 };
 
 /* What one connection has received while nothing of it is incomplete: whole small messages need no reader. Another that
@@ -75,7 +77,6 @@ struct fws_tray {
 };
 
 struct fastws_pool {
-    void *memory; /* that the allocator gave, and the pool lies in */
     const struct fastws_allocator *allocator;         /* never NULL */
     const struct fastws_allocator *payload_allocator; /* never NULL */
     const struct fws_kernels *kernels;        /* the row that was active when the pool was made */

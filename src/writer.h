@@ -163,7 +163,7 @@ static FWS_ALWAYS_INLINE uint8_t *fws_writer_lengthen(struct fws_writer *writer,
         cork->plain = writer;
     }
     size_t off = cork->len;
-    if (FWS_UNLIKELY(FWS_CORK_CAP - off < len)) return NULL;
+    if (FWS_UNLIKELY(cork->cap - off < len)) return NULL;
     cork->len = off + len;
     writer->queued += len;
     return cork->bytes + off;

@@ -93,7 +93,7 @@ void fws_cork_add(struct fastws_pool *pool, const struct fws_chunk *chunk) {
 
 uint8_t *fws_cork_reserve(struct fws_writer *writer, size_t len) {
     struct fws_cork *cork = &writer->pool->cork;
-    if (writer->back.last || FWS_CORK_CAP - cork->len < len) return NULL;
+    if (writer->back.last || cork->cap - cork->len < len) return NULL;
     uint8_t *dst = cork->bytes + cork->len;
     struct fws_chunk *last = cork->count > cork->first ? &cork->chunks[cork->count - 1] : NULL;
     if (last && last->kind == FWS_CHUNK_CORKED) {

@@ -120,6 +120,7 @@ def parse_arguments():
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--load-cpu", type=int, default=1)
     parser.add_argument("--json")
+    parser.add_argument("--markdown", action="store_true", help="changes nothing: the tables are so")
     return parser.parse_args()
 
 

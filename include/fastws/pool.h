@@ -32,6 +32,9 @@ struct fastws_pool_config {
                                                   with the payload, and for what fastws_conn_take() copies; NULL: the
                                                   one above. A block grows by resize and has the length of its
                                                   payload when it is taken */
+    size_t cork_len;                           /* bytes of the write buffer; 16 384. 4096 to 1 MiB. What a batch queues
+                                                  beyond it costs more; so does every message of a connection whose
+                                                  queue_high (struct fastws_conn_config) is below it, but not 0 */
     const struct fastws_random *random;        /* where masking keys come from; NULL: a generator of the pool's own,
                                                   seeded by the operating system: random.h (RFC 6455 10.3) */
 };
@@ -46,7 +49,7 @@ FASTWS_API FASTWS_NONNULL(1) void fastws_pool_config_init(struct fastws_pool_con
  *   FASTWS_ERR_ARGUMENT   a field is outside its range, or size is not one that this library knows
  *   FASTWS_ERR_NOMEM      the allocator returned NULL
  *   FASTWS_ERR_ISA        the environment variable FASTWS_ISA names no row that this machine can run
- * Allocates the pool with its write buffer (less than 24 KiB), and no slab. */
+ * Allocates the pool with its write buffer (less than cork_len and 8 KiB), and no slab. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(2) int fastws_pool_new(const struct fastws_pool_config *config,
                                                                   struct fastws_pool **out);
 

@@ -14,6 +14,9 @@
 /* A message of 64 KiB fits a slab together with its header: where it does not, its echo costs nearly twice as much. */
 enum { TURN_SOCKETS_MAX = 1024, CLOCK_EVERY = 8, SLAB_LEN = 68 * 1024 };
 
+/* A batch of answers to one slab fits it, and it is no more than the usual mark. */
+enum { CORK_LEN = 64 * 1024 };
+
 /* ---- Forks ---- */
 
 static pthread_once_t fork_handler_once = PTHREAD_ONCE_INIT;
@@ -104,6 +107,7 @@ int fastws_loop_new(const struct fastws_loop_config *config, struct fastws_loop 
     struct fastws_pool_config pool_config;
     fastws_pool_config_init(&pool_config);
     pool_config.slab_len = SLAB_LEN;
+    pool_config.cork_len = CORK_LEN;
     struct fastws_pool *pool;
     TRY(fastws_pool_new(config->pool != NULL ? config->pool : &pool_config, &pool));
     struct fastws_loop *loop = pool->allocator->allocate(pool->allocator->context, sizeof *loop);

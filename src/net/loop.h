@@ -278,6 +278,11 @@ static inline void fws_socket_clear(struct fastws_socket *socket, unsigned flags
     socket->watch.flags = (uint16_t)(socket->watch.flags & ~flags);
 }
 
+/* Sets since_ms: a millisecond more or less, but never 0. */
+static inline void fws_socket_note_time(struct fastws_socket *socket) {
+    socket->since_ms = (uint32_t)fws_socket_loop(socket)->now_ms | 1u;
+}
+
 /* Judges a configuration, also as that of servers that have the handshake before them. */
 FWS_PRIVATE FASTWS_NODISCARD int fws_socket_check_config(struct fastws_loop *loop,
                                                          const struct fastws_socket_config *config, int is_upgrading);

@@ -29,10 +29,6 @@ static void break_output(struct fastws_socket *socket, unsigned flags) {
     fws_transport_break(socket);
 }
 
-static void note_time(struct fastws_socket *socket) {
-    socket->since_ms = (uint32_t)fws_socket_loop(socket)->now_ms | 1u; /* a millisecond more or less, but never 0 */
-}
-
 static size_t sum(const struct fastws_iovec *iov, int count) {
     size_t len = 0;
     for (int i = 0; i < count; i++) len += iov[i].len;
@@ -55,7 +51,7 @@ static int write_queue(struct fastws_socket *socket) {
         (void)!fastws_conn_sent(conn, len); /* it is what was listed, or less */
         fws_socket_clear(socket, FWS_SOCKET_FLOODED);
         if (is_short) {
-            note_time(socket);
+            fws_socket_note_time(socket);
             fws_socket_set(socket, FWS_SOCKET_BLOCKED);
             return 0;
         }
@@ -70,7 +66,7 @@ static void flush_link(struct fastws_socket *socket) {
     if (state < 0) break_output(socket, 0);
     if (state > 0) fws_socket_clear(socket, FWS_SOCKET_FLOODED);
     if (state != 0) return;
-    note_time(socket);
+    fws_socket_note_time(socket);
     fws_socket_set(socket, FWS_SOCKET_BLOCKED);
 }
 
@@ -219,7 +215,7 @@ static void watch_message(struct fastws_socket *socket) {
     if (!is_awaited) {
         socket->since_ms = 0;
     } else if (socket->since_ms == 0) {
-        note_time(socket);
+        fws_socket_note_time(socket);
     }
 }
 
@@ -396,7 +392,10 @@ static void serve_hang_up(struct fastws_socket *socket) {
 }
 
 void fws_open_serve(struct fastws_socket *socket, unsigned found) {
-    if (found & (FWS_WRITABLE | FWS_HUNG_UP)) fws_socket_clear(socket, FWS_SOCKET_BLOCKED);
+    if (found & (FWS_WRITABLE | FWS_HUNG_UP) && fws_socket_has(socket, FWS_SOCKET_BLOCKED)) {
+        fws_socket_clear(socket, FWS_SOCKET_BLOCKED);
+        socket->since_ms = 0;
+    }
     if (found & (FWS_READABLE | FWS_HUNG_UP) && may_read(socket)) {
         receive(socket);
     } else if (found & FWS_HUNG_UP) {

@@ -118,7 +118,7 @@ static int line_up_copy(struct fastws_socket *socket, int opcode, const void *pa
     return error;
 }
 
-int fastws_socket_send(struct fastws_socket *socket, int opcode, const void *payload, size_t len) {
+static FWS_NOINLINE int send_any(struct fastws_socket *socket, int opcode, const void *payload, size_t len) {
     int action = admit(socket);
     if (action < 0) return action;
     if (action == LINE_UP) return line_up_copy(socket, opcode, payload, len);
@@ -128,6 +128,22 @@ int fastws_socket_send(struct fastws_socket *socket, int opcode, const void *pay
     return error;
 }
 
+/* An answer to what a callback is looking at, which is written when all of its batch is handed out: nothing has to be
+ * asked that the connection does not ask. */
+static inline int is_plain_answer(const struct fastws_loop *loop, const struct fastws_socket *socket, size_t len) {
+    unsigned flags = socket->watch.flags & (FWS_SOCKET_HAS_CONN | FWS_SOCKET_BROKEN);
+    return loop->current == socket && loop->viewed != NULL && len < FWS_BORROW_MIN && flags == FWS_SOCKET_HAS_CONN &&
+           socket->watch.kind == FWS_WATCH_OPEN && is_writable(socket);
+}
+
+int fastws_socket_send(struct fastws_socket *socket, int opcode, const void *payload, size_t len) {
+    if (FWS_LIKELY(is_plain_answer(fws_socket_loop(socket), socket, len))) {
+        TRY(fastws_conn_send(fws_socket_conn(socket), opcode, payload, len));
+        note_tight(socket);
+        return 0;
+    }
+    return send_any(socket, opcode, payload, len);
+}
 int fastws_socket_send_prepared(struct fastws_socket *socket, struct fastws_prepared *prepared) {
     int action = admit(socket);
     if (action < 0) return action;

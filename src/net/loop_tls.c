@@ -246,6 +246,7 @@ static ptrdiff_t read_records(struct fws_link *link, uint8_t *dst, size_t len) {
 /* Sends what reading gave TLS to say. */
 static void answer(struct fastws_socket *socket, struct fws_link *link) {
     if (emit(socket, link) != 0) return;
+    if (!fws_socket_has(socket, FWS_SOCKET_BLOCKED)) fws_socket_note_time(socket);
     fws_socket_set(socket, FWS_SOCKET_BLOCKED);
     link->is_stuck = link->tls.in_len > 0 && link->tls.out_cap - link->tls.out_len < FWS_TLS_RECORD_CAP;
     if (link->is_stuck) fws_socket_set(socket, FWS_SOCKET_FLOODED);

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import importlib
 import signal
 
 import fastws
@@ -37,9 +38,5 @@ if __name__ == "__main__":
     parser.add_argument("--callbacks", action="store_true", help="call functions instead of running tasks")
     parser.add_argument("--uvloop", action="store_true", help="run on the event loop of that package")
     options = parser.parse_args()
-    if options.uvloop:
-        import uvloop
-
-        uvloop.run(main(options))
-    else:
-        asyncio.run(main(options))
+    run = importlib.import_module("uvloop").run if options.uvloop else asyncio.run
+    run(main(options))

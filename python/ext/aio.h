@@ -39,6 +39,7 @@ struct aio_loop {
     size_t timer_count, timer_cap;
     PyObject *scratch;       /* memoryview of a bytearray: bytes that are no frames, or that TLS decrypts; or NULL */
     PyObject *space;         /* exporter of the memory that a transport receives into, or NULL */
+    struct aio_connection *lent;  /* whose memory space is, borrowed; NULL: nobody's */
     struct aio_connection *dirty; /* connections with something to flush, linked, each with a reference */
     int depth;               /* batches under way, one inside of the other */
     int may_wake;            /* no task runs: one may be woken at once */
@@ -53,7 +54,11 @@ void aio_loop_leave(struct aio_loop *self);
 /* Calls a function soon, in a context, which may be NULL. Returns 0, or -1 with an exception. */
 int aio_loop_call_soon(struct aio_loop *self, PyObject *function, PyObject *argument, PyObject *context);
 
-/* Hands the exception that is set to the handler of the loop; KeyboardInterrupt and SystemExit end the loop. */
+/* Has the loop raise the exception that is set: KeyboardInterrupt and the like, which not every loop lets pass where it
+ * calls a protocol. Returns 0, or -1 with that exception. */
+int aio_loop_raise_soon(struct aio_loop *self);
+
+/* Hands the exception that is set to the exception handler of the loop. */
 void aio_loop_report(struct aio_loop *self, const char *message, PyObject *connection);
 
 /* A writable memoryview of 64 KiB that all share: for bytes that are used up before the next are received. Borrowed, or

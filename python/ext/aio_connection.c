@@ -193,8 +193,8 @@ static int keep(struct aio_connection *self, const char *bytes, size_t len) {
 }
 
 static int receive_frames(struct aio_connection *self, const char *bytes, size_t len) {
-    int result = 0;
     protocol_touch(&self->protocol);
+    int result = self->is_held ? aio_deliver(self) : 0;
     while (result == 0 && len && !self->is_ending && !self->protocol.error) {
         void *ptr;
         size_t cap;
@@ -240,6 +240,7 @@ int aio_connection_lost(struct aio_connection *self, PyObject *exception) {
     if (exception && exception != Py_None) Py_XSETREF(self->exception, Py_NewRef(exception));
     self->driver = NULL;
     self->driver_data = NULL;
+    if (self->loop->lent == self) self->loop->lent = NULL;
     int result = deliver_rest(self);
     self->phase = PHASE_LOST;
     aio_timers_remove(self->loop, self);

@@ -71,6 +71,33 @@ void aio_loop_report(struct aio_loop *self, const char *message, PyObject *conne
     Py_XDECREF(traceback);
 }
 
+/* What a callback of the loop raises ends the loop, if it is no Exception. */
+static PyObject *raise_it(PyObject *exception, PyObject *Py_UNUSED(ignored)) {
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    return NULL;
+}
+
+static PyMethodDef raise_definition = {"_raise", raise_it, METH_NOARGS, NULL};
+
+int aio_loop_raise_soon(struct aio_loop *self) {
+    PyObject *type, *exception, *traceback;
+    PyErr_Fetch(&type, &exception, &traceback);
+    PyErr_NormalizeException(&type, &exception, &traceback);
+    if (traceback) PyException_SetTraceback(exception, traceback);
+    PyObject *function = PyCFunction_New(&raise_definition, exception);
+    PyObject *handle = function ? PyObject_CallOneArg(self->call_soon, function) : NULL;
+    Py_XDECREF(function);
+    if (!handle) {
+        PyErr_Restore(type, exception, traceback);
+        return -1;
+    }
+    Py_DECREF(handle);
+    Py_XDECREF(type);
+    Py_XDECREF(exception);
+    Py_XDECREF(traceback);
+    return 0;
+}
+
 /* ---- Memory to receive into ---- */
 
 struct space {

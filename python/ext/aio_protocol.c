@@ -161,6 +161,8 @@ static PyObject *end_call(struct protocol_driver *self, struct aio_connection *c
         aio_loop_report(connection->loop, "a connection failed", (PyObject *)connection);
         if (connection->driver && call_transport(self, NAME_ABORT, NULL) < 0) PyErr_WriteUnraisable((PyObject *)self);
         result = 0;
+    } else if (result < 0) {
+        result = aio_loop_raise_soon(connection->loop);
     }
     Py_DECREF(connection);
     if (result < 0) return NULL;
@@ -207,13 +209,25 @@ static PyObject *driver_connection_made(PyObject *object, PyObject *transport) {
     return end_call(self, connection, result);
 }
 
+/* A read that found nothing is not told of: what was lent for it would stay so. */
+static void give_space_back(struct aio_loop *loop) {
+    struct aio_connection *connection = loop->lent;
+    loop->lent = NULL;
+    if (!connection || connection->phase != PHASE_OPEN) return;
+    /* After an error there is nothing to give back. */
+    int error = fastws_conn_filled(connection->protocol.conn, 0);
+    (void)error;
+}
+
 static PyObject *driver_get_buffer(PyObject *object, PyObject *Py_UNUSED(hint)) {
     struct protocol_driver *self = (struct protocol_driver *)object;
     struct aio_connection *connection = self->connection;
     void *ptr;
     size_t cap;
     if (!connection) return PyErr_Format(PyExc_RuntimeError, "the connection has ended");
+    give_space_back(connection->loop);
     self->is_in_space = self->fd >= 0 && aio_connection_space(connection, &ptr, &cap);
+    if (self->is_in_space) connection->loop->lent = connection;
     PyObject *buffer = self->is_in_space ? aio_loop_export(connection->loop, ptr, cap) : aio_loop_scratch(connection->loop);
     return Py_XNewRef(buffer);
 }
@@ -226,6 +240,7 @@ static PyObject *driver_buffer_updated(PyObject *object, PyObject *count) {
     if (!connection) Py_RETURN_NONE;
     if (self->is_in_space) {
         self->is_in_space = 0;
+        connection->loop->lent = NULL;
         return end_call(self, connection, aio_connection_filled(connection, (size_t)len));
     }
     PyObject *scratch = aio_loop_scratch(connection->loop);

@@ -59,6 +59,7 @@ static void connection_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     if (self->timer) aio_timers_remove(self->loop, self);
+    if (self->loop && self->loop->lent == self) self->loop->lent = NULL;
     connection_clear(object);
     protocol_close(&self->protocol);
     aio_queue_clear(&self->queue);

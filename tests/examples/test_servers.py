@@ -12,8 +12,14 @@ import websockets.exceptions
 KEY = b"\x37\xfa\x21\x3d"
 
 
-@pytest.fixture(scope="module", params=["echo", "echo_stream", "raw", "echo.py", "echo_stream.py", "raw.py"])
+NAMES = ["echo", "echo_stream", "raw", "echo.py", "echo_stream.py", "raw.py"]
+NAMES += ["echo_asyncio.py", "echo_asyncio.py --callbacks", "echo_asyncio.py --uvloop"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def name(request):
+    if "--uvloop" in request.param:
+        pytest.importorskip("uvloop")
     return request.param
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Union
 
 from .heads import Request, Response
-from .server import ServerConnection
+from .server_connection import ServerConnection
 
 __all__ = ["basic_auth"]
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, M
 from types import TracebackType
 from typing import Any, Literal, Self, Union, cast, overload
 
-from .._core import AsyncConnection, AsyncEndpoint, AsyncLoop, AsyncProtocol
+from .._core import AsyncConnection, AsyncEndpoint, AsyncLoop, AsyncProtocol, parse_request, parse_response
 from ..codes import CloseCode, OpCode
 from ..exceptions import ConcurrencyError, ConnectionClosed
 from .heads import Request, Response
@@ -74,6 +74,8 @@ class Connection(AsyncConnection):
         self._parent_logger = logger
         self._request: Request | None = None
         self._response: Response | None = None
+        # Both as bytes, once the connection is open: few ask for them, and objects take five times the memory.
+        self._heads: tuple[bytes, bytes] | None = None
         self._subprotocol: str | None = None
         self._addresses: tuple[Any, Any] = (None, None)
 
@@ -99,11 +101,17 @@ class Connection(AsyncConnection):
     @property
     def request(self) -> Request | None:
         """The request of the handshake; None while it has not come."""
+        if self._request is None and self._heads is not None:
+            head = parse_request(self._heads[0])
+            self._request = head and Request.from_head(head)
         return self._request
 
     @property
     def response(self) -> Response | None:
         """The response of the handshake; None while there is none."""
+        if self._response is None and self._heads is not None:
+            head = parse_response(self._heads[1])
+            self._response = head and Response.from_head(head, b"")
         return self._response
 
     @property

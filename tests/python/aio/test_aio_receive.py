@@ -253,3 +253,18 @@ def test_a_stream_that_ends_inside_a_message_is_an_error(run, serving, raw):
             assert await ended == (1006, 1006, fastws.ConnectionLost)
 
     run(main())
+
+
+def test_a_read_that_finds_nothing_leaves_nothing_lent(run, pair):
+    """asyncio asks for a buffer, and says nothing more when the socket had nothing: a spurious wake-up."""
+
+    async def main():
+        async with pair() as (server, client):
+            protocols = [connection.transport.get_protocol() for connection in (server, client)]
+            for protocol in protocols * 3:
+                assert len(memoryview(protocol.get_buffer(-1))) > 4096
+            for _ in range(3):
+                await client.send("still")
+                assert await server.recv() == "still"
+
+    run(main())

@@ -17,7 +17,7 @@
 int aio_connection_flush_soon(struct aio_connection *self) {
     struct aio_loop *loop = self->loop;
     if (!loop->depth) return aio_connection_flush(self);
-    if (self->is_dirty) return 0;
+    if (self->is_dirty || self == loop->served) return 0;
     self->is_dirty = 1;
     self->next_dirty = loop->dirty;
     loop->dirty = (struct aio_connection *)Py_NewRef(self);

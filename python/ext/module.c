@@ -130,6 +130,7 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->dial_type, &dial_spec},     {&state->cork_type, &cork_spec},
         {&state->aio_loop_type, &aio_loop_spec}, {&state->aio_endpoint_type, &aio_endpoint_spec},
         {&state->aio_connection_type, &aio_connection_spec}, {&state->aio_protocol_type, &aio_protocol_spec},
+        {&state->aio_transport_type, &aio_transport_spec}, {&state->aio_acceptor_type, &aio_acceptor_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);

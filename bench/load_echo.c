@@ -32,7 +32,7 @@ static uint8_t *burst; /* what each connection sends at a time: all that may be 
 static size_t burst_len;
 static size_t answer_len;
 static unsigned in_flight;
-static uint64_t messages;
+static uint64_t received; /* bytes of answers */
 
 static void die(const char *what) {
     perror(what);
@@ -131,10 +131,10 @@ static void serve(struct connection *connection) {
         if (n == 0) die("the server closed");
         if (n < 0 && errno != EAGAIN) die("recv");
         if (n > 0) connection->owed -= (size_t)n;
+        if (n > 0) received += (uint64_t)n;
     } while (n == (ssize_t)sizeof dropped); /* edge-triggered: nothing may be left */
     push(connection);
     if (connection->owed > 0) return;
-    messages += in_flight;
     start_burst(connection);
 }
 
@@ -170,11 +170,11 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) start_burst(&connections[i]);
     double seconds = atof(argv[6]);
     run(set, seconds * 0.2);
-    uint64_t before = messages;
+    uint64_t before = received;
     double cpu = cpu_s(pid), wall = now_s(CLOCK_MONOTONIC);
     run(set, seconds);
     double passed = now_s(CLOCK_MONOTONIC) - wall;
-    double done = (double)(messages - before);
+    double done = (double)(received - before) / (double)answer_len;
     printf("%.0f %.4f\n", done / passed, (cpu_s(pid) - cpu) * 1e6 / done);
     return 0;
 }

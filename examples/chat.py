@@ -14,6 +14,7 @@ import signal
 import sys
 
 import fastws
+import fastws.asyncio
 from server import port
 
 PAGE = pathlib.Path(__file__).with_name("chat.html")

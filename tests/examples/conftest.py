@@ -39,9 +39,9 @@ def start():
     """Starts a server by name, and returns its URL. In the end all of them must still run, and stop when told to."""
     servers = []
 
-    def start_server(line, *more):
-        name, *options = line.split()
-        command = [*find_example(name), "--port", "0", *options, *more]
+    def start_server(command_line, *options):
+        name, *fixed = command_line.split()
+        command = [*find_example(name), "--port", "0", *fixed, *options]
         servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         line = servers[-1].stdout.readline()
         assert line.startswith("listening on ws://127.0.0.1:"), line

@@ -11,7 +11,8 @@
  *     left ROOM NAME
  * To one client:
  *     error TEXT
- * What goes to a room is framed once for all. A client that does not read is closed with 1008. */
+ * What goes to a room is framed once for all, and compressed once for those who offer that. A client that does not
+ * read is closed with 1008. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,10 +301,13 @@ int main(int argc, char **argv) {
         fprintf(stderr, "chat: cannot read %s; --page FILE says where the page is\n", path);
         return 1;
     }
+    struct fastws_deflate_config deflate;
+    fastws_deflate_config_init(&deflate, FASTWS_DEFLATE_TAIL);
     struct fastws_upgrade_config upgrade;
     fastws_upgrade_config_init(&upgrade);
     upgrade.on_request = on_request;
     upgrade.is_origin_checked = 1;
+    upgrade.deflate = &deflate;
     struct fastws_conn_config conn;
     fastws_conn_config_init(&conn, FASTWS_ROLE_SERVER);
     conn.limits.max_message = MESSAGE_MAX;

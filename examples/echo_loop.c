@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A WebSocket server that echoes text and binary messages, on event loops:
+/* A WebSocket server that echoes text and binary messages, on event loops, compressed for clients that offer it:
  * echo_loop [--host H] [--port P] [--threads N] [--poll] */
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +26,8 @@ struct options {
 
 /* Shared by all loops: nothing here changes once they run. */
 static struct fastws_conn_config conn_config;
+static struct fastws_deflate_config deflate_config;
+static struct fastws_upgrade_config upgrade_config;
 static struct fastws_socket_config config;
 
 /* Where it fails, the connection is closing, and on_close would say why. */
@@ -126,6 +128,10 @@ int main(int argc, char **argv) {
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
     fastws_conn_config_init(&conn_config, FASTWS_ROLE_SERVER);
     fastws_socket_config_init(&config, &conn_config);
+    fastws_deflate_config_init(&deflate_config, FASTWS_DEFLATE_TAIL);
+    fastws_upgrade_config_init(&upgrade_config);
+    upgrade_config.deflate = &deflate_config;
+    config.upgrade = &upgrade_config;
     config.on_message = on_message;
     config.on_trouble = on_trouble;
     struct worker *workers = calloc((size_t)options.threads, sizeof *workers);

@@ -64,7 +64,13 @@ size_t fastws_conn_deflate_held(const struct fastws_conn *conn) {
 }
 
 void fastws_conn_idle(struct fastws_conn *conn) {
-    if (conn->inflater) fastws_deflate_idle(conn->inflater->deflate);
+    if (!conn->inflater) return;
+    fastws_deflate_idle(conn->inflater->deflate);
+    conn->inflater->used_ms = fws_conn_now_ms(conn);
+}
+
+uint64_t fws_conn_used_ms(const struct fastws_conn *conn) {
+    return conn->inflater && fws_deflate_can_idle(conn->inflater->deflate) ? conn->inflater->used_ms : UINT64_MAX;
 }
 
 /* ---- Which messages ---- */
@@ -124,6 +130,7 @@ static int queue_by_block(struct fastws_conn *conn, unsigned opcode, int fin, co
 
 int fws_conn_queue_compressed(struct fastws_conn *conn, unsigned opcode, int fin, const void *payload, size_t len) {
     size_t cap = conn->writer.pool->slab_len - FASTWS_HEADER_MAX;
+    conn->inflater->used_ms = fws_conn_now_ms(conn);
     int fits_slab = len < cap && fastws_deflate_bound(len) <= cap;
     int result = fits_slab ? queue_by_slab(conn, opcode, fin, payload, len)
                            : queue_by_block(conn, opcode, fin, payload, len);

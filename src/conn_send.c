@@ -192,7 +192,7 @@ int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, 
 
 static int queue_prepared(struct fastws_conn *conn, struct fastws_prepared *prepared) {
     struct fastws_header header;
-    if (fws_conn_compresses(conn, prepared->opcode, prepared->payload_len))
+    if (fws_conn_compresses(conn, prepared->opcode | prepared->way, prepared->payload_len))
         return fws_conn_queue_compressed_prepared(conn, prepared);
     if (!conn->is_client && !conn->is_extended) return fws_writer_prepared(&conn->writer, prepared);
     TRY(fws_conn_make_header(conn, &header, prepared->opcode, 1, prepared->payload_len));

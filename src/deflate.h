@@ -136,6 +136,12 @@ struct fastws_deflate {
 /* The kind of stream that compresses a message of len bytes for a connection; SIZE_MAX: the length is not known. */
 FWS_PRIVATE struct fws_stream_kind fws_deflate_kind(const struct fastws_deflate *deflate, size_t len);
 
+/* Says whether fastws_deflate_idle() has streams to give back. */
+static inline int fws_deflate_can_idle(const struct fastws_deflate *deflate) {
+    return (deflate->sender.stream != NULL && !deflate->sender.is_open) ||
+           (deflate->receiver.stream != NULL && !deflate->receiver.is_open);
+}
+
 /* Frees a history, counted at *account. */
 FWS_PRIVATE void fws_history_free(struct fws_history *history, struct fastws_deflate_pool *pool, size_t *account);
 

@@ -2,6 +2,7 @@
 /* Implements prepared messages: the frame is made once, references are counted, the last one frees it. */
 #include "prepared.h"
 
+#include <fastws/deflate.h>
 #include <fastws/error.h>
 
 #include "buf.h"
@@ -13,6 +14,8 @@ static size_t size_of(size_t len) {
 
 int fastws_prepared_new(const struct fastws_allocator *allocator, int opcode, const void *payload, size_t len,
                         struct fastws_prepared **out) {
+    int way = opcode & (FASTWS_SEND_PLAIN | FASTWS_SEND_COMPRESSED);
+    opcode &= ~way;
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     if (!payload && len > 0) return FASTWS_ERR_ARGUMENT;
     if (len > PTRDIFF_MAX - size_of(0)) return FASTWS_ERR_NOMEM;
@@ -33,6 +36,7 @@ int fastws_prepared_new(const struct fastws_allocator *allocator, int opcode, co
     prepared->frame_len = (size_t)head_len + len;
     prepared->payload = body;
     prepared->payload_len = len;
+    prepared->way = (uint16_t)way;
     prepared->opcode = (uint8_t)opcode;
     *out = prepared;
     return 0;

@@ -27,6 +27,7 @@ struct fastws_prepared {
     size_t payload_len;
     /* What it was compressed to, newest first: any thread may add, nothing is taken out before the message is freed. */
     struct fws_prepared_variant *_Atomic variants;
+    uint16_t way; /* FASTWS_SEND_* */
     uint8_t opcode;
     uint8_t bytes[]; /* room for any header, and the payload */
 };

@@ -43,6 +43,7 @@ struct fws_inflater {
     uint64_t frame_len;       /* of the data frame that was opened last, as its header says */
     size_t header_len;        /* of that frame */
     size_t clear_len;         /* bytes at the head of the input that are unmasked already */
+    uint64_t used_ms;         /* when a message was last compressed or inflated */
 };
 
 /* What a reader is told when it is lent. */

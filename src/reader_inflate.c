@@ -130,6 +130,7 @@ static int inflate_some(struct fws_reader *reader, uint8_t *dst, size_t room) {
 }
 
 int fws_reader_inflate(struct fws_reader *reader, int is_first) {
+    reader->rules.inflater->used_ms = fws_pool_now_ms(reader->pool);
     unmask_input(reader);
     for (;;) {
         uint8_t *dst;

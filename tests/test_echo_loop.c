@@ -37,16 +37,18 @@ static int wait_for(pid_t child) {
 }
 
 /* Connects, in blocking mode, and has the request accepted. */
-static void open_blocking(struct client *client, unsigned port) {
+static void open_blocking_with(struct client *client, unsigned port, const char *request) {
     client_connect_to(client, port);
     assert_int_equal(fcntl(client->fd, F_SETFL, 0), 0);
-    assert_int_equal(send(client->fd, REQUEST, strlen(REQUEST), MSG_NOSIGNAL), strlen(REQUEST));
+    assert_int_equal(send(client->fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
     while (head_len_of(client) == 0) {
         assert_false(client->is_over);
         client_receive(client);
     }
     client->off += head_len_of(client);
 }
+
+static void open_blocking(struct client *client, unsigned port) { open_blocking_with(client, port, REQUEST); }
 
 static void echo_once(struct client *client, unsigned first, const void *payload, size_t len) {
     struct bytes wire = {0};
@@ -106,6 +108,38 @@ static void echoes_with_poll(void **state) {
     echoes_and_shuts_down(arguments);
 }
 
+static void compresses_for_clients_that_offer_it(void **state) {
+    if (!fastws_deflate_is_available()) skip();
+    (void)state;
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    char *arguments[] = {"echo_loop", "--port", "0", NULL};
+    static char payload[3000];
+    struct client client;
+    FILE *output;
+    unsigned port = 0;
+    pid_t server = spawn(arguments, &output);
+    assert_int_equal(fscanf(output, "listening on ws://127.0.0.1:%u/", &port), 1);
+    fclose(output);
+    open_blocking_with(&client, port, request);
+    struct bytes wire = {0};
+    put_frame(&wire, FASTWS_ROLE_SERVER, 0x81, memset(payload, 'a', sizeof payload), sizeof payload);
+    assert_int_equal(send(client.fd, wire.ptr, wire.len, MSG_NOSIGNAL), wire.len);
+    while (!has_frame(&client)) {
+        assert_false(client.is_over);
+        client_receive(&client);
+    }
+    struct frame frame = take_frame(&client.in, &client.off, FASTWS_ROLE_SERVER);
+    assert_int_equal(frame.first, 0xc1); /* FIN RSV1 text */
+    assert_in_range(frame.len, 5, 100);
+    bytes_free(&wire);
+    client_close(&client);
+    assert_int_equal(kill(server, SIGTERM), 0);
+    assert_int_equal(wait_for(server), 0);
+}
+
 static void explains_itself_and_refuses_nonsense(void **state) {
     (void)state;
     const struct {
@@ -129,6 +163,7 @@ int main(void) {
         cmocka_unit_test(echoes_on_one_loop),
         cmocka_unit_test(echoes_on_three_threads),
         cmocka_unit_test(echoes_with_poll),
+        cmocka_unit_test(compresses_for_clients_that_offer_it),
         cmocka_unit_test(explains_itself_and_refuses_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

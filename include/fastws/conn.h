@@ -245,13 +245,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) ptrdiff_t fastws_conn_read_raw(
 
 /* ---- Out ---- */
 
-/* May be added to the opcode of a message to send, against the policy of fastws_conn_set_deflate(); without
- * compression they mean nothing. */
-#define FASTWS_SEND_PLAIN (1 << 8)      /* not compressed: what is compressed already, or secret beside chosen text */
-#define FASTWS_SEND_COMPRESSED (1 << 9) /* compressed, however short; PLAIN wins */
-
 /* Queues one message in one frame.
- *   opcode         text or binary, and FASTWS_SEND_*
+ *   opcode         text or binary, and FASTWS_SEND_* (deflate.h)
  *   payload, len   up to 4095 bytes are copied; longer payloads are borrowed: they must stay as they are until they are
  *                  sent, or until fastws_conn_own() copied them; what is compressed is not borrowed. Never modified (a
  *                  client masks a copy). Text must be UTF-8: that is the caller's to know

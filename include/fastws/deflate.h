@@ -186,6 +186,11 @@ FASTWS_API FASTWS_NONNULL(1, 2) void fastws_deflate_pool_get_stats(const struct 
 
 struct fastws_deflate;
 
+/* May be added to the opcode of a message to send, against the policy of fastws_deflate_wants(); without
+ * compression they mean nothing. */
+#define FASTWS_SEND_PLAIN (1 << 8)      /* not compressed: what is compressed already, or secret beside chosen text */
+#define FASTWS_SEND_COMPRESSED (1 << 9) /* compressed, however short; PLAIN wins */
+
 /* Returns the bytes that one takes; memory for fastws_deflate_init() must be aligned as malloc() aligns it. */
 FASTWS_API FASTWS_NODISCARD size_t fastws_deflate_sizeof(void);
 

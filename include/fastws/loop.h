@@ -22,6 +22,9 @@
  * TLS. With config.tls the sockets of a listener are inside TLS; those of fastws_loop_dial() are if the address says
  * so. What is received together is decrypted together, and what is written together leaves in one write.
  *
+ * Compression. config.upgrade->deflate and config.dial->deflate have permessage-deflate negotiated (deflate.h), and the
+ * sockets that agree on it compress and inflate with streams of the loop's pool. Callbacks notice nothing of it.
+ *
  * Life of a socket. The loop owns its sockets. A struct fastws_socket may be used from its first callback until its
  * on_close returns, or until fastws_socket_free(). Callbacks may send on, close and free any socket of the loop, also
  * the one that they are called for. None is called from inside a function that you call, but for fastws_loop_run(),
@@ -40,6 +43,7 @@
 
 #include <fastws/allocator.h>
 #include <fastws/conn.h>
+#include <fastws/deflate.h>
 #include <fastws/dial.h>
 #include <fastws/event.h>
 #include <fastws/export.h>
@@ -74,7 +78,7 @@ enum fastws_slow_policy {
 struct fastws_socket_config {
     size_t size;                             /* sizeof(struct fastws_socket_config) of the caller's header */
     const struct fastws_conn_config *conn;   /* role, limits, keep-alive, queue marks */
-    const struct fastws_upgrade_config *upgrade; /* of servers; NULL: the defaults */
+    const struct fastws_upgrade_config *upgrade; /* of servers, what deflate points to included; NULL: the defaults */
     const struct fastws_dial_config *dial;   /* of clients: what to ask for; NULL: the defaults */
     struct fastws_tls *tls;                  /* of servers: all sockets are inside TLS; NULL: none is. Of clients: for
                                                 wss; NULL: one that trusts the authorities of the system */
@@ -92,6 +96,9 @@ struct fastws_socket_config {
                                                 FASTWS_ERR_MESSAGE_TIMEOUT: a peer that sends a byte now and then
                                                 would hold a slab for ever. Not for messages that are handed out in
                                                 chunks, and not while they are not read */
+    uint32_t deflate_idle_ms;                /* for a connection that compresses and keeps its context: without messages
+                                                for so long, it gives its streams back to the pool of the loop, as
+                                                fastws_conn_idle() does; 10 000 */
     uint8_t slow_policy;                     /* enum fastws_slow_policy; FASTWS_SLOW_WAIT */
     uint64_t queue_max;                      /* bytes: with more queued, sends return FASTWS_ERR_QUEUE_FULL, whatever
                                                 the policy; 16 MiB. 0: no limit. A single message may pass it */
@@ -388,7 +395,7 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_loop_accept(struct f
                                                                         int fd, struct fastws_socket **out);
 
 /* Takes a connection whose handshake is over, as a client or as a server: config->conn->role says which. It is not
- * inside TLS, whatever config->tls says. on_open is the
+ * inside TLS, whatever config->tls says, and not compressed unless fastws_socket_set_deflate() says so. on_open is the
  * first callback, called by the next fastws_loop_run_once(); messages may be sent at once.
  *   initial, len   what came behind the handshake; copied. NULL and 0 for nothing
  * Otherwise like fastws_loop_accept(). */
@@ -397,11 +404,21 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_loop_adopt(struct fa
                                                                        int fd, const void *initial, size_t len,
                                                                        struct fastws_socket **out);
 
+/* Turns on what was agreed on for permessage-deflate with the peer of a socket that was adopted: before its on_open,
+ * and before anything is sent on it.
+ *   config   shared: must outlive the socket
+ *   agreed   what fastws_upgrade_deflate() or fastws_dial_deflate() wrote, for example; copied
+ * Returns 0, or FASTWS_ERR_STATE (too late, or not adopted), FASTWS_ERR_ARGUMENT (a field is outside its range),
+ * FASTWS_ERR_DEFLATE_UNAVAILABLE (built without zlib), FASTWS_ERR_NOMEM. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2, 3) int fastws_socket_set_deflate(
+    struct fastws_socket *socket, const struct fastws_deflate_config *config,
+    const struct fastws_deflate_params *agreed);
+
 /* ---- Sockets ---- */
 
 /* Sends a message. The payload is the caller's again when the call returns; but what a callback was handed for this
  * very socket is not copied, if it is long.
- *   opcode         FASTWS_OPCODE_TEXT or FASTWS_OPCODE_BINARY
+ *   opcode         FASTWS_OPCODE_TEXT or FASTWS_OPCODE_BINARY, and FASTWS_SEND_* (deflate.h)
  *   payload, len   text must be UTF-8: that is the caller's to know
  * Returns 0, or
  *   FASTWS_ERR_QUEUE_FULL   more than queue_max bytes are queued: wait for on_drain

@@ -27,7 +27,7 @@ struct fastws_prepared;
  *   allocator      for all that it needs; NULL: malloc(). The last release gives it back, on whichever thread that is.
  *                  A connection that compresses takes memory of it on its own thread, once for each set of settings
  *                  (window bits, level, memory level, strategy) that the message is sent with
- *   opcode         FASTWS_OPCODE_TEXT or FASTWS_OPCODE_BINARY
+ *   opcode         FASTWS_OPCODE_TEXT or FASTWS_OPCODE_BINARY, and FASTWS_SEND_* (deflate.h)
  *   payload, len   copied. Text must be UTF-8: that is the caller's to know
  *   out            written only on success
  * Returns 0, or
@@ -44,7 +44,7 @@ FASTWS_API FASTWS_NONNULL(1) struct fastws_prepared *fastws_prepared_retain(stru
  * fastws_conn_send_prepared() until the bytes are sent. NULL is allowed. Thread-safe. */
 FASTWS_API void fastws_prepared_release(struct fastws_prepared *prepared);
 
-/* Returns the opcode that it was made with. Thread-safe. */
+/* Returns the opcode that it was made with, without FASTWS_SEND_*. Thread-safe. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_prepared_opcode(const struct fastws_prepared *prepared);
 
 /* Returns the payload, which lives as long as the message. Never NULL. Thread-safe.

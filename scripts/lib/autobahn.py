@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs the Autobahn suite: its fuzzing client against the C and the Python echo server, its fuzzing server against the
-C and the Python client.
+"""Runs the Autobahn suite: its fuzzing client against the echo servers, in C on streams and on an event loop, and in
+Python; its fuzzing server against the C and the Python client.
 
     python scripts/lib/autobahn.py WSTEST REPORTS SECONDS [EXCLUDED CASES...]
 
@@ -63,9 +63,11 @@ def fuzz_servers(wstest, folder, seconds, excluded):
     with (
         open(folder.parent / "servers.log", "w", encoding="utf-8") as errors,
         example_server("build/examples/echo", errors=errors) as c,
+        example_server("build/examples/echo_loop", errors=errors) as loop,
         example_server(sys.executable, "examples/echo.py", errors=errors) as python,
     ):
-        servers = [{"agent": "C", "url": c}, {"agent": "Python", "url": python}]
+        urls = {"C": c, "C-loop": loop, "Python": python}
+        servers = [{"agent": agent, "url": url} for agent, url in urls.items()]
         process, log = start(wstest, folder, "fuzzingclient", {"servers": servers, "exclude-cases": excluded})
         with ended([process]):
             wait(process, "wstest", log, until)

@@ -9,12 +9,15 @@
  *     loop_accept.c     clients come in: the accepting side of a listener
  *     loop_socket.c     sockets come and go
  *     loop_upgrade.c    the handshake of a socket
- *     loop_open.c       an open socket: receive, hand out, write, part
+ *     loop_open.c       an open socket: receive, hand out, part
+ *     loop_write.c      what it has queued is written
+ *     loop_due.c        what it waits for, and what is done when that takes too long
  *     loop_send.c       what users send
  *     loop_line.c       messages that wait in line (FASTWS_SLOW_DROP_OLDEST)
  *     loop_transport.c  the system calls that read and write
  *     loop_tls.c        what comes between them and a socket that is inside TLS
  *     loop_dial.c       the way of a client to its server, and the handshake there
+ *     loop_dial_begin.c where that way leads, and what it takes
  *     loop_connect.c    the first steps of it: addresses, and attempts to connect
  *     loop_watch.c      descriptors of users
  *
@@ -241,7 +244,7 @@ FWS_PRIVATE void fws_listener_on_socket_gone(struct fastws_listener *listener);
 #define FWS_SOCKET_TIGHT (1u << 8)    /* its user was told not to send, and waits for on_drain */
 #define FWS_SOCKET_SLOW (1u << 9)     /* closed by FASTWS_SLOW_CLOSE */
 #define FWS_SOCKET_DIRTY (1u << 10)   /* on the list */
-#define FWS_SOCKET_HAS_CONN (1u << 11)
+#define FWS_SOCKET_HAS_CONN (1u << 11) /* it is to be freed */
 #define FWS_SOCKET_OPENED (1u << 12)  /* on_open was called */
 #define FWS_SOCKET_NO_MEMORY (1u << 13) /* why it is broken */
 #define FWS_SOCKET_STOPPED (1u << 14) /* the shutdown has reached it */
@@ -269,6 +272,12 @@ static inline struct fastws_conn *fws_socket_conn(struct fastws_socket *socket) 
 }
 
 static inline struct fastws_loop *fws_socket_loop(const struct fastws_socket *socket) { return socket->group->loop; }
+
+/* Says whether it has a connection that may be used: of one that is prepared, the answer may still be unwritten. */
+static inline int fws_socket_has_conn(const struct fastws_socket *socket) {
+    int is_begun = socket->watch.kind == FWS_WATCH_OPEN || socket->watch.kind == FWS_WATCH_NEW;
+    return is_begun && (socket->watch.flags & FWS_SOCKET_HAS_CONN) != 0;
+}
 
 static inline int fws_socket_has(const struct fastws_socket *socket, unsigned flags) {
     return (socket->watch.flags & flags) != 0;
@@ -331,15 +340,34 @@ FWS_PRIVATE void fws_head_on_time(struct fastws_socket *socket);
 FWS_PRIVATE void fws_head_refuse(struct fastws_socket *socket, int error);
 FWS_PRIVATE void fws_answer_serve(struct fastws_socket *socket, unsigned found);
 
-/* ---- Open sockets: loop_open.c. Each may end the socket. ---- */
+/* ---- Open sockets: loop_open.c, loop_due.c, loop_write.c. Each may end the socket. ---- */
 
-/* Opens a socket whose handshake is over, on_open first; initial bytes are written to. */
+/* Makes the connection of a socket whose handshake is good.
+ *   deflate, agreed   its compression; agreed NULL: none
+ * Returns 0 or FASTWS_ERR_NOMEM. Ends nothing. */
+FWS_PRIVATE FASTWS_NODISCARD int fws_open_prepare(struct fastws_socket *socket,
+                                                  const struct fastws_deflate_config *deflate,
+                                                  const struct fastws_deflate_params *agreed);
+
+/* Opens a socket that is prepared and whose handshake is over, on_open first; initial bytes are written to. */
 FWS_PRIVATE void fws_open_begin(struct fastws_socket *socket, uint8_t *initial, size_t len);
 FWS_PRIVATE void fws_open_serve(struct fastws_socket *socket, unsigned found);
 FWS_PRIVATE void fws_open_on_time(struct fastws_socket *socket);
 
 /* Says that len bytes were received into the space of the connection. */
 FWS_PRIVATE void fws_open_received(struct fastws_socket *socket, size_t len);
+
+/* Says whether what the peer sends is read. */
+static inline int fws_open_may_read(const struct fastws_socket *socket) {
+    return !fws_socket_has(socket, FWS_SOCKET_PAUSED | FWS_SOCKET_HELD | FWS_SOCKET_FLOODED | FWS_SOCKET_EOF |
+                                       FWS_SOCKET_ENDED);
+}
+
+/* Receives, all that TLS has included. */
+FWS_PRIVATE void fws_open_receive(struct fastws_socket *socket);
+
+/* Hands out what the connection has. Bytes that were fed must not wait: their buffer is used again. */
+FWS_PRIVATE void fws_open_deliver(struct fastws_socket *socket, int may_hold);
 
 /* Writes what can be written, and does what follows from that: wants, deadlines, the end. */
 FWS_PRIVATE void fws_open_settle(struct fastws_socket *socket);
@@ -392,7 +420,7 @@ FWS_PRIVATE int fws_link_has_more(const struct fastws_socket *socket);
 FWS_PRIVATE int fws_link_error(const struct fastws_socket *socket); /* why a read failed */
 FWS_PRIVATE void fws_link_end(struct fastws_socket *socket);        /* says that nothing more comes */
 
-/* ---- Clients: loop_dial.c, loop_connect.c ---- */
+/* ---- Clients: loop_dial.c, loop_dial_begin.c, loop_connect.c ---- */
 
 struct fws_attempts;
 

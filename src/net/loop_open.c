@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An open socket: what comes is handed out, what is queued is written, and in the end it is parted with. */
+/* An open socket: what comes is handed out, and in the end it is parted with. */
 #define _POSIX_C_SOURCE 200809L
 #include "loop.h"
 
@@ -7,7 +7,6 @@
 #include "io.h"
 
 enum {
-    PIECES = 64,
     REFUSED_LINGER_MS = 500 /* how long a peer that was refused is read from, so that it gets the answer */
 };
 
@@ -16,71 +15,6 @@ static const struct fastws_socket_config *config_of(const struct fastws_socket *
 }
 
 static int is_open(const struct fastws_socket *socket) { return socket->watch.kind == FWS_WATCH_OPEN; }
-
-/* ---- Writing ---- */
-
-static void break_output(struct fastws_socket *socket, unsigned flags) {
-    struct fastws_conn *conn = fws_socket_conn(socket);
-    fws_writer_clear(&conn->writer);
-    conn->is_full = 0;
-    fws_socket_set(socket, FWS_SOCKET_BROKEN | flags);
-    fws_socket_clear(socket, FWS_SOCKET_BLOCKED);
-    /* What the peer sent before can still be read; behind it the back end finds that the socket is hung up. */
-    fws_transport_break(socket);
-}
-
-static size_t sum(const struct fastws_iovec *iov, int count) {
-    size_t len = 0;
-    for (int i = 0; i < count; i++) len += iov[i].len;
-    return len;
-}
-
-/* Writes until nothing is queued or the system takes no more. Returns 0 or FASTWS_ERR_NOMEM. */
-static int write_queue(struct fastws_socket *socket) {
-    struct fastws_conn *conn = fws_socket_conn(socket);
-    struct fastws_iovec iov[PIECES];
-    int count;
-    while ((count = fastws_conn_pending(conn, iov, PIECES)) > 0) {
-        ptrdiff_t n = fws_transport_write(socket, iov, count);
-        if (n == FWS_TRANSPORT_FAILED) {
-            break_output(socket, 0);
-            return 0;
-        }
-        size_t len = n > 0 ? (size_t)n : 0;
-        int is_short = len < sum(iov, count);
-        (void)!fastws_conn_sent(conn, len); /* it is what was listed, or less */
-        fws_socket_clear(socket, FWS_SOCKET_FLOODED);
-        if (is_short) {
-            fws_socket_note_time(socket);
-            fws_socket_set(socket, FWS_SOCKET_BLOCKED);
-            return 0;
-        }
-    }
-    return count;
-}
-
-/* Records may wait without anything that the connection knows of: what TLS says to itself. */
-static void flush_link(struct fastws_socket *socket) {
-    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return;
-    int state = fws_link_flush(socket);
-    if (state < 0) break_output(socket, 0);
-    if (state > 0) fws_socket_clear(socket, FWS_SOCKET_FLOODED);
-    if (state != 0) return;
-    fws_socket_note_time(socket);
-    fws_socket_set(socket, FWS_SOCKET_BLOCKED);
-}
-
-int fws_open_flush(struct fastws_socket *socket) {
-    struct fastws_conn *conn = fws_socket_conn(socket);
-    fws_socket_clear(socket, FWS_SOCKET_LENT);
-    if (fws_socket_has(socket, FWS_SOCKET_BROKEN)) return 0;
-    if (FWS_UNLIKELY(fws_socket_has(socket, FWS_SOCKET_TLS))) flush_link(socket);
-    if (fastws_conn_pending_len(conn) == 0) return 0;
-    int error = fws_socket_has(socket, FWS_SOCKET_BLOCKED) ? 0 : write_queue(socket);
-    if (error == 0 && fws_socket_has(socket, FWS_SOCKET_BLOCKED)) error = fastws_conn_own(conn);
-    if (error < 0) break_output(socket, FWS_SOCKET_NO_MEMORY);
-    return error;
-}
 
 /* ---- Handing out ---- */
 
@@ -132,8 +66,7 @@ static int must_hold(struct fastws_socket *socket) {
     return !fastws_conn_is_writable(conn) && !fws_socket_has(socket, FWS_SOCKET_BROKEN);
 }
 
-/* Hands out what the connection has. Bytes that were fed must not wait: their buffer is used again. */
-static void deliver(struct fastws_socket *socket, int may_hold) {
+void fws_open_deliver(struct fastws_socket *socket, int may_hold) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     struct fastws_conn *conn = fws_socket_conn(socket);
     int count;
@@ -153,12 +86,18 @@ static void deliver(struct fastws_socket *socket, int may_hold) {
     if (count < 0 && is_open(socket) && !fws_socket_has(socket, FWS_SOCKET_ENDED)) fws_socket_cut(socket, count);
 }
 
+int fws_open_prepare(struct fastws_socket *socket, const struct fastws_deflate_config *deflate,
+                     const struct fastws_deflate_params *agreed) {
+    struct fastws_conn *conn = fws_socket_conn(socket);
+    (void)!fastws_conn_init(conn, config_of(socket)->conn, fws_socket_loop(socket)->pool); /* was judged before */
+    if (agreed != NULL) TRY(fastws_conn_set_deflate(conn, deflate, agreed));
+    fws_socket_set(socket, FWS_SOCKET_HAS_CONN);
+    return 0;
+}
+
 void fws_open_begin(struct fastws_socket *socket, uint8_t *initial, size_t len) {
     struct fastws_loop *loop = fws_socket_loop(socket);
-    if (!fws_socket_has(socket, FWS_SOCKET_HAS_CONN)) {
-        (void)!fastws_conn_init(socket->conn, config_of(socket)->conn, loop->pool); /* was judged before */
-        fws_socket_set(socket, FWS_SOCKET_HAS_CONN);
-    }
+    fws_socket_conn(socket)->life_ms = loop->now_ms; /* the answer may have taken its time */
     socket->watch.kind = FWS_WATCH_OPEN;
     fws_socket_set(socket, FWS_SOCKET_OPENED);
     loop->stats.open++;
@@ -171,7 +110,7 @@ void fws_open_begin(struct fastws_socket *socket, uint8_t *initial, size_t len) 
         fws_socket_cut(socket, error);
         return;
     }
-    if (len > 0) deliver(socket, 0);
+    if (len > 0) fws_open_deliver(socket, 0);
     fws_open_settle(socket);
 }
 
@@ -182,72 +121,6 @@ int fastws_socket_take(struct fastws_socket *socket, const struct fastws_event *
     TRY(fastws_conn_take(fws_socket_conn(socket), event, out));
     if (loop->viewed == event) loop->viewed = &taken_view;
     return 0;
-}
-
-/* ---- Wants and deadlines ---- */
-
-static int may_read(const struct fastws_socket *socket) {
-    return !fws_socket_has(socket, FWS_SOCKET_PAUSED | FWS_SOCKET_HELD | FWS_SOCKET_FLOODED | FWS_SOCKET_EOF |
-                                       FWS_SOCKET_ENDED);
-}
-
-/* Returns the time timeout_ms behind since_ms, which lies no more than the range of its bits before now; or never. */
-static uint64_t behind(const struct fastws_socket *socket, uint32_t timeout_ms) {
-    uint64_t now_ms = fws_socket_loop(socket)->now_ms | 1u;
-    return timeout_ms == 0 ? UINT64_MAX : now_ms - (uint32_t)((uint32_t)now_ms - socket->since_ms) + timeout_ms;
-}
-
-static uint64_t stall_ms(const struct fastws_socket *socket) {
-    if (!fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return UINT64_MAX;
-    return behind(socket, config_of(socket)->stall_timeout_ms);
-}
-
-static uint64_t message_due_ms(const struct fastws_socket *socket) {
-    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED) || socket->since_ms == 0) return UINT64_MAX;
-    return behind(socket, config_of(socket)->message_timeout_ms);
-}
-
-/* A message that is incomplete begins to count once nothing else does. */
-static void watch_message(struct fastws_socket *socket) {
-    const struct fastws_conn *conn = fws_socket_conn(socket);
-    if (fws_socket_has(socket, FWS_SOCKET_BLOCKED)) return;
-    int is_awaited = conn->reader != NULL && conn->delivery == FASTWS_DELIVER_MESSAGES && may_read(socket);
-    if (!is_awaited) {
-        socket->since_ms = 0;
-    } else if (socket->since_ms == 0) {
-        fws_socket_note_time(socket);
-    }
-}
-
-/* While we do not read, the peer can give no sign of life: silence says nothing then. */
-static uint64_t conn_due_ms(struct fastws_socket *socket) {
-    const struct fastws_conn *conn = fws_socket_conn(socket);
-    int is_deaf = fws_socket_has(socket, FWS_SOCKET_PAUSED | FWS_SOCKET_HELD);
-    return is_deaf && fastws_conn_get_state(conn) == FASTWS_CONN_OPEN ? UINT64_MAX : fastws_conn_deadline_ms(conn);
-}
-
-static uint64_t due_ms(struct fastws_socket *socket) {
-    uint64_t stall = stall_ms(socket);
-    uint64_t message = message_due_ms(socket);
-    uint64_t conn = conn_due_ms(socket);
-    uint64_t first = stall < message ? stall : message;
-    return first < conn ? first : conn;
-}
-
-/* A deadline that moved away is found when its old time comes. */
-void fws_open_update(struct fastws_socket *socket) {
-    if (!is_open(socket)) return;
-    struct fastws_loop *loop = fws_socket_loop(socket);
-    watch_message(socket);
-    unsigned wanted = (may_read(socket) ? FWS_READABLE : 0u) |
-                      (fws_socket_has(socket, FWS_SOCKET_BLOCKED) ? FWS_WRITABLE : 0u);
-    if (fws_watch_want(loop, &socket->watch, wanted) < 0) fws_transport_break(socket);
-    if (may_read(socket) && fws_transport_has_more(socket)) {
-        fws_socket_mark(socket);
-        if (!loop->is_running) loop->backend->wake(loop);
-    }
-    uint64_t due = due_ms(socket);
-    if (due < loop->timers.entries[socket->watch.timer].due_ms) fws_timers_move(loop, &socket->watch, due);
 }
 
 /* ---- The end ---- */
@@ -292,7 +165,7 @@ static void part(struct fastws_socket *socket) {
 static void move_on(struct fastws_socket *socket) {
     if (fws_socket_has(socket, FWS_SOCKET_HELD) && fastws_conn_is_writable(fws_socket_conn(socket))) {
         fws_socket_clear(socket, FWS_SOCKET_HELD);
-        deliver(socket, 1);
+        fws_open_deliver(socket, 1);
         if (!is_open(socket)) return;
         (void)!fws_open_flush(socket);
         /* Held again, and nothing in the way: in the next turn, so that others have theirs. */
@@ -333,7 +206,7 @@ void fws_open_settle(struct fastws_socket *socket) {
 void fws_open_received(struct fastws_socket *socket, size_t len) {
     (void)!fastws_conn_filled(fws_socket_conn(socket), len); /* it is what there was space for, or less */
     fws_socket_loop(socket)->turn_received += len;
-    deliver(socket, 1);
+    fws_open_deliver(socket, 1);
     fws_open_settle(socket);
 }
 
@@ -367,22 +240,22 @@ static void receive_once(struct fastws_socket *socket) {
         if (n == 0) {
             fws_socket_set(socket, FWS_SOCKET_EOF);
             fastws_conn_eof(conn);
-            deliver(socket, 1);
+            fws_open_deliver(socket, 1);
         }
         fws_open_settle(socket);
     }
 }
 
-static void receive(struct fastws_socket *socket) {
+void fws_open_receive(struct fastws_socket *socket) {
     do receive_once(socket);
-    while (is_open(socket) && may_read(socket) && fws_transport_has_more(socket));
+    while (is_open(socket) && fws_open_may_read(socket) && fws_transport_has_more(socket));
 }
 
 /* The peer is gone, and we are not reading what it may have sent before. */
 static void serve_hang_up(struct fastws_socket *socket) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     if (!fws_socket_has(socket, FWS_SOCKET_ENDED | FWS_SOCKET_BROKEN)) fws_open_settle(socket); /* writes, and fails */
-    if (!is_open(socket) || may_read(socket)) return;
+    if (!is_open(socket) || fws_open_may_read(socket)) return;
     if (fws_socket_has(socket, FWS_SOCKET_PAUSED) && !fws_socket_has(socket, FWS_SOCKET_ENDED)) {
         /* Its user will ask for the rest. Until then there is nothing to hear but this, again and again. */
         loop->backend->forget(loop, &socket->watch);
@@ -396,45 +269,11 @@ void fws_open_serve(struct fastws_socket *socket, unsigned found) {
         fws_socket_clear(socket, FWS_SOCKET_BLOCKED);
         socket->since_ms = 0;
     }
-    if (found & (FWS_READABLE | FWS_HUNG_UP) && may_read(socket)) {
-        receive(socket);
+    if (found & (FWS_READABLE | FWS_HUNG_UP) && fws_open_may_read(socket)) {
+        fws_open_receive(socket);
     } else if (found & FWS_HUNG_UP) {
         serve_hang_up(socket);
     } else {
         fws_open_settle(socket);
     }
-}
-
-/* ---- Time ---- */
-
-/* Bytes that wait to be read are a sign of life, though we were too busy to read them. */
-static void look_for_life(struct fastws_socket *socket) {
-    if (may_read(socket)) receive(socket);
-}
-
-static void act_on_time(struct fastws_socket *socket) {
-    struct fastws_loop *loop = fws_socket_loop(socket);
-    struct fastws_conn *conn = fws_socket_conn(socket);
-    int error = fastws_conn_on_time(conn, loop->now_ms);
-    if (error < 0) {
-        fws_socket_cut(socket, error);
-        return;
-    }
-    if (message_due_ms(socket) <= loop->now_ms && conn->due == 0) conn->due = FASTWS_ERR_MESSAGE_TIMEOUT;
-    deliver(socket, !fws_socket_has(socket, FWS_SOCKET_HELD)); /* an end must not wait for the peer to read */
-    fws_open_settle(socket);
-}
-
-void fws_open_on_time(struct fastws_socket *socket) {
-    struct fastws_loop *loop = fws_socket_loop(socket);
-    if (stall_ms(socket) <= loop->now_ms) {
-        fws_socket_cut(socket, FASTWS_ERR_SLOW_CONSUMER);
-        return;
-    }
-    if (due_ms(socket) <= loop->now_ms) look_for_life(socket);
-    if (!is_open(socket)) return;
-    if (conn_due_ms(socket) <= loop->now_ms || message_due_ms(socket) <= loop->now_ms) act_on_time(socket);
-    if (!is_open(socket)) return;
-    uint64_t due = due_ms(socket);
-    fws_timers_move(loop, &socket->watch, due > loop->now_ms ? due : loop->now_ms + 1);
 }

@@ -16,8 +16,7 @@ static int why_not(const struct fastws_socket *socket) {
 static int check_may_send(const struct fastws_socket *socket) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     if (!loop->is_running) fws_loop_tick(loop); /* deadlines count from what is sent now */
-    unsigned flags = socket->watch.flags & (FWS_SOCKET_HAS_CONN | FWS_SOCKET_BROKEN);
-    int is_fine = flags == FWS_SOCKET_HAS_CONN && socket->watch.kind != FWS_WATCH_DEAD;
+    int is_fine = fws_socket_has_conn(socket) && !fws_socket_has(socket, FWS_SOCKET_BROKEN);
     return FWS_LIKELY(is_fine) ? 0 : why_not(socket);
 }
 
@@ -144,6 +143,7 @@ int fastws_socket_send(struct fastws_socket *socket, int opcode, const void *pay
     }
     return send_any(socket, opcode, payload, len);
 }
+
 int fastws_socket_send_prepared(struct fastws_socket *socket, struct fastws_prepared *prepared) {
     int action = admit(socket);
     if (action < 0) return action;
@@ -203,11 +203,11 @@ void fastws_socket_resume(struct fastws_socket *socket) {
 /* ---- Asking ---- */
 
 int fastws_socket_is_writable(const struct fastws_socket *socket) {
-    return fws_socket_has(socket, FWS_SOCKET_HAS_CONN) && is_writable(socket);
+    return fws_socket_has_conn(socket) && is_writable(socket);
 }
 
 uint64_t fastws_socket_queued_len(const struct fastws_socket *socket) {
-    if (!fws_socket_has(socket, FWS_SOCKET_HAS_CONN)) return 0;
+    if (!fws_socket_has_conn(socket)) return 0;
     const struct fastws_conn *conn = (const struct fastws_conn *)(const void *)socket->conn;
     return fastws_conn_pending_len(conn) + fws_line_len(socket);
 }

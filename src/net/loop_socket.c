@@ -19,6 +19,7 @@ void fastws_socket_config_init(struct fastws_socket_config *config, const struct
                                             .handshake_timeout_ms = 10000,
                                             .stall_timeout_ms = 30000,
                                             .message_timeout_ms = 300000,
+                                            .deflate_idle_ms = 10000,
                                             .slow_policy = FASTWS_SLOW_WAIT,
                                             .queue_max = 16u << 20};
 }
@@ -303,12 +304,17 @@ int fastws_loop_adopt(struct fastws_loop *loop, const struct fastws_socket_confi
         return error;
     }
     socket->side = copy == NULL ? NULL : &copy->side;
-    (void)!fastws_conn_init(socket->conn, config->conn, loop->pool); /* was judged above */
-    fws_socket_set(socket, FWS_SOCKET_HAS_CONN);
+    (void)!fws_open_prepare(socket, NULL, NULL); /* needs no memory */
     fws_socket_mark(socket);
     if (!loop->is_running) loop->backend->wake(loop);
     if (out != NULL) *out = socket;
     return 0;
+}
+
+int fastws_socket_set_deflate(struct fastws_socket *socket, const struct fastws_deflate_config *config,
+                              const struct fastws_deflate_params *agreed) {
+    if (socket->watch.kind != FWS_WATCH_NEW) return FASTWS_ERR_STATE;
+    return fastws_conn_set_deflate(fws_socket_conn(socket), config, agreed);
 }
 
 /* ---- Asking ---- */
@@ -316,12 +322,12 @@ int fastws_loop_adopt(struct fastws_loop *loop, const struct fastws_socket_confi
 void fastws_socket_free(struct fastws_socket *socket) {
     if (socket == NULL || socket->watch.kind == FWS_WATCH_DEAD) return;
     struct fastws_loop *loop = fws_socket_loop(socket);
-    fws_socket_destroy(socket, fws_socket_has(socket, FWS_SOCKET_HAS_CONN));
+    fws_socket_destroy(socket, fws_socket_has_conn(socket));
     if (!loop->is_running) fws_loop_bury(loop);
 }
 
 struct fastws_conn *fastws_socket_get_conn(struct fastws_socket *socket) {
-    return fws_socket_has(socket, FWS_SOCKET_HAS_CONN) ? fws_socket_conn(socket) : NULL;
+    return fws_socket_has_conn(socket) ? fws_socket_conn(socket) : NULL;
 }
 
 void fastws_socket_set_user(struct fastws_socket *socket, void *user) { socket->user = user; }

@@ -56,7 +56,8 @@ int fws_link_open(struct fastws_socket *socket, struct fastws_tls *tls, const ch
     struct fws_link *link = fws_loop_allocate(loop, sizeof *link);
     if (link == NULL) return FASTWS_ERR_NOMEM;
     *link = (struct fws_link){.error = 0};
-    int error = fws_tls_memory_open(&link->tls, tls, host);
+    /* OpenSSL takes several KiB: a server that has heard nothing does without. */
+    int error = host == NULL ? 0 : fws_tls_memory_open(&link->tls, tls, host);
     if (error < 0) {
         fws_loop_release(loop, link, sizeof *link);
         return error;
@@ -278,9 +279,20 @@ int fws_link_error(const struct fastws_socket *socket) { return link_of(socket)-
 
 /* ---- The handshake ---- */
 
+/* Begins with the first bytes of a client. Returns 1, 0 when none has come, or an error. */
+static int begin(struct fastws_socket *socket, struct fws_link *link) {
+    if (link->tls.ssl != NULL) return 1;
+    ptrdiff_t received = refill(socket, link);
+    if (received == FWS_TRANSPORT_AGAIN) return 0;
+    if (received == FWS_TRANSPORT_FAILED) return FASTWS_ERR_IO;
+    TRY(fws_tls_memory_open(&link->tls, socket->group->config->tls, NULL));
+    return 1;
+}
+
 /* Returns 1 when hands are shaken, 0 when more has to come, or an error. */
 static int shake(struct fastws_socket *socket, struct fws_link *link) {
-    int result;
+    int result = begin(socket, link);
+    if (result <= 0) return result;
     ptrdiff_t received = 0;
     open_out(fws_socket_loop(socket), link);
     do {

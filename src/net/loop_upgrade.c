@@ -158,6 +158,14 @@ static int ask(struct fastws_socket *socket) {
     return error > 0 ? FASTWS_ERR_ARGUMENT : error;
 }
 
+/* Makes the connection: nothing may fail behind the answer. */
+static int prepare(struct fastws_socket *socket) {
+    const struct fastws_upgrade_config *config = socket->group->config->upgrade;
+    struct fastws_deflate_params agreed;
+    int is_agreed = fastws_upgrade_deflate(upgrade_of(opening_of(socket)), &agreed) > 0;
+    return fws_open_prepare(socket, is_agreed ? config->deflate : NULL, is_agreed ? &agreed : NULL);
+}
+
 static void take_head(struct fastws_socket *socket, uint8_t *bytes, size_t len) {
     struct fastws_loop *loop = fws_socket_loop(socket);
     struct fastws_upgrade *upgrade = upgrade_of(opening_of(socket));
@@ -168,6 +176,7 @@ static void take_head(struct fastws_socket *socket, uint8_t *bytes, size_t len) 
     int error = is_accepted ? ask(socket) : 0;
     loop->current = NULL;
     if (socket->watch.kind == FWS_WATCH_DEAD || result == FASTWS_NEED_MORE) return;
+    if (is_accepted && error == 0) error = prepare(socket);
     if (result < 0) {
         refuse(socket, result, 1);
     } else if (error < 0) {

@@ -66,7 +66,7 @@ static void make_method(void) {
 int fws_tls_memory_open(struct fws_tls_memory *memory, const struct fastws_tls *tls, const char *host) {
     pthread_once(&method_once, make_method);
     ERR_clear_error();
-    *memory = (struct fws_tls_memory){.ssl = SSL_new(fws_tls_context(tls))};
+    memory->ssl = SSL_new(fws_tls_context(tls));
     BIO *bio = method != NULL && memory->ssl != NULL ? BIO_new(method) : NULL;
     int error = bio != NULL ? 0 : FASTWS_ERR_NOMEM;
     if (error == 0) {
@@ -126,6 +126,7 @@ int fws_tls_memory_write(struct fws_tls_memory *memory, const void *src, size_t 
 
 void fws_tls_memory_end(struct fws_tls_memory *memory) {
     ERR_clear_error();
+    if (memory->ssl == NULL) return;
     if (SSL_is_init_finished(memory->ssl) && !(SSL_get_shutdown(memory->ssl) & SSL_SENT_SHUTDOWN)) {
         (void)!SSL_shutdown(memory->ssl);
     }

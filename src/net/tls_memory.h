@@ -15,9 +15,9 @@
 /* A record is 16 KiB of payload at most, and no more than this on the wire. RFC 8446 5.2. */
 enum { FWS_TLS_RECORD_LEN = 16384, FWS_TLS_RECORD_CAP = FWS_TLS_RECORD_LEN + 5 + 256 };
 
-/* The driver sets in and out before it calls, and looks at them when the call has returned. */
+/* The driver sets in and out before it calls, and looks at them when the call has returned. All zero: not begun. */
 struct fws_tls_memory {
-    struct ssl_st *ssl;
+    struct ssl_st *ssl; /* NULL: not begun, and what is below is the driver's alone; it can be ended and closed */
     const uint8_t *in; /* received, and not read yet */
     size_t in_len;
     uint8_t *out; /* where what is to be sent is put */

@@ -247,7 +247,13 @@ def test_block(language, text, tmp_path):
     if language == "c":
         text = complete(text)
         program = compile_c(tmp_path, text)
-        if "void echo(int fd" in text:
+        if "fastws_loop_run(" in text:
+            port = free_port()
+            assert text.count("9001") == 1
+            with Process([compile_c(tmp_path, text.replace("9001", str(port)))]) as process:
+                wait_for(port, process)
+                check_echo_server(port)
+        elif "void echo(int fd" in text:
             with Process([program], stdout=subprocess.PIPE, text=True) as process:
                 check_echo_server(int(process.stdout.readline()))
         else:
@@ -269,8 +275,9 @@ def test_block(language, text, tmp_path):
         assert language == "text", "a block without a language that a test knows"
 
 
-def test_the_readme_shows_both_servers():
+def test_the_readme_shows_the_servers():
     blocks = [(language, text) for _, language, text in documents.blocks(TREE["README.md"])]
+    assert sum(language == "c" and "fastws_loop_run(" in text for language, text in blocks) == 1
     assert sum(language == "c" and "void echo(int fd" in text for language, text in blocks) == 1
     assert sum(language == "python" and "serve_forever" in text for language, text in blocks) == 1
 

@@ -37,8 +37,12 @@ static int end_soon(struct aio_transport *self) {
     PyObject *handle = end ? PyObject_CallOneArg(self->loop->call_soon, end) : NULL;
     Py_XDECREF(end);
     Py_XDECREF(handle);
-    if (!handle) aio_transport_close_fd(self); /* the event loop is closed */
-    return handle ? 0 : -1;
+    if (handle) return 0;
+    /* The event loop is closed: nobody will be told. */
+    aio_transport_close_fd(self);
+    if (!PyErr_ExceptionMatches(PyExc_RuntimeError)) return -1;
+    PyErr_Clear();
+    return 0;
 }
 
 /* ---- Wants ---- */

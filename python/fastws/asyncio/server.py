@@ -172,7 +172,7 @@ class Server:
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
         """The sockets that are listened on."""
-        return () if self._server is None else tuple(self._server.sockets)
+        return () if self._server is None else cast(tuple[socket.socket, ...], tuple(self._server.sockets))
 
     async def _begin(self) -> Self:
         if self._server is None:

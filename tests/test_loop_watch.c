@@ -208,7 +208,8 @@ static void a_child_leaves_the_watches_of_its_parent_alone(void **state) {
     pid_t child = fork();
     if (child == 0) {
         int is_told = fastws_watch_want(end.watch, 0) == FASTWS_ERR_FORKED;
-        int is_refused = fastws_loop_watch(server.loop, end.peer, 0, on_ready, &other, &other.watch) == FASTWS_ERR_FORKED;
+        int error = fastws_loop_watch(server.loop, end.peer, 0, on_ready, &other, &other.watch);
+        int is_refused = error == FASTWS_ERR_FORKED;
         fastws_watch_free(end.watch);
         fastws_loop_free(server.loop);
         _exit(is_told && is_refused ? 0 : 1);

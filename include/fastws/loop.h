@@ -264,8 +264,8 @@ struct fastws_watch;
  *              they count in turn_len. It may do what callbacks of sockets may, and end this watch and every other
  *   context    the caller's
  *   out        written only on success; ended by fastws_watch_free(), or with the loop
- * Returns 0, or FASTWS_ERR_ARGUMENT (wanted), FASTWS_ERR_NOMEM, FASTWS_ERR_FORKED, or FASTWS_ERR_IO (fd is not of a kind
- * that the back end can watch). */
+ * Returns 0, or FASTWS_ERR_ARGUMENT (wanted), FASTWS_ERR_NOMEM, FASTWS_ERR_FORKED, or FASTWS_ERR_IO (fd is not of a
+ * kind that the back end can watch). */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4, 6) int fastws_loop_watch(
     struct fastws_loop *loop, int fd, unsigned wanted,
     size_t (*on_ready)(struct fastws_watch *watch, unsigned found, void *context), void *context,
@@ -276,9 +276,9 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4, 6) int fastws_loop_watch(
  * Returns 0, FASTWS_ERR_ARGUMENT, FASTWS_ERR_FORKED, or FASTWS_ERR_IO, FASTWS_ERR_NOMEM: then it is as it was. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_watch_want(struct fastws_watch *watch, unsigned wanted);
 
-/* Ends the watch: on_ready is not called any more, not even for what the present batch found. Then the descriptor may be
- * closed; earlier, a duplicate of it would be told of for ever. In a forked child, what the parent watches stays so. NULL
- * is allowed. */
+/* Ends the watch: on_ready is not called any more, not even for what the present batch found. Then the descriptor may
+ * be closed; earlier, a duplicate of it would be told of for ever. In a forked child, what the parent watches stays so.
+ * NULL is allowed. */
 FASTWS_API void fastws_watch_free(struct fastws_watch *watch);
 
 /* ---- Watching ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The AsyncAcceptor type: a listening socket that is watched beside the connections, and accepts in the same callback. */
+/* The AsyncAcceptor type: a listening socket, watched beside the connections and served in the same callback. */
 #include "aio.h" /* Python.h comes first: accept4() is behind what it defines */
 
 #include <errno.h>
@@ -168,8 +168,8 @@ static PyMethodDef acceptor_methods[] = {
 
 static PyType_Slot acceptor_slots[] = {
     {Py_tp_doc, "AsyncAcceptor(loop, fd, make_connection, on_trouble)\n--\n\n"
-                "Accepts clients of a listening socket, and has make_connection() called for each; on_trouble(error) when "
-                "the system is out of something: then it is paused."},
+                "Accepts clients of a listening socket, and has make_connection() called for each; on_trouble(error) "
+                "when the system is out of something: then it is paused."},
     SLOT(Py_tp_new, acceptor_tp_new),
     SLOT(Py_tp_dealloc, acceptor_dealloc),
     SLOT(Py_tp_traverse, acceptor_traverse),

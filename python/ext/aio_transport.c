@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver over the loop of the library: sockets are received from into the memory of their connection, and sent to, by
- * one system call each, in a callback of the event loop that serves all which are ready.
+/* The driver over the loop of the library: sockets are received from into the memory of their connection, and sent to,
+ * by one system call each, in a callback of the event loop that serves all which are ready.
  *
- * What the system does not take stays in the connection, which counts it; the descriptor is watched for room meanwhile. */
+ * What the system does not take stays in the connection, which counts it; meanwhile the descriptor is watched for room.
+ */
 #include "aio_transport.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static int is_busy(int error) { return error == EAGAIN || error == EWOULDBLOCK |
 
 /* ---- The end ---- */
 
-/* Ends the transport soon; whoever does it may be called by the connection. Takes the exception that is set, if one is. */
+/* Ends the transport soon; whoever does it may be called by the connection. Takes the exception that is set. */
 static int end_soon(struct aio_transport *self) {
     PyObject *exception = PyErr_Occurred() ? error_take() : NULL;
     if (exception && !self->exception) self->exception = Py_NewRef(exception);
@@ -74,7 +75,8 @@ Py_ssize_t aio_transport_count(const struct aio_transport *self) {
 
 /* ---- Sending ---- */
 
-/* The error of a send is met again by the next receive, behind what the peer sent before. Who does not read meets it now. */
+/* The error of a send is met again by the next receive, behind what the peer sent before. Who does not read meets it
+ * now. */
 static int break_output(struct aio_transport *self) {
     PyErr_SetFromErrno(PyExc_OSError);
     PyObject *exception = error_take();

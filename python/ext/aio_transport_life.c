@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Transports over the loop of the library come and go. The event loop's side has a reference to each that has not ended:
- * a connection lives as long as its socket, whoever else knows it. */
+/* Transports over the loop of the library come and go. The event loop's side has a reference to each that has not
+ * ended: a connection lives as long as its socket, whoever else knows it. */
 #include "aio_transport.h"
 
 #include <unistd.h>

@@ -244,7 +244,7 @@ static PyMethodDef transport_methods[] = {
 
 static PyType_Slot transport_slots[] = {
     {Py_tp_doc, "AsyncTransport(connection, fd)\n--\n\n"
-                "Moves the bytes of a connection over a connected, non-blocking descriptor, which is its own from then on."},
+                "Moves the bytes of a connection over a connected, non-blocking descriptor: its own from then on."},
     SLOT(Py_tp_new, transport_tp_new),
     SLOT(Py_tp_dealloc, transport_dealloc),
     SLOT(Py_tp_finalize, transport_finalize),

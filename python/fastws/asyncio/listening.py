@@ -115,9 +115,8 @@ def _bound(info: Any, reuse_address: bool, reuse_port: bool) -> socket.socket | 
         return _prepared(sock)
     except OSError as error:
         sock.close()
-        raise OSError(
-            error.errno, f"error while attempting to bind on address {address!r}: {(error.strerror or str(error)).lower()}"
-        ) from None
+        reason = (error.strerror or str(error)).lower()
+        raise OSError(error.errno, f"error while attempting to bind on address {address!r}: {reason}") from None
     except BaseException:
         sock.close()
         raise

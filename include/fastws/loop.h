@@ -246,6 +246,41 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_loop_timer_is_set(const
 /* Stops and frees the timer. NULL is allowed. */
 FASTWS_API void fastws_loop_timer_free(struct fastws_loop_timer *timer);
 
+/* ---- Descriptors of users ---- */
+
+/* A descriptor that is not a connection of the loop, but is looked at in its turns. */
+struct fastws_watch;
+
+#define FASTWS_WATCH_READABLE (1u << 0)
+#define FASTWS_WATCH_WRITABLE (1u << 1)
+#define FASTWS_WATCH_HUNG_UP (1u << 2) /* an error, or both directions are over: told, whatever is wanted */
+
+/* Has on_ready called in each turn in which the descriptor is ready: a level, not an edge, so what is left is told
+ * again. It is one of the turn_sockets of its turn.
+ *   fd         watched once at a time; stays the caller's, and must be open until fastws_watch_free(). The loop neither
+ *              reads nor writes it, and does not change its flags
+ *   wanted     FASTWS_WATCH_READABLE, FASTWS_WATCH_WRITABLE, both, or 0
+ *   on_ready   is told what is found of what is wanted, and FASTWS_WATCH_HUNG_UP. Returns how many bytes it received:
+ *              they count in turn_len. It may do what callbacks of sockets may, and end this watch and every other
+ *   context    the caller's
+ *   out        written only on success; ended by fastws_watch_free(), or with the loop
+ * Returns 0, or FASTWS_ERR_ARGUMENT (wanted), FASTWS_ERR_NOMEM, FASTWS_ERR_FORKED, or FASTWS_ERR_IO (fd is not of a
+ * kind that the back end can watch). */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 4, 6) int fastws_loop_watch(
+    struct fastws_loop *loop, int fd, unsigned wanted,
+    size_t (*on_ready)(struct fastws_watch *watch, unsigned found, void *context), void *context,
+    struct fastws_watch **out);
+
+/* Changes what is wanted; without a system call if that is nothing new. With 0 a descriptor that has hung up is told of
+ * again and again: end the watch instead.
+ * Returns 0, FASTWS_ERR_ARGUMENT, FASTWS_ERR_FORKED, or FASTWS_ERR_IO, FASTWS_ERR_NOMEM: then it is as it was. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_watch_want(struct fastws_watch *watch, unsigned wanted);
+
+/* Ends the watch: on_ready is not called any more, not even for what the present batch found. Then the descriptor may
+ * be closed; earlier, a duplicate of it would be told of for ever. In a forked child, what the parent watches stays so.
+ * NULL is allowed. */
+FASTWS_API void fastws_watch_free(struct fastws_watch *watch);
+
 /* ---- Watching ---- */
 
 /* Counts, for tests and for watching. */

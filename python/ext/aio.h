@@ -4,7 +4,8 @@
  *     AsyncLoop        what the connections of one event loop share: batches, the timer of all deadlines, buffers
  *     AsyncEndpoint    what the connections of one server, or of one connect(), share: limits, marks, listener
  *     AsyncConnection  one connection: messages, waiting, closing. It knows no transport, only the table below
- *     a driver         moves its bytes: struct aio_driver. aio_protocol.c is the one over asyncio transports
+ *     a driver         moves its bytes: struct aio_driver. aio_protocol.c is the one over asyncio transports,
+ *                      aio_transport.c the one over the loop of the library, which aio_drain.c has run by asyncio
  *
  * A driver brackets what it does for the event loop with aio_loop_enter() and aio_loop_leave(): a batch. While one is
  * under way, small messages that are sent wait for its end, and tasks that a message is for run at once, in between.
@@ -14,7 +15,10 @@
 
 #include "protocol.h"
 
+#include <fastws/loop.h>
+
 struct aio_connection;
+struct aio_transport;
 
 /* ---- The event loop: aio_loop.c, aio_timers.c ---- */
 
@@ -41,6 +45,12 @@ struct aio_loop {
     PyObject *space;         /* exporter of the memory that a transport receives into, or NULL */
     struct aio_connection *lent;  /* whose memory space is, borrowed; NULL: nobody's */
     struct aio_connection *dirty; /* connections with something to flush, linked, each with a reference */
+    struct aio_connection *served; /* its driver flushes it when what it received is handed out, borrowed; or NULL */
+    struct fastws_loop *drain;     /* watches descriptors; NULL: there are none */
+    struct aio_transport *transports; /* over drain, linked, each with a reference */
+    size_t drain_uses;             /* transports and acceptors */
+    uint8_t is_draining;
+    uint8_t is_forked;             /* it belongs to the parent of this process */
     int depth;               /* batches under way, one inside of the other */
     int may_wake;            /* no task runs: one may be woken at once */
     int is_waking;           /* a task that was woken runs */
@@ -73,6 +83,36 @@ PyObject *aio_loop_export(struct aio_loop *self, void *ptr, size_t len);
 int aio_timers_set(struct aio_loop *self, struct aio_connection *connection, uint64_t due_ms);
 void aio_timers_remove(struct aio_loop *self, struct aio_connection *connection);
 PyObject *aio_timers_fire(PyObject *self, PyObject *ignored);
+
+/* ---- Descriptors: aio_drain.c ---- */
+
+/* Begins and ends the use of self->drain, which is there meanwhile, registered with the event loop. aio_drain_use()
+ * returns 0, or -1 with an exception. */
+int aio_drain_use(struct aio_loop *self);
+void aio_drain_leave(struct aio_loop *self);
+
+/* Watches a descriptor: fastws_loop_watch(). Returns 0, or -1 with an exception. */
+int aio_drain_watch(struct aio_loop *self, int fd, unsigned wanted,
+                    size_t (*on_ready)(struct fastws_watch *watch, unsigned found, void *context), void *context,
+                    struct fastws_watch **out);
+
+/* Ends a watch and sets it to NULL, if there is one. */
+void aio_drain_unwatch(struct aio_loop *self, struct fastws_watch **watch);
+
+/* Gives up what a closed event loop or a forked child cannot use any more. */
+void aio_drain_abandon(struct aio_loop *self);
+
+PyObject *aio_drain_run(PyObject *self, PyObject *ignored);  /* what the event loop calls */
+PyObject *aio_drain_drop(PyObject *self, PyObject *ignored); /* in a forked child */
+
+/* Makes a transport of a connected, non-blocking descriptor, which is the transport's on success. peer: its address, or
+ * NULL. Returns 0, or -1 with an exception. aio_transport.c. */
+struct sockaddr;
+int aio_transport_open(struct aio_connection *connection, int fd, const struct sockaddr *peer, size_t peer_len);
+
+/* Visits the transports of a loop, and lets go of them. */
+int aio_transports_traverse(struct aio_loop *loop, visitproc visit, void *arg);
+void aio_transports_clear(struct aio_loop *loop);
 
 /* ---- What connections share: aio_endpoint.c ---- */
 
@@ -125,6 +165,8 @@ struct aio_driver {
     int (*abort)(struct aio_connection *connection);
     /* Sends bytes as they are: the heads of the handshake. */
     int (*write)(struct aio_connection *connection, PyObject *bytes);
+    /* Bytes that it holds, of those that were taken out of protocol.conn or never were in it; -1 with an exception. */
+    Py_ssize_t (*count_held)(struct aio_connection *connection);
     /* As get_extra_info() of an asyncio transport. */
     PyObject *(*get_extra_info)(struct aio_connection *connection, PyObject *name, PyObject *default_value);
     /* An asyncio transport, or what stands in for it: new reference. */
@@ -189,6 +231,7 @@ struct aio_connection {
     struct aio_endpoint *endpoint;
     struct aio_loop *loop;
     const struct aio_driver *driver; /* NULL: there is no transport yet, or it is gone */
+    const struct aio_driver *parted;  /* while the end is told: it may still be asked; else NULL */
     PyObject *driver_data;
     struct protocol protocol;
     struct aio_queue queue;
@@ -295,6 +338,8 @@ extern PyType_Spec aio_space_spec;
 extern PyType_Spec aio_endpoint_spec;
 extern PyType_Spec aio_connection_spec;
 extern PyType_Spec aio_protocol_spec;
+extern PyType_Spec aio_transport_spec;
+extern PyType_Spec aio_acceptor_spec;
 extern PyType_Spec aio_waiter_spec;
 extern PyType_Spec aio_receive_spec;
 extern PyType_Spec aio_send_spec;

@@ -236,10 +236,9 @@ static int deliver_rest(struct aio_connection *self) {
 }
 
 int aio_connection_lost(struct aio_connection *self, PyObject *exception) {
-    PyObject *driver_data = self->driver_data;
     if (exception && exception != Py_None) Py_XSETREF(self->exception, Py_NewRef(exception));
+    self->parted = self->driver;
     self->driver = NULL;
-    self->driver_data = NULL;
     if (self->loop->lent == self) self->loop->lent = NULL;
     int result = deliver_rest(self);
     self->phase = PHASE_LOST;
@@ -253,6 +252,7 @@ int aio_connection_lost(struct aio_connection *self, PyObject *exception) {
     if (result == 0) result = call_hook(self, NAME_LOST, NULL);
     if (result == 0) result = aio_listener_close(self);
     if (result == 0) result = aio_receive_wake(self);
-    Py_XDECREF(driver_data);
+    self->parted = NULL;
+    Py_CLEAR(self->driver_data);
     return result;
 }

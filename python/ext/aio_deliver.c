@@ -12,7 +12,7 @@
 #include "events.h"
 #include "payload.h"
 
-#define BATCH 16 /* events taken from the library at a time */
+#define BATCH 64 /* events taken from the library at a time */
 
 static int is_data(const struct fastws_event *event) {
     return event->kind == FASTWS_EVENT_MESSAGE || event->kind == FASTWS_EVENT_CHUNK;

@@ -192,12 +192,14 @@ static int loop_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->current_task);
     Py_VISIT(self->handle);
     Py_VISIT(self->scratch);
-    return 0;
+    return aio_transports_traverse(self, visit, arg);
 }
 
 /* What is called while something of the loop runs stays until the end. */
 static int loop_clear(PyObject *object) {
-    Py_CLEAR(((struct aio_loop *)object)->handle);
+    struct aio_loop *self = (struct aio_loop *)object;
+    Py_CLEAR(self->handle);
+    aio_transports_clear(self);
     return 0;
 }
 
@@ -206,6 +208,7 @@ static void loop_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     if (self->weakrefs) PyObject_ClearWeakRefs(object);
+    aio_drain_abandon(self);
     Py_CLEAR(self->loop);
     Py_CLEAR(self->call_soon);
     Py_CLEAR(self->call_later);
@@ -222,6 +225,9 @@ static void loop_dealloc(PyObject *object) {
 
 static PyMethodDef loop_methods[] = {
     {"_fire", aio_timers_fire, METH_NOARGS, "_fire($self, /)\n--\n\nMeets the deadlines that have come."},
+    {"_drain", aio_drain_run, METH_NOARGS, "_drain($self, /)\n--\n\nServes every descriptor that is ready."},
+    {"_drop", aio_drain_drop, METH_NOARGS,
+     "_drop($self, /)\n--\n\nIn a forked child: closes what belongs to the parent, without a word to anybody."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -45,13 +45,20 @@ static int call_transport(struct protocol_driver *self, enum name name, PyObject
 
 /* ---- Writing ---- */
 
+static Py_ssize_t protocol_count_held(struct aio_connection *connection) {
+    struct protocol_driver *self = driver_of(connection);
+    PyObject *size = PyObject_CallMethodNoArgs(self->transport, self->state->names[NAME_GET_WRITE_BUFFER_SIZE]);
+    Py_ssize_t len = size ? PyLong_AsSsize_t(size) : -1;
+    Py_XDECREF(size);
+    return len;
+}
+
 /* Whether the transport holds nothing that would have to go first. */
-static int may_write(struct protocol_driver *self) {
+static int may_write(struct aio_connection *connection) {
+    struct protocol_driver *self = driver_of(connection);
     if (self->fd < 0) return 0;
     if (!self->is_held_back) return 1;
-    PyObject *size = PyObject_CallMethodNoArgs(self->transport, self->state->names[NAME_GET_WRITE_BUFFER_SIZE]);
-    long len = size ? PyLong_AsLong(size) : -1;
-    Py_XDECREF(size);
+    Py_ssize_t len = protocol_count_held(connection);
     if (PyErr_Occurred()) PyErr_Clear();
     self->is_held_back = len != 0;
     return len == 0;
@@ -82,7 +89,7 @@ static int protocol_flush(struct aio_connection *connection) {
     struct fastws_conn *conn = connection->protocol.conn;
     /* What the transport does not want yet waits where it is counted. */
     if (connection->is_full) return own(conn);
-    if (may_write(self)) write_socket(self, conn);
+    if (may_write(connection)) write_socket(self, conn);
     if (!fastws_conn_pending_len(conn)) return 0;
     PyObject *rest = protocol_drain(&connection->protocol);
     if (!rest) return -1;
@@ -148,6 +155,7 @@ static const struct aio_driver protocol_driver = {
     .close = protocol_close_transport,
     .abort = protocol_abort,
     .write = protocol_write_head,
+    .count_held = protocol_count_held,
     .get_extra_info = protocol_extra_info,
     .get_transport = protocol_transport,
 };

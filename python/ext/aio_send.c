@@ -17,7 +17,7 @@
 int aio_connection_flush_soon(struct aio_connection *self) {
     struct aio_loop *loop = self->loop;
     if (!loop->depth) return aio_connection_flush(self);
-    if (self->is_dirty) return 0;
+    if (self->is_dirty || self == loop->served) return 0;
     self->is_dirty = 1;
     self->next_dirty = loop->dirty;
     loop->dirty = (struct aio_connection *)Py_NewRef(self);
@@ -96,8 +96,8 @@ static int send_whole(struct aio_connection *self, PyObject *message, PyObject *
 PyObject *aio_send_nowait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"message", "text", NULL};
     struct aio_connection *self = (struct aio_connection *)object;
-    PyObject *sorted[2];
-    if (arg_sort("send_nowait", args, count, kwnames, names, 1, 1, sorted) < 0) return NULL;
+    PyObject *sorted[2] = {count ? args[0] : NULL, NULL};
+    if ((count != 1 || kwnames) && arg_sort("send_nowait", args, count, kwnames, names, 1, 1, sorted) < 0) return NULL;
     if (check_may_send(self) < 0) return NULL;
     int result = send_whole(self, sorted[0], sorted[1] ? sorted[1] : Py_None);
     if (result < 0) return NULL;
@@ -209,7 +209,7 @@ struct send {
 PyObject *aio_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"message", "text", NULL};
     struct aio_connection *connection = (struct aio_connection *)object;
-    PyObject *sorted[2] = {args[0], NULL};
+    PyObject *sorted[2] = {count ? args[0] : NULL, NULL};
     if ((count != 1 || kwnames) && arg_sort("send", args, count, kwnames, names, 1, 1, sorted) < 0) return NULL;
     struct send *self = (struct send *)connection->spare_send;
     if (self && Py_REFCNT(self) == 1) {

@@ -140,7 +140,8 @@ static PyObject *connection_extra_info(PyObject *object, PyObject *args) {
     struct aio_connection *self = (struct aio_connection *)object;
     PyObject *name, *default_value = Py_None;
     if (!PyArg_ParseTuple(args, "O|O:get_extra_info", &name, &default_value)) return NULL;
-    return self->driver ? self->driver->get_extra_info(self, name, default_value) : Py_NewRef(default_value);
+    const struct aio_driver *driver = self->driver ? self->driver : self->parted;
+    return driver ? driver->get_extra_info(self, name, default_value) : Py_NewRef(default_value);
 }
 
 /* ---- Attributes ---- */
@@ -150,21 +151,10 @@ static PyObject *get_transport(PyObject *object, void *Py_UNUSED(closure)) {
     return self->driver ? self->driver->get_transport(self) : Py_NewRef(Py_None);
 }
 
-/* Bytes that the transport holds; -1 with an exception. */
-static Py_ssize_t count_held(struct aio_connection *self) {
-    PyObject *transport = self->driver->get_transport(self);
-    PyObject *size = transport ? PyObject_CallMethodNoArgs(transport, self->state->names[NAME_GET_WRITE_BUFFER_SIZE])
-                               : NULL;
-    Py_ssize_t len = size ? PyLong_AsSsize_t(size) : -1;
-    Py_XDECREF(transport);
-    Py_XDECREF(size);
-    return len;
-}
-
 static PyObject *get_queued(PyObject *object, void *Py_UNUSED(closure)) {
     struct aio_connection *self = (struct aio_connection *)object;
     if (!self->driver) return PyLong_FromLong(0);
-    Py_ssize_t held = count_held(self);
+    Py_ssize_t held = self->driver->count_held(self);
     if (held < 0) return NULL;
     uint64_t pending = self->protocol.conn ? fastws_conn_pending_len(self->protocol.conn) : 0;
     return PyLong_FromUnsignedLongLong(pending + (uint64_t)held);

@@ -133,6 +133,7 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->aio_connection_type, &aio_connection_spec}, {&state->aio_protocol_type, &aio_protocol_spec},
         {&state->deflate_type, &deflate_spec}, {&state->codec_type, &codec_spec},
         {&state->message_state_type, &message_state_spec},
+        {&state->aio_transport_type, &aio_transport_spec}, {&state->aio_acceptor_type, &aio_acceptor_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);

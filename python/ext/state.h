@@ -76,9 +76,9 @@ enum name {
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type) X(dial_type)        \
     X(cork_type) X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type)                \
     X(prepared_type) X(deflate_type) X(codec_type) X(message_state_type) X(aio_loop_type) X(aio_space_type)            \
-    X(aio_endpoint_type) X(aio_connection_type) X(aio_protocol_type) X(aio_waiter_type) X(aio_receive_type)            \
-    X(aio_send_type) X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type)             \
-    X(frame_type) X(handshake_type)
+    X(aio_endpoint_type) X(aio_connection_type) X(aio_protocol_type) X(aio_transport_type) X(aio_acceptor_type)        \
+    X(aio_waiter_type) X(aio_receive_type) X(aio_send_type) X(message_type) X(chunk_type) X(ping_type) X(pong_type)    \
+    X(close_type) X(failure_type) X(frame_type) X(handshake_type)
 
 struct state {
     PyObject *exceptions[EXC_COUNT];

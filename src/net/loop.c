@@ -176,6 +176,7 @@ void fastws_loop_free(struct fastws_loop *loop) {
     while (loop->listeners != NULL) fastws_listener_free(loop->listeners);
     end_sockets(loop);
     fws_user_timers_free(loop);
+    fws_user_watches_free(loop);
     if (!loop->is_child) run_posts(loop);
     release(loop);
 }
@@ -189,6 +190,7 @@ void fws_watch_serve(struct fastws_loop *loop, struct fws_watch *watch, unsigned
         run_posts(loop);
         break;
     case FWS_WATCH_LISTENER: fws_listener_serve((struct fastws_listener *)watch); break;
+    case FWS_WATCH_USER: fws_user_watch_serve(loop, watch, found); break;
     case FWS_WATCH_ATTEMPT: fws_attempt_serve(watch); break;
     case FWS_WATCH_DIAL: fws_dial_serve((struct fastws_socket *)watch, found); break;
     case FWS_WATCH_TLS: fws_tls_serve((struct fastws_socket *)watch, found); break;
@@ -228,6 +230,7 @@ static void watch_on_time(struct fastws_loop *loop, struct fws_watch *watch) {
     case FWS_WATCH_LINGER: fws_socket_destroy((struct fastws_socket *)watch, 0); break;
     case FWS_WATCH_WAKE: /* these have no deadline */
     case FWS_WATCH_CLOCK:
+    case FWS_WATCH_USER:
     case FWS_WATCH_ATTEMPT:
     case FWS_WATCH_NEW:
     case FWS_WATCH_DEAD: break;

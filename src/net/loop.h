@@ -19,6 +19,7 @@
  *     loop_dial.c       the way of a client to its server, and the handshake there
  *     loop_dial_begin.c where that way leads, and what it takes
  *     loop_connect.c    the first steps of it: addresses, and attempts to connect
+ *     loop_watch.c      descriptors of users
  *
  * Seams. A connection never calls the system, and keeps no pointer to what was received but where it asked for it.
  * What is ready comes from the back end's wait() and goes through fws_watch_serve(); bytes come in by
@@ -48,6 +49,7 @@ enum fws_watch_kind {
     FWS_WATCH_CLOCK,    /* the back end's clock has reached the first deadline */
     FWS_WATCH_SHUTDOWN, /* has a deadline only */
     FWS_WATCH_TIMER,    /* of a user: has a deadline only */
+    FWS_WATCH_USER,     /* descriptor of a user */
     FWS_WATCH_LISTENER,
     FWS_WATCH_ATTEMPT, /* to connect, of a socket */
     FWS_WATCH_NEW,    /* socket that was adopted: on_open is to be called. Sockets are this and all that follows */
@@ -191,6 +193,8 @@ struct fastws_loop {
     struct fws_tls_space *tls_space;      /* NULL: no socket was inside TLS */
     struct fastws_tls *default_tls;       /* of clients whose configuration has none; NULL: not needed yet */
     struct fastws_loop_timer *user_timers;
+    struct fastws_watch *user_watches;      /* that live */
+    struct fastws_watch *user_watch_grave;  /* that were ended, and that the batch may name */
     struct fastws_loop_stats stats;
     struct fastws_event events[FWS_LOOP_EVENTS];
     uint8_t scratch[FWS_LOOP_SCRATCH]; /* heads are received into it, and what is dropped */
@@ -443,6 +447,12 @@ FWS_PRIVATE void fws_dial_fail(struct fastws_socket *socket, int error);
 
 FWS_PRIVATE void fws_user_timer_on_time(struct fws_watch *watch);
 FWS_PRIVATE void fws_user_timers_free(struct fastws_loop *loop);
+
+/* ---- Descriptors of users: loop_watch.c ---- */
+
+FWS_PRIVATE void fws_user_watch_serve(struct fastws_loop *loop, struct fws_watch *watch, unsigned found);
+FWS_PRIVATE void fws_user_watches_bury(struct fastws_loop *loop);
+FWS_PRIVATE void fws_user_watches_free(struct fastws_loop *loop);
 
 /* ---- System calls: loop_transport.c ---- */
 

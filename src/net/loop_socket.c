@@ -178,6 +178,7 @@ static void bury(struct fastws_socket *socket) {
 
 void fws_loop_bury(struct fastws_loop *loop) {
     if (loop->ready_off < loop->ready_count) return;
+    if (loop->user_watch_grave != NULL) fws_user_watches_bury(loop);
     while (loop->grave != NULL) {
         struct fastws_socket *socket = loop->grave;
         loop->grave = socket->next;

@@ -14,6 +14,7 @@ KEY = b"\x37\xfa\x21\x3d"
 
 NAMES = ["echo", "echo_stream", "raw", "echo.py", "echo_stream.py", "raw.py"]
 NAMES += ["echo_asyncio.py", "echo_asyncio.py --callbacks", "echo_asyncio.py --uvloop"]
+NAMES += ["echo_asyncio.py --driver protocol", "echo_asyncio.py --driver loop --callbacks --uvloop"]
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -6,22 +6,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import ssl as _ssl
 import sys
 import traceback as _traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
-from .._core import AsyncEndpoint, Dial, __version__, parse_request, parse_url
+from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, parse_request, parse_url
 from ..dialer import follow, unsafe
 from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
 from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
 from .connection import Connection, LoggerLike, Protocol, loop_of
 from .heads import Headers, HeadersLike, Request, Response
-from .settings import check_compression, check_subprotocols, limits_of
+from .settings import Driver, check_compression, check_driver, check_subprotocols, limits_of
 
 __all__ = ["USER_AGENT", "ClientConnection", "backoff", "connect", "process_exception", "unix_connect"]
 
@@ -111,6 +112,24 @@ class ClientConnection(Connection):
             self._opened.set_exception(self._exception or ended)
 
 
+class _Hold(asyncio.Protocol):
+    """Connects, and leaves what comes where it is."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).pause_reading()
+
+
+def _take_over(transport: asyncio.Transport, connection: ClientConnection) -> None:
+    """Moves the socket of a transport that has not received anything to one of the library."""
+    fd = os.dup(transport.get_extra_info("socket").fileno())
+    transport.abort()
+    try:
+        AsyncTransport(connection, fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
 class connect:
     """Connects to a server: ``async with connect(...) as connection``, or ``connection = await connect(...)``.
 
@@ -140,6 +159,7 @@ class connect:
         write_limit: bytes that wait to be sent before send() waits; or the marks of waiting and going on.
         logger: logging.getLogger("fastws.client") by default.
         create_connection: the class of the connection, made of ClientConnection.
+        driver: who moves bytes: see serve(). Behind a proxy it is the event loop.
         kwargs: as for create_connection() of the event loop: ssl, server_hostname, sock, host and port to connect
             elsewhere, local_addr and so on. With a proxy of https, proxy_ssl and what else begins with proxy_ is for
             the connection to it.
@@ -173,6 +193,7 @@ class connect:
         write_limit: int | tuple[int, int | None] = 2**15,
         logger: LoggerLike | None = None,
         create_connection: type[ClientConnection] | None = None,
+        driver: Driver | None = None,
         **kwargs: Any,
     ) -> None:
         self.uri = uri
@@ -187,6 +208,7 @@ class connect:
         self.open_timeout = open_timeout
         self.process_exception = process_exception
         self.reconnect_delays = reconnect_delays
+        self._is_own = check_driver(driver)
         self._kwargs = kwargs
         self._listener = listener
         self._class = create_connection or ClientConnection
@@ -259,6 +281,7 @@ class connect:
         loop = asyncio.get_running_loop()
         kwargs = dict(self._kwargs)
         is_unix = kwargs.pop("unix", False) or url.path is not None
+        is_own = self._is_own and not url.is_secure
         if url.is_secure:
             kwargs.setdefault("ssl", True)
             kwargs["server_hostname"] = server_hostname or url.host or "localhost"
@@ -267,7 +290,10 @@ class connect:
         if is_unix:
             if kwargs.get("sock") is None:
                 kwargs.setdefault("path", url.path)
-            await loop.create_unix_connection(lambda: Protocol(connection), **kwargs)
+            protocol = _Hold() if is_own else Protocol(connection)
+            transport, _ = await loop.create_unix_connection(lambda: protocol, **kwargs)
+            if is_own:
+                _take_over(transport, connection)
             return
         proxy = None if kwargs.get("sock") is not None else choose_proxy(url, self.proxy)
         if proxy is not None:
@@ -276,7 +302,10 @@ class connect:
         if kwargs.get("sock") is None:
             kwargs.setdefault("host", url.host)
             kwargs.setdefault("port", url.port)
-        await loop.create_connection(lambda: Protocol(connection), **kwargs)
+        protocol = _Hold() if is_own else Protocol(connection)
+        transport, _ = await loop.create_connection(lambda: protocol, **kwargs)
+        if is_own:
+            _take_over(transport, connection)
 
     async def _open_through(
         self, connection: ClientConnection, url: Url, proxy: Proxy, kwargs: dict[str, Any]

@@ -57,6 +57,16 @@ def loop_of(loop: asyncio.AbstractEventLoop) -> AsyncLoop:
     return shared
 
 
+def _drop_loops() -> None:
+    """In a forked child the sockets are the parent's."""
+    for shared in list(_loops.values()):
+        shared._drop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_loops)
+
+
 class Connection(AsyncConnection):
     """A connection of a server or a client; serve() and connect() make them.
 

@@ -16,7 +16,8 @@ from .._core import AsyncEndpoint, __version__
 from ..codes import CloseCode
 from .connection import LoggerLike, Protocol, State, loop_of
 from .server_connection import Origins, ProcessRequest, ProcessResponse, SelectSubprotocol, ServerConnection, Settings
-from .settings import check_compression, limits_of
+from .listening import OPTIONS, Listening, listen_tcp, listen_unix
+from .settings import Driver, check_compression, check_driver, limits_of
 
 __all__ = ["SERVER", "Server", "ServerConnection", "serve", "unix_serve"]
 
@@ -43,7 +44,7 @@ class Server:
         limits: Mapping[str, Any],
         logger: LoggerLike | None,
         create_connection: type[ServerConnection] | None,
-        create_server: Callable[[Callable[[], Protocol]], Awaitable[asyncio.Server]],
+        create_server: Callable[[Server], Awaitable[asyncio.Server | Listening]],
     ) -> None:
         self.logger: LoggerLike = logging.getLogger("fastws.server") if logger is None else logger
         self._handler = handler
@@ -54,14 +55,17 @@ class Server:
         self._all: set[ServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | Listening | None = None
         # Wrong limits are to be known now.
         self._loop = asyncio.get_running_loop()
         self._endpoint = AsyncEndpoint(loop_of(self._loop), "server", listener=listener, **limits)
         self._closed: asyncio.Future[None] = self._loop.create_future()
 
+    def _make_connection(self) -> ServerConnection:
+        return self._class(self._endpoint, self)
+
     def _make_protocol(self) -> Protocol:
-        return Protocol(self._class(self._endpoint, self))
+        return Protocol(self._make_connection())
 
     # ---- Connections ----
 
@@ -168,11 +172,11 @@ class Server:
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
         """The sockets that are listened on."""
-        return () if self._server is None else tuple(self._server.sockets)
+        return () if self._server is None else cast(tuple[socket.socket, ...], tuple(self._server.sockets))
 
     async def _begin(self) -> Self:
         if self._server is None:
-            self._server = await self._create(self._make_protocol)
+            self._server = await self._create(self)
             for sock in self.sockets if self.is_serving() else ():
                 self.logger.info("server listening on %s", sock.getsockname())
         return self
@@ -212,6 +216,7 @@ def serve(
     write_limit: int | tuple[int, int | None] = 2**15,
     logger: LoggerLike | None = None,
     create_connection: type[ServerConnection] | None = None,
+    driver: Driver | None = None,
     **kwargs: Any,
 ) -> Server:
     """Makes a server that runs a handler for each connection, or calls a listener.
@@ -248,6 +253,10 @@ def serve(
         write_limit: bytes that wait to be sent before send() waits; or the marks of waiting and going on.
         logger: logging.getLogger("fastws.server") by default.
         create_connection: the class of connections, made of ServerConnection.
+        driver: who moves bytes: "protocol" for transports of the event loop, "loop" for the library itself: one
+            descriptor is registered with the event loop, and one callback serves every socket that is ready. None for
+            what is faster. TLS, arguments that only the event loop knows, and systems without epoll have the first,
+            whatever is asked for.
         kwargs: as for create_server() of the event loop: ssl, sock, reuse_port, start_serving and so on.
 
     Raises:
@@ -263,15 +272,41 @@ def serve(
         kwargs.setdefault("ssl_handshake_timeout", open_timeout)
         kwargs.setdefault("ssl_shutdown_timeout", close_timeout)
 
-    async def create_server(factory: Callable[[], Protocol]) -> asyncio.Server:
+    is_own = check_driver(driver) and kwargs.get("ssl") is None and OPTIONS.issuperset(kwargs)
+
+    async def create_server(server: Server) -> asyncio.Server | Listening:
+        if is_own:
+            return await _listen(server, host, port, **kwargs)
         loop: Any = asyncio.get_running_loop()  # its stubs want more of host and port than it does
         if kwargs.pop("unix", False):
-            server = await loop.create_unix_server(factory, **kwargs)
+            made = await loop.create_unix_server(server._make_protocol, **kwargs)
         else:
-            server = await loop.create_server(factory, host, port, **kwargs)
-        return cast(asyncio.Server, server)
+            made = await loop.create_server(server._make_protocol, host, port, **kwargs)
+        return cast(asyncio.Server, made)
 
     return Server(handler, settings, listener, limits, logger, create_connection, create_server)
+
+
+async def _listen(
+    server: Server,
+    host: str | Sequence[str] | None,
+    port: int | None,
+    *,
+    backlog: int = 100,
+    start_serving: bool = True,
+    unix: bool = False,
+    ssl: None = None,
+    **kwargs: Any,
+) -> Listening:
+    socks = listen_unix(**kwargs) if unix else await listen_tcp(host, port, **kwargs)
+    listening = Listening(server._endpoint.loop, socks, server._make_connection, server.logger, backlog)
+    try:
+        if start_serving:
+            await listening.start_serving()
+    except BaseException:
+        listening.close()
+        raise
+    return listening
 
 
 def unix_serve(handler: Handler | None = None, path: Any = None, **kwargs: Any) -> Server:

@@ -3,18 +3,30 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ..http import is_token
 
-__all__ = ["check_compression", "check_subprotocols", "limits_of"]
+__all__ = ["Driver", "check_compression", "check_driver", "check_subprotocols", "limits_of"]
+
+Driver = Literal["protocol", "loop"]
+
+_DEFAULT_DRIVER: Driver = "loop"
 
 
 def check_compression(compression: str | None) -> None:
     """permessage-deflate is not there yet: the default of both functions becomes "deflate" with it. RFC 7692."""
     if compression is not None:
         raise ValueError(f"unsupported compression: {compression}")
+
+
+def check_driver(driver: str | None) -> bool:
+    """Whether descriptors are watched by the library, where that can be done: epoll is needed."""
+    if driver not in (None, "protocol", "loop"):
+        raise ValueError(f"unknown driver: {driver}")
+    return (driver or _DEFAULT_DRIVER) == "loop" and hasattr(select, "epoll")
 
 
 def check_subprotocols(subprotocols: Iterable[str] | None) -> Sequence[str]:

@@ -14,7 +14,7 @@ import fastws
 import fastws.asyncio
 
 LOOPS = ["asyncio", "uvloop"]
-DRIVERS = ["protocol"]
+DRIVERS = ["protocol", "loop"]
 
 
 def _new_loop(name):
@@ -33,8 +33,9 @@ def loop_name(request):
 
 
 @pytest.fixture(params=DRIVERS)
-def driver(request):
-    """How bytes are moved: what serve() and connect() are told as driver, once there are several."""
+def driver(request, monkeypatch):
+    """How bytes are moved where serve() and connect() are not told: by driver=None."""
+    monkeypatch.setattr(fastws.asyncio.settings, "_DEFAULT_DRIVER", request.param)
     return request.param
 
 

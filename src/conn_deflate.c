@@ -167,7 +167,7 @@ static int find_variant(const struct fastws_conn *conn, struct fastws_prepared *
 
 int fastws_conn_is_prepared(const struct fastws_conn *conn, struct fastws_prepared *prepared) {
     struct fws_stream_kind kind;
-    if (!fws_conn_compresses(conn, prepared->opcode, prepared->payload_len)) return 1;
+    if (!fws_conn_compresses(conn, prepared->opcode | prepared->way, prepared->payload_len)) return 1;
     return fws_prepared_find(prepared, settings_of(conn, prepared->payload_len, &kind)) != NULL;
 }
 

@@ -6,12 +6,15 @@
 
 /* ---- Frames ---- */
 
-static int ask_extensions(const struct fastws_conn_config *config, struct fastws_header *header) {
+static int ask_extensions(const struct fastws_conn *conn, struct fastws_header *header) {
+    const struct fastws_conn_config *config = conn->config;
     for (size_t i = 0; i < config->extension_count; i++) {
         const struct fastws_extension *extension = &config->extensions[i];
         if (!extension->send) continue;
         struct fastws_header seen = *header;
         TRY(extension->send(extension->context, &seen));
+        /* RFC 7692 6: the bit is taken. The peer would inflate what was never compressed. */
+        if (conn->inflater && seen.rsv & FASTWS_RSV1) return FASTWS_ERR_RSV;
         header->rsv |= seen.rsv;
     }
     return 0;
@@ -21,7 +24,7 @@ int fws_conn_make_header(struct fastws_conn *conn, struct fastws_header *header,
                          size_t len) {
     const struct fastws_conn_config *config = conn->config;
     *header = (struct fastws_header){.length = len, .opcode = (uint8_t)opcode, .fin = (uint8_t)fin};
-    if (config->extension_count > 0 && opcode < FASTWS_OPCODE_CLOSE) TRY(ask_extensions(config, header));
+    if (config->extension_count > 0 && opcode < FASTWS_OPCODE_CLOSE) TRY(ask_extensions(conn, header));
     if (config->role != FASTWS_ROLE_CLIENT) return 0;
     header->masked = 1;
     return fws_random_fill(&conn->writer.pool->random, header->key, sizeof header->key);

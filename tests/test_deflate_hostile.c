@@ -184,6 +184,43 @@ static void rsv1_is_claimed_once(void **state) {
     end_close(&end);
 }
 
+/* Sets the bits that it is told to on whatever goes out. */
+static int mark(void *context, struct fastws_header *header) {
+    header->rsv |= *(const uint8_t *)context;
+    return 0;
+}
+
+/* It used to go out with RSV1, for the peer to inflate what was not compressed, and on continuation frames, too. */
+static void rsv1_is_not_an_extension_s_to_set(void **state) {
+    (void)state;
+    static const struct fastws_deflate_params agreed = {0};
+    struct fastws_prepared *prepared;
+    uint8_t bits = FASTWS_RSV1;
+    const struct fastws_extension extension = {.send = mark, .context = &bits};
+    struct end end;
+    fastws_deflate_config_init(&config, FASTWS_DEFLATE_TAKEOVER);
+    end_prepare(&end, FASTWS_ROLE_SERVER);
+    end.config.extensions = &extension;
+    end.config.extension_count = 1;
+    end_open(&end);
+    assert_int_equal(fastws_conn_set_deflate(end.conn, &config, &agreed), 0);
+    assert_int_equal(fastws_prepared_new(NULL, 1, "Hello", 5, &prepared), 0);
+    assert_int_equal(fastws_conn_send(end.conn, 1, "Hello", 5), FASTWS_ERR_RSV);
+    assert_int_equal(fastws_conn_send(end.conn, 1 | FASTWS_SEND_COMPRESSED, "Hello", 5), FASTWS_ERR_RSV);
+    assert_int_equal(fastws_conn_send_prepared(end.conn, prepared), FASTWS_ERR_RSV);
+    assert_int_equal(fastws_conn_pending_len(end.conn), 0);
+    bits = FASTWS_RSV2;
+    assert_int_equal(fastws_conn_begin(end.conn, 1 | FASTWS_SEND_COMPRESSED), 0);
+    assert_int_equal(fastws_conn_write(end.conn, "Hello", 5), 0);
+    assert_int_equal(fastws_conn_flush_fragment(end.conn), 0);
+    bits = FASTWS_RSV1;
+    assert_int_equal(fastws_conn_finish(end.conn), FASTWS_ERR_RSV);
+    end_drain(&end, 4096);
+    assert_int_equal(end.sent.ptr[0], 0x61); /* RSV1 and RSV2 on the first frame, and no second one */
+    fastws_prepared_release(prepared);
+    end_close(&end);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_example_of_the_rfc),
@@ -192,6 +229,7 @@ int main(void) {
         cmocka_unit_test(ten_thousand_tiny_fragments_are_one_message),
         cmocka_unit_test(empty_fragments_of_a_compressed_message_have_their_limit),
         cmocka_unit_test(rsv1_is_claimed_once),
+        cmocka_unit_test(rsv1_is_not_an_extension_s_to_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,29 @@ static void says_what_is_left_to_compress(void **state) {
     end_close(&end);
 }
 
+/* It used to ask the configuration alone: what was to go plain was compressed for nothing, and what was to go compressed
+ * was left for the connection to do. */
+static void goes_by_the_choice_of_the_message(void **state) {
+    (void)state;
+    struct fastws_deflate_config config;
+    struct fastws_prepared *plain, *packed;
+    struct end end;
+    static const uint8_t zeros[LEN] = {0};
+    fastws_deflate_config_init(&config, FASTWS_DEFLATE_TAIL);
+    config.threshold = LEN + 1;
+    open_end(&end, &config);
+    assert_int_equal(fastws_prepared_new(NULL, 2 | FASTWS_SEND_COMPRESSED, zeros, LEN, &packed), 0);
+    assert_int_equal(fastws_conn_is_prepared(end.conn, packed), 0);
+    assert_int_equal(fastws_conn_prepare(end.conn, packed), 0);
+    assert_int_equal(fastws_conn_is_prepared(end.conn, packed), 1);
+    config.threshold = 0;
+    assert_int_equal(fastws_prepared_new(NULL, 2 | FASTWS_SEND_PLAIN, zeros, LEN, &plain), 0);
+    assert_int_equal(fastws_conn_is_prepared(end.conn, plain), 1);
+    fastws_prepared_release(plain);
+    fastws_prepared_release(packed);
+    end_close(&end);
+}
+
 /* The same bytes leave, and no stream of the connection's pool was touched. */
 static void sends_what_was_compressed_apart(void **state) {
     (void)state;
@@ -153,6 +176,7 @@ static void tells_the_length_of_a_compressed_frame(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_is_left_to_compress),
+        cmocka_unit_test(goes_by_the_choice_of_the_message),
         cmocka_unit_test(sends_what_was_compressed_apart),
         cmocka_unit_test(another_thread_may_compress_while_the_connection_is_used),
         cmocka_unit_test(without_memory_nothing_is_kept),

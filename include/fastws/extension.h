@@ -15,7 +15,9 @@ FASTWS_BEGIN_DECLS
  * the list. RFC 6455 9. Payload is not its business. Both functions may be NULL, and must not call the connection.
  *   receive   judges a header that came. It may clear the RSV bits that it claims; bits that nobody has cleared in the
  *             end fail the connection with FASTWS_ERR_RSV. Changes of other fields are not taken over
- *   send      may set RSV bits of a header that is about to be queued. Other changes are not taken over
+ *   send      may set RSV bits of a header that is about to be queued. Other changes are not taken over. Where the
+ *             connection compresses (RFC 7692), RSV1 is not an extension's to set: the call that sends returns
+ *             FASTWS_ERR_RSV and queues nothing
  *   context   handed to both
  * They return 0, or a negative enum fastws_error to refuse: receive fails the connection with it (with
  * FASTWS_ERR_EXTENSION where it has no close code), and the call that sends returns it and queues nothing. */

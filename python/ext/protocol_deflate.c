@@ -43,11 +43,11 @@ int protocol_prepare(struct protocol *protocol, struct fastws_prepared *prepared
     return hooks_wait(&protocol->hooks);
 }
 
-/* Whether the configuration compresses a message, which then may be compressed apart. */
+/* Whether a message is to be compressed: as its sender says, else as the configuration does. */
 static int wants(const struct deflate *compression, int opcode, size_t len) {
     const struct fastws_deflate_config *config = &compression->config;
-    if (opcode & FASTWS_SEND_PLAIN || len < config->threshold) return 0;
-    return !(config->is_binary_skipped && (opcode & 15) == FASTWS_OPCODE_BINARY);
+    if (opcode & (FASTWS_SEND_PLAIN | FASTWS_SEND_COMPRESSED)) return !(opcode & FASTWS_SEND_PLAIN);
+    return len >= config->threshold && !(config->is_binary_skipped && (opcode & 15) == FASTWS_OPCODE_BINARY);
 }
 
 int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buffer *payload,
@@ -56,7 +56,7 @@ int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buff
     *out = NULL;
     if (!is_large(protocol, len) || !wants(protocol->compression, opcode, len)) return 0;
     struct fastws_prepared *prepared;
-    int error = fastws_prepared_new(NULL, opcode & 15, payload->buf, len, &prepared);
+    int error = fastws_prepared_new(NULL, opcode, payload->buf, len, &prepared);
     if (error < 0) PyErr_NoMemory();
     if (error < 0 || protocol_prepare(protocol, prepared) < 0) {
         if (error == 0) fastws_prepared_release(prepared);

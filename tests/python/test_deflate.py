@@ -322,6 +322,17 @@ def test_chunks_say_that_they_came_compressed(delivery):
         assert compressed[0].first and compressed[-1].last and len(compressed[0]) == 5
 
 
+@pytest.mark.parametrize("settings", [{"skip_binary": True}, {"threshold": 1 << 20}])
+def test_a_large_message_is_compressed_by_itself_whoever_chose_so(settings):
+    server, client = pair(Deflate(**settings))
+    server.send(bytes(1 << 17))
+    assert not is_compressed(carry(server, client)[0])
+    # It used to go through the connection's own stream, with the interpreter lock.
+    server.send(bytes(1 << 17), compress=True)
+    wire, events = carry(server, client)
+    assert is_compressed(wire) and events[0].data == bytes(1 << 17) and server.compression_held == 1024
+
+
 # ---- Memory ----
 
 

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--agent", default="fastws", help="name of the client in the report (default: %(default)s)")
     parser.add_argument("url", help="of the server, such as ws://127.0.0.1:9001")
     arguments = parser.parse_args()
-    dialer = fastws.Dialer()
+    dialer = fastws.Dialer(compression="deflate")
     with dialer.dial(f"{arguments.url}/getCaseCount") as stream:
         count = int(stream.recv())
     for case in range(1, count + 1):

@@ -46,7 +46,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         context = ssl.create_default_context(cafile=arguments.ca) if arguments.ca else None
-        with fastws.Dialer(ssl=context, timeout=arguments.timeout).dial(arguments.url) as stream:
+        with fastws.Dialer(ssl=context, timeout=arguments.timeout, compression="deflate").dial(arguments.url) as stream:
             converse(stream, arguments.send, arguments.until)
     except (OSError, fastws.Error) as error:
         print("ERROR", reason_of(error))

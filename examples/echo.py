@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Echoes text and binary messages."""
+"""Echoes text and binary messages, compressed for clients that offer it."""
 
 import sys
 
@@ -15,4 +15,4 @@ def echo(stream: fastws.Stream) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(server.main(__doc__, fastws.Upgrader(), echo))
+    sys.exit(server.main(__doc__, fastws.Upgrader(compression="deflate"), echo))

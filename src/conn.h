@@ -127,9 +127,6 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_close(struct fastws_conn *conn, 
 /* Gives back all that compression takes. */
 FWS_PRIVATE void fws_conn_drop_deflate(struct fastws_conn *conn);
 
-/* Returns the length of the data frame that was opened last, as its header says. Compression is on. */
-FWS_PRIVATE uint64_t fws_conn_frame_len(const struct fastws_conn *conn);
-
 /* Says whether a message is to be compressed.
  *   opcode   with the flags of fastws_conn_send()
  *   len      SIZE_MAX if it is not known */

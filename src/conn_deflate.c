@@ -55,8 +55,8 @@ int fastws_conn_get_deflate(const struct fastws_conn *conn, struct fastws_deflat
     return conn->inflater != NULL;
 }
 
-uint64_t fws_conn_frame_len(const struct fastws_conn *conn) {
-    return conn->inflater->frame_len;
+uint64_t fastws_conn_frame_len(const struct fastws_conn *conn) {
+    return conn->inflater ? conn->inflater->frame_len : 0;
 }
 
 size_t fastws_conn_deflate_held(const struct fastws_conn *conn) {
@@ -135,27 +135,49 @@ int fws_conn_queue_compressed(struct fastws_conn *conn, unsigned opcode, int fin
 
 /* ---- Prepared messages ---- */
 
-/* Finds what the message was compressed to for connections like this one, or compresses it. */
-static int find_variant(struct fastws_conn *conn, struct fastws_prepared *prepared,
-                        const struct fws_prepared_variant **out) {
-    struct fws_stream_kind kind = fws_deflate_kind(conn->inflater->deflate, prepared->payload_len);
+/* A number for the settings by which a message of that length is compressed. */
+static uint32_t settings_of(const struct fastws_conn *conn, size_t len, struct fws_stream_kind *kind) {
     uint32_t settings;
-    _Static_assert(sizeof kind == sizeof settings, "the settings are the four bytes of their kind");
-    memcpy(&settings, &kind, sizeof settings);
+    *kind = fws_deflate_kind(conn->inflater->deflate, len);
+    _Static_assert(sizeof *kind == sizeof settings, "the settings are the four bytes of their kind");
+    memcpy(&settings, kind, sizeof settings);
+    return settings;
+}
+
+/* Finds what the message was compressed to for connections like this one, or compresses it by a stream of that pool. */
+static int find_variant(const struct fastws_conn *conn, struct fastws_prepared *prepared,
+                        struct fastws_deflate_pool *pool, const struct fws_prepared_variant **out) {
+    struct fws_stream_kind kind;
+    uint32_t settings = settings_of(conn, prepared->payload_len, &kind);
     *out = fws_prepared_find(prepared, settings);
     if (*out) return 0;
-    struct fastws_deflate_buffer buffer = {.allocator = conn->writer.pool->allocator};
-    int result = fws_deflate_compress_alone(conn->inflater->deflate->pool, &kind, prepared->payload,
-                                            prepared->payload_len, &buffer);
+    struct fastws_deflate_buffer buffer = {.allocator = pool->allocator};
+    int result = fws_deflate_compress_alone(pool, &kind, prepared->payload, prepared->payload_len, &buffer);
     if (result == 0) result = fws_prepared_keep(prepared, settings, buffer.ptr, buffer.len, out);
     fastws_deflate_buffer_free(&buffer);
+    return result;
+}
+
+int fastws_conn_is_prepared(const struct fastws_conn *conn, struct fastws_prepared *prepared) {
+    struct fws_stream_kind kind;
+    if (!fws_conn_compresses(conn, prepared->opcode, prepared->payload_len)) return 1;
+    return fws_prepared_find(prepared, settings_of(conn, prepared->payload_len, &kind)) != NULL;
+}
+
+int fastws_conn_prepare(const struct fastws_conn *conn, struct fastws_prepared *prepared) {
+    const struct fws_prepared_variant *variant;
+    struct fastws_deflate_pool *pool;
+    if (fastws_conn_is_prepared(conn, prepared)) return 0;
+    TRY(fastws_deflate_pool_new(NULL, 0, &pool));
+    int result = find_variant(conn, prepared, pool, &variant);
+    fastws_deflate_pool_free(pool);
     return result;
 }
 
 int fws_conn_queue_compressed_prepared(struct fastws_conn *conn, struct fastws_prepared *prepared) {
     const struct fws_prepared_variant *variant;
     struct fastws_header header;
-    TRY(find_variant(conn, prepared, &variant));
+    TRY(find_variant(conn, prepared, conn->inflater->deflate->pool, &variant));
     TRY(make_header(conn, &header, prepared->opcode, 1, variant->len));
     TRY(fws_writer_frame(&conn->writer, &header, variant->bytes, prepared));
     fws_deflate_note_alone(conn->inflater->deflate, prepared->payload, prepared->payload_len);

@@ -145,6 +145,10 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_has_deflate(const 
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_get_deflate(const struct fastws_conn *conn,
                                                                              struct fastws_deflate_params *out);
 
+/* Returns the bytes of the data frame that was opened last, as its header says them: of a compressed message the chunks
+ * of a frame add up to something else (fastws_event.remaining). 0 where compression is off. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_frame_len(const struct fastws_conn *conn);
+
 /* Returns the bytes that compression holds for this connection now: fastws_deflate_held(), 0 where it is off. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) size_t fastws_conn_deflate_held(const struct fastws_conn *conn);
 
@@ -267,6 +271,19 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_send(struct fastws
  * Returns as fastws_conn_send() does. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_send_prepared(struct fastws_conn *conn,
                                                                                struct fastws_prepared *prepared);
+
+/* Returns 1 if fastws_conn_send_prepared() has nothing to compress for this connection: the message goes to it as it
+ * is, or has its compressed form already. Else 0. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_is_prepared(const struct fastws_conn *conn,
+                                                                             struct fastws_prepared *prepared);
+
+/* Compresses a message for connections with the settings of this one, so that fastws_conn_send_prepared() need not:
+ * for large ones, which take their time. Of the connection only what never changes is read, and memory comes from
+ * malloc() and the message: another thread may call it while the connection is used, but not while it is reset or
+ * freed. Does nothing where fastws_conn_is_prepared().
+ * Returns 0, or FASTWS_ERR_NOMEM. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_prepare(const struct fastws_conn *conn,
+                                                                         struct fastws_prepared *prepared);
 
 /* Begins a message whose parts come one after another. It goes out in fragments of config->fragment_len bytes, the last
  * one shorter; in a single frame if it fits one. RFC 6455 5.4. Control frames may be queued meanwhile, other messages

@@ -102,9 +102,9 @@ struct aio_endpoint {
 /* Looks up the methods of a listener. aio_listener.c. Returns 0, or -1 with an exception. */
 int aio_listener_take(struct aio_endpoint *self, PyObject *listener);
 
-/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there is
- * one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or the
- * like. */
+/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there
+ * is one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or
+ * the like. */
 int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument);
 int aio_listener_close(struct aio_connection *self);
 
@@ -227,7 +227,8 @@ PyObject *aio_connection_raise_closed(struct aio_connection *self);
 int aio_connection_flush(struct aio_connection *self);
 int aio_connection_flush_soon(struct aio_connection *self);
 
-/* Takes what had to wait until replies were sent or messages taken, and reads on. Returns 0, or -1 with an exception. */
+/* Takes what had to wait until replies were sent or messages taken, and reads on. Returns 0, or -1 with an
+ * exception. */
 int aio_connection_go_on(struct aio_connection *self);
 
 /* Sees whether the connection is over, and when it next has something to do. Returns 0, or -1 with an exception. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The AsyncProtocol type: the driver over the transports of asyncio and uvloop, with TLS and without. Python makes it an
- * asyncio.BufferedProtocol.
+/* The AsyncProtocol type: the driver over the transports of asyncio and uvloop, with TLS and without. Python makes it
+ * an asyncio.BufferedProtocol.
  *
- * Plain sockets are received into the memory of the connection, and written to by system calls of our own as long as the
- * transport holds nothing back. */
+ * Plain sockets are received into the memory of the connection, and written to by system calls of our own as long as
+ * the transport holds nothing back. */
 #include "aio.h"
 
 #include <errno.h>
@@ -57,7 +57,8 @@ static int may_write(struct protocol_driver *self) {
     return len == 0;
 }
 
-/* Sends by system calls until nothing is left, or the socket takes no more. Errors are left to the transport to meet. */
+/* Sends by system calls until nothing is left, or the socket takes no more. Errors are left to the transport to
+ * meet. */
 static void write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
     struct iovec iov[IOV_COUNT];
     int count;
@@ -132,7 +133,8 @@ static int protocol_finish(struct aio_connection *connection) {
 
 static PyObject *protocol_extra_info(struct aio_connection *connection, PyObject *name, PyObject *default_value) {
     struct protocol_driver *self = driver_of(connection);
-    return PyObject_CallMethodObjArgs(self->transport, self->state->names[NAME_GET_EXTRA_INFO], name, default_value, NULL);
+    return PyObject_CallMethodObjArgs(self->transport, self->state->names[NAME_GET_EXTRA_INFO], name, default_value,
+                                      NULL);
 }
 
 static PyObject *protocol_transport(struct aio_connection *connection) {
@@ -182,7 +184,8 @@ static int find_fd(struct protocol_driver *self) {
     int is_plain = tls == Py_None;
     Py_DECREF(tls);
     PyObject *sock = is_plain ? PyObject_CallMethod(self->transport, "get_extra_info", "s", "socket") : NULL;
-    PyObject *number = sock && sock != Py_None ? PyObject_CallMethodNoArgs(sock, self->state->names[NAME_FILENO]) : NULL;
+    int has_socket = sock && sock != Py_None;
+    PyObject *number = has_socket ? PyObject_CallMethodNoArgs(sock, self->state->names[NAME_FILENO]) : NULL;
     long fd = number ? PyLong_AsLong(number) : -1;
     Py_XDECREF(sock);
     Py_XDECREF(number);
@@ -228,7 +231,8 @@ static PyObject *driver_get_buffer(PyObject *object, PyObject *Py_UNUSED(hint)) 
     give_space_back(connection->loop);
     self->is_in_space = self->fd >= 0 && aio_connection_space(connection, &ptr, &cap);
     if (self->is_in_space) connection->loop->lent = connection;
-    PyObject *buffer = self->is_in_space ? aio_loop_export(connection->loop, ptr, cap) : aio_loop_scratch(connection->loop);
+    PyObject *buffer =
+        self->is_in_space ? aio_loop_export(connection->loop, ptr, cap) : aio_loop_scratch(connection->loop);
     return Py_XNewRef(buffer);
 }
 
@@ -245,7 +249,8 @@ static PyObject *driver_buffer_updated(PyObject *object, PyObject *count) {
     }
     PyObject *scratch = aio_loop_scratch(connection->loop);
     const Py_buffer *view = scratch ? PyMemoryView_GET_BUFFER(scratch) : NULL;
-    int result = view ? aio_connection_received(connection, view->buf, (size_t)(len < view->len ? len : view->len)) : -1;
+    if (view && len > view->len) len = view->len;
+    int result = view ? aio_connection_received(connection, view->buf, (size_t)len) : -1;
     return end_call(self, connection, result);
 }
 
@@ -285,9 +290,13 @@ static PyObject *set_writable(PyObject *object, int is_writable) {
     return end_call(self, connection, aio_connection_set_writable(connection, is_writable));
 }
 
-static PyObject *driver_pause_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) { return set_writable(object, 0); }
+static PyObject *driver_pause_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return set_writable(object, 0);
+}
 
-static PyObject *driver_resume_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) { return set_writable(object, 1); }
+static PyObject *driver_resume_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return set_writable(object, 1);
+}
 
 /* ---- The type ---- */
 
@@ -296,7 +305,8 @@ static PyObject *driver_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwa
     struct state *state = state_of_type(type);
     PyObject *connection;
     if (!state) return NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:AsyncProtocol", names, state->aio_connection_type, &connection)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:AsyncProtocol", names, state->aio_connection_type,
+                                     &connection)) {
         return NULL;
     }
     struct protocol_driver *self = (struct protocol_driver *)type->tp_alloc(type, 0);

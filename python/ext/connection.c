@@ -27,7 +27,7 @@ static PyObject *connection_tp_new(PyTypeObject *type, PyObject *args, PyObject 
     struct protocol_plan plan = {0};
     self->state = state_of_type(type);
     int result = self->state ? take_arguments(self, &plan, args, kwargs, "O:Connection") : -1;
-    if (result == 0) protocol_adopt(&self->protocol, &plan);
+    if (result == 0) result = protocol_adopt(&self->protocol, &plan);
     if (result == 0) result = protocol_open(&self->protocol, self->state);
     protocol_plan_clear(&plan);
     if (result < 0) Py_CLEAR(self);
@@ -40,8 +40,8 @@ static PyObject *connection_reset(PyObject *object, PyObject *args, PyObject *kw
     struct protocol_plan plan;
     int result = take_arguments(self, &plan, args, kwargs, "|O:reset");
     if (result == 0) result = hooks_wait(&self->protocol.hooks);
-    if (result == 0 && self->is_receiving) {
-        PyErr_SetString(self->state->exceptions[EXC_CONCURRENCY_ERROR], "a call is receiving");
+    if (result == 0 && (self->is_receiving || self->compressing)) {
+        PyErr_SetString(self->state->exceptions[EXC_CONCURRENCY_ERROR], "a call of the connection is under way");
         result = -1;
     }
     if (result == 0) {
@@ -50,7 +50,7 @@ static PyObject *connection_reset(PyObject *object, PyObject *args, PyObject *kw
         self->outbox_off = 0;
         self->is_text = self->is_flooded = self->is_full = 0;
         self->delivery = plan.config.delivery;
-        protocol_adopt(&self->protocol, &plan);
+        result = protocol_adopt(&self->protocol, &plan);
     }
     protocol_plan_clear(&plan);
     return result < 0 ? NULL : Py_NewRef(Py_None);
@@ -157,6 +157,12 @@ static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
 static PyObject *(*const latency_getter)(const struct protocol *) = protocol_latency;
 static PyObject *(*const offset_getter)(const struct protocol *) = protocol_offset;
+static PyObject *(*const compression_getter)(const struct protocol *) = protocol_compression;
+static PyObject *(*const held_getter)(const struct protocol *) = protocol_compression_held;
+
+static PyObject *connection_idle(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return protocol_idle(&((struct connection *)object)->protocol) < 0 ? NULL : Py_NewRef(Py_None);
+}
 
 static PyMethodDef connection_methods[] = {
     {"receive", (PyCFunction)(void (*)(void))connection_receive, METH_FASTCALL | METH_KEYWORDS,
@@ -185,19 +191,21 @@ static PyMethodDef connection_methods[] = {
      "buffer_updated($self, /, nbytes)\n--\n\n"
      "Says that nbytes were written to the start of get_buffer(). Like receive(), but for those bytes."},
     {"send", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS,
-     "send($self, data, opcode=None)\n--\n\n"
+     "send($self, data, opcode=None, *, compress=None)\n--\n\n"
      "Queues one message.\n\n"
      "Args:\n"
      "    data: str for a text message, bytes-like for a binary one, which is copied; or a PreparedMessage.\n"
-     "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
+     "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n"
+     "    compress: True or False overrules the Deflate of the connection, None leaves it to that. It means nothing\n"
+     "        where compression was not agreed on.\n\n"
      "Raises:\n"
      "    ConnectionClosed: a close frame was queued, or the connection failed.\n"
      "    RuntimeError: a message was begun and is not finished.\n"
      "    ValueError: opcode is neither, or text is not UTF-8."},
     {"begin", (PyCFunction)(void (*)(void))connection_begin, METH_FASTCALL | METH_KEYWORDS,
-     "begin($self, /, opcode=OpCode.TEXT)\n--\n\n"
+     "begin($self, /, opcode=OpCode.TEXT, *, compress=None)\n--\n\n"
      "Begins a message in pieces: write() adds to it, finish() ends it. It goes out in frames of fragment_size bytes.\n"
-     "RFC 6455 5.4. Pings may be sent meanwhile, other messages not.\n\n"
+     "RFC 6455 5.4. Pings may be sent meanwhile, other messages not. compress is as for send().\n\n"
      "Raises:\n"
      "    ConnectionClosed: a close frame was queued, or the connection failed.\n"
      "    RuntimeError: another message was begun and is not finished."},
@@ -249,6 +257,10 @@ static PyMethodDef connection_methods[] = {
      "    now: seconds, as time.monotonic() counts; None for that clock.\n\n"
      "Returns:\n"
      "    A list of events: empty, or a Failure."},
+    {"idle", connection_idle, METH_NOARGS,
+     "idle($self, /)\n--\n\n"
+     "For a connection that has been silent: gives back the memory of compression that the next message can do\n"
+     "without. Context is kept: the end of what was sent, and the window of a peer that refers to earlier messages."},
     {"close_expected", connection_close_expected, METH_NOARGS,
      "close_expected($self, /)\n--\n\n"
      "Returns True when the transport should be closed: the connection has ended and all was sent. Where auto_close\n"
@@ -259,7 +271,7 @@ static PyMethodDef connection_methods[] = {
      "Args:\n"
      "    role: 'server' or 'client'; None keeps it.\n"
      "    options: those of the constructor; what is not given stays, delivery as the constructor or reset()\n"
-     "        had it.\n\n"
+     "        had it. But compression is that of the new peer: none where it is not given.\n\n"
      "Raises:\n"
      "    ConcurrencyError: a call of the connection is under way.\n"
      "    ValueError: an argument is out of range; then nothing changed."},
@@ -285,6 +297,11 @@ static PyGetSetDef connection_getset[] = {
     {"offset", get_protocol, NULL,
      "How many bytes of the peer were taken apart, from the beginning. After an error that is where the frame begins\n"
      "that was refused, or where the byte is that is not UTF-8.", (void *)&offset_getter},
+    {"compression", get_protocol, NULL,
+     "The Deflate that messages are compressed by, whose parameters were agreed on; None where none is.",
+     (void *)&compression_getter},
+    {"compression_held", get_protocol, NULL, "Bytes that compression holds now for this connection.",
+     (void *)&held_getter},
     CONFIG_GETTERS(get_option),
     {"fragment_size", get_option, NULL, "Bytes of a fragment of a message in pieces; None: never fragmented.",
      (void *)&config_options[OPTION_FRAGMENT_SIZE]},
@@ -300,7 +317,8 @@ static PyType_Slot connection_slots[] = {
     {Py_tp_doc,
      "Connection(role, *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, max_empty_fragments=1024, "
      "ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, delivery='messages', fragment_size=4096, "
-     "write_limit=65536, extensions=(), skip_header_check=False, auto_pong=True, auto_close=True)\n--\n\n"
+     "write_limit=65536, extensions=(), skip_header_check=False, auto_pong=True, auto_close=True, "
+     "compression=None)\n--\n\n"
      "One WebSocket connection after its handshake, without I/O; not for several threads at once. RFC 6455.\n\n"
      "Args:\n"
      "    role: 'server' or 'client'.\n"
@@ -323,7 +341,10 @@ static PyType_Slot connection_slots[] = {
      "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n"
      "    auto_pong: False leaves pings to the caller: pong(ping.data) answers one. RFC 6455 5.5.2.\n"
      "    auto_close: False leaves the peer's close frame, and errors, to the caller: close() tells the peer, and\n"
-     "        works after both. RFC 6455 5.5.1, 7.1.7.\n\n"
+     "        works after both. RFC 6455 5.5.1, 7.1.7.\n"
+     "    compression: what a handshake agreed on for compressed messages: the attribute of that name of Upgrade or\n"
+     "        Dial. A Deflate without parameters, or 'deflate', stands for the extension alone; None for none. Limits\n"
+     "        and the check of text hold while a message is inflated. RFC 7692.\n\n"
      "Raises:\n"
      "    ValueError: an argument is out of range."},
     SLOT(Py_tp_new, connection_tp_new),

@@ -19,6 +19,7 @@ struct connection {
     struct fastws_utf8 utf8; /* of the text that was begun */
     int is_text;        /* the message that was begun is one */
     int is_receiving;   /* a call of receive() is under way: what it runs must not start another */
+    unsigned compressing; /* calls that compress a large message apart from the connection */
     uint8_t delivery;   /* enum fastws_delivery */
     int is_full;        /* more was queued than the high mark says, and not yet as little as the low mark does */
     int is_flooded;     /* control replies passed their limit, and data_to_send() has not taken them */

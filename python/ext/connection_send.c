@@ -41,40 +41,57 @@ static PyObject *end_send(struct connection *self, int error, Py_buffer *view) {
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-static PyObject *send_prepared(struct connection *self, struct fastws_prepared *prepared, PyObject *opcode) {
-    if (opcode && opcode != Py_None) {
-        PyErr_SetString(PyExc_ValueError, "a PreparedMessage has its opcode");
-        return NULL;
-    }
+static PyObject *send_prepared(struct connection *self, struct fastws_prepared *prepared) {
     if (begin_send(self) < 0) return NULL;
-    return end_send(self, fastws_conn_send_prepared(self->protocol.conn, prepared), NULL);
+    self->compressing++;
+    int result = protocol_prepare(&self->protocol, prepared);
+    self->compressing--;
+    return result < 0 ? NULL : end_send(self, fastws_conn_send_prepared(self->protocol.conn, prepared), NULL);
+}
+
+/* Sends what was compressed apart, if it was to be. Releases view. */
+static PyObject *send_message(struct connection *self, int opcode, Py_buffer *view) {
+    struct fastws_prepared *prepared = NULL;
+    int result = begin_send(self);
+    self->compressing++;
+    if (result == 0) result = protocol_compress_apart(&self->protocol, opcode, view, &prepared);
+    self->compressing--;
+    if (result < 0 || prepared) {
+        PyBuffer_Release(view);
+        if (result < 0) return NULL;
+        int error = fastws_conn_send_prepared(self->protocol.conn, prepared);
+        fastws_prepared_release(prepared);
+        return end_send(self, error, NULL);
+    }
+    return end_send(self, fastws_conn_send(self->protocol.conn, opcode, view->buf, (size_t)view->len), view);
 }
 
 PyObject *connection_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    static const char *const names[] = {"data", "opcode", NULL};
+    static const char *const names[] = {"data", "opcode", "compress", NULL};
     struct connection *self = (struct connection *)object;
-    PyObject *sorted[2];
+    PyObject *sorted[3];
     Py_buffer view;
-    int opcode;
+    int opcode, flags;
     if (arg_sort("send", args, count, kwnames, names, 1, 2, sorted) < 0) return NULL;
     struct fastws_prepared *prepared = prepared_get(self->state, sorted[0]);
-    if (prepared) return send_prepared(self, prepared, sorted[1]);
-    if (protocol_take_message(sorted[0], sorted[1], &view, &opcode) < 0) return NULL;
-    if (begin_send(self) < 0) {
-        PyBuffer_Release(&view);
-        return NULL;
+    if (prepared) {
+        if (prepared_check_arguments(sorted[1], sorted[2]) < 0) return NULL;
+        return send_prepared(self, prepared);
     }
-    return end_send(self, fastws_conn_send(self->protocol.conn, opcode, view.buf, (size_t)view.len), &view);
+    if (protocol_take_compress(sorted[2], &flags) < 0) return NULL;
+    if (protocol_take_message(sorted[0], sorted[1], &view, &opcode) < 0) return NULL;
+    return send_message(self, opcode | flags, &view);
 }
 
 PyObject *connection_begin(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
+    static const char *const names[] = {"opcode", "compress", NULL};
     struct connection *self = (struct connection *)object;
-    PyObject *argument;
-    int opcode = FASTWS_OPCODE_TEXT;
-    if (arg_one("begin", args, count, kwnames, "opcode", 0, &argument) < 0) return NULL;
-    if (argument && arg_data_opcode(argument, &opcode) < 0) return NULL;
-    if (begin_send(self) < 0) return NULL;
-    PyObject *result = end_send(self, fastws_conn_begin(self->protocol.conn, opcode), NULL);
+    PyObject *sorted[2];
+    int opcode = FASTWS_OPCODE_TEXT, flags;
+    if (arg_sort("begin", args, count, kwnames, names, 0, 1, sorted) < 0) return NULL;
+    if (sorted[0] && arg_data_opcode(sorted[0], &opcode) < 0) return NULL;
+    if (protocol_take_compress(sorted[1], &flags) < 0 || begin_send(self) < 0) return NULL;
+    PyObject *result = end_send(self, fastws_conn_begin(self->protocol.conn, opcode | flags), NULL);
     if (result) {
         self->is_text = opcode == FASTWS_OPCODE_TEXT;
         fastws_utf8_init(&self->utf8);
@@ -110,7 +127,10 @@ PyObject *connection_write(PyObject *object, PyObject *const *args, Py_ssize_t c
         PyBuffer_Release(&view);
         return NULL;
     }
-    return end_send(self, fastws_conn_write(self->protocol.conn, view.buf, (size_t)view.len), &view);
+    self->compressing++;
+    int error = protocol_write_piece(&self->protocol, &view);
+    self->compressing--;
+    return end_send(self, error, &view);
 }
 
 PyObject *connection_flush_fragment(PyObject *object, PyObject *Py_UNUSED(ignored)) {

@@ -62,6 +62,8 @@ static void dial_dealloc(PyObject *object) {
     Py_CLEAR(self->accepted);
     Py_CLEAR(self->answer);
     Py_CLEAR(self->handshake);
+    Py_CLEAR(self->compression);
+    Py_CLEAR(self->agreed);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -84,6 +86,14 @@ static PyObject *host_of(const struct fastws_dialer *dial) {
     const char *line = (const char *)memchr(ptr, '\n', len) + sizeof "\nHost: " - 1;
     const char *end = memchr(line, '\r', len - (size_t)(line - (const char *)ptr));
     return http_text((struct fastws_slice){line, (size_t)(end - line)});
+}
+
+/* Makes the Deflate of what was agreed on, if compression was. Returns 0, or -1 with an exception. */
+static int keep_agreed(struct dial *self) {
+    struct fastws_deflate_params agreed;
+    if (!self->compression || fastws_dial_deflate(self->dial, &agreed) <= 0) return 0;
+    Py_XSETREF(self->agreed, deflate_with(self->compression, &agreed));
+    return self->agreed ? 0 : -1;
 }
 
 static int keep_handshake(struct dial *self) {
@@ -149,7 +159,7 @@ static PyObject *conclude(struct dial *self, int result, struct fastws_slice res
     }
     dial_show_end(self);
     if (result < 0) return raise_failure(self, result);
-    if (keep_handshake(self) < 0) return NULL;
+    if (keep_agreed(self) < 0 || keep_handshake(self) < 0) return NULL;
     return PyBytes_FromStringAndSize(rest.ptr, (Py_ssize_t)rest.len);
 }
 
@@ -222,10 +232,18 @@ static PyObject *get_handshake(PyObject *object, void *Py_UNUSED(closure)) {
     return Py_NewRef(handshake ? handshake : Py_None);
 }
 
+static PyObject *get_compression(PyObject *object, void *Py_UNUSED(closure)) {
+    PyObject *agreed = ((struct dial *)object)->agreed;
+    return Py_NewRef(agreed ? agreed : Py_None);
+}
+
 static PyGetSetDef dial_getset[] = {
     {"request", get_request, NULL, "The bytes to send.", NULL},
     {"status", get_status, NULL, "The status of the answer, None while it is not known.", NULL},
     {"handshake", get_handshake, NULL, "What was agreed, a Handshake; None until the connection is open.", NULL},
+    {"compression", get_compression, NULL,
+     "The Deflate to give to Stream or Connection, whose parameters were agreed on; None where messages are not to be\n"
+     "compressed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -263,7 +281,7 @@ static PyMethodDef dial_methods[] = {
 static PyType_Slot dial_slots[] = {
     {Py_tp_doc, "Dial(url, *, protocols=None, extensions=None, header=None, host=None, origin=None, on_header=None, "
                 "on_extension=None, on_status_error=None, on_end=None, redirects=False, max_head_size=16384, "
-                "max_headers=128, max_body_size=65536)\n--\n\n"
+                "max_headers=128, max_body_size=65536, compression=None)\n--\n\n"
                 "The client's half of one opening handshake, without I/O. RFC 6455 4.1.\n\n"
                 "Send request, then feed() what comes until it returns bytes: the first ones of the connection.\n\n"
                 "Args: as for Dialer, and\n"

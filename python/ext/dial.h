@@ -24,6 +24,8 @@ struct dial {
     PyObject *on_extension;
     PyObject *on_status_error;
     PyObject *on_end;
+    struct deflate *compression; /* what is offered, or NULL */
+    PyObject *agreed;            /* a Deflate with what was agreed on, or NULL */
     PyObject *received;  /* list of (name, value), both str */
     PyObject *accepted;  /* list of str */
     PyObject *answer;    /* bytearray: the raw answer, for on_end; or NULL */

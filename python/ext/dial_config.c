@@ -118,7 +118,8 @@ static int start(struct dial *self) {
         return 0;
     }
     if (error == FASTWS_ERR_ARGUMENT) {
-        PyErr_SetString(PyExc_ValueError, "protocols must be different tokens, and extensions a list of extensions");
+        PyErr_SetString(PyExc_ValueError, "protocols must be different tokens, and extensions a list of them, "
+                                          "without permessage-deflate where compression is given");
     } else if (error == FASTWS_ERR_HANDSHAKE_HEADER) {
         raise_header(self, memory);
     } else if (error == FASTWS_ERR_DIAL_EXTENSIONS_MAX) {
@@ -133,14 +134,14 @@ static int start(struct dial *self) {
 int dial_configure(struct dial *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"url", "protocols", "extensions", "header", "host", "origin", "on_header", "on_extension",
                             "on_status_error", "on_end", "redirects", "max_head_size", "max_headers",
-                            "max_body_size", NULL};
+                            "max_body_size", "compression", NULL};
     PyObject *url, *protocols = NULL, *extensions = NULL, *header = NULL, *host = NULL, *origin = NULL;
     PyObject *on_header = NULL, *on_extension = NULL, *on_status_error = NULL, *on_end = NULL;
-    PyObject *max_head = NULL, *max_headers = NULL, *max_body = NULL;
+    PyObject *max_head = NULL, *max_headers = NULL, *max_body = NULL, *compression = NULL;
     int redirects = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOpOOO:Dial", names, &url, &protocols, &extensions,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOpOOOO:Dial", names, &url, &protocols, &extensions,
                                      &header, &host, &origin, &on_header, &on_extension, &on_status_error, &on_end,
-                                     &redirects, &max_head, &max_headers, &max_body)) {
+                                     &redirects, &max_head, &max_headers, &max_body, &compression)) {
         return -1;
     }
     fastws_dial_config_init(&self->config);
@@ -156,9 +157,11 @@ int dial_configure(struct dial *self, PyObject *args, PyObject *kwargs) {
         take_callable(on_end, "on_end", &self->on_end) < 0 || header_list_take(&self->headers, header) < 0 ||
         take_limit(max_head, "max_head_size", PY_SSIZE_T_MAX, &self->config.head_max) < 0 ||
         take_limit(max_headers, "max_headers", UINT32_MAX, &header_count_max) < 0 ||
-        take_limit(max_body, "max_body_size", PY_SSIZE_T_MAX, &self->config.body_max) < 0) {
+        take_limit(max_body, "max_body_size", PY_SSIZE_T_MAX, &self->config.body_max) < 0 ||
+        deflate_take(self->state, compression, &self->compression) < 0) {
         return -1;
     }
+    if (self->compression) self->config.deflate = &self->compression->config;
     self->config.header_count_max = (unsigned)header_count_max;
     return start(self);
 }

@@ -14,6 +14,7 @@
 static PyStructSequence_Field message_fields[] = {
     {"opcode", "OpCode.TEXT or OpCode.BINARY."},
     {"data", "The message: str for text, bytes for binary."},
+    {"compressed", "Whether it came compressed. RFC 7692. It is no item of the tuple."},
     {NULL, NULL},
 };
 static PyStructSequence_Field chunk_fields[] = {
@@ -21,7 +22,8 @@ static PyStructSequence_Field chunk_fields[] = {
     {"data", "The payload, bytes. That of a text may end inside a character."},
     {"first", "True for the first chunk of a message."},
     {"last", "True for the last chunk of a message."},
-    {"remaining", "Bytes of the frame that have not come yet."},
+    {"remaining", "Bytes of the frame that have not come yet; of a compressed one, that were not inflated yet."},
+    {"compressed", "Whether the message came compressed. RFC 7692. It is no item of the tuple."},
     {NULL, NULL},
 };
 static PyStructSequence_Field ping_fields[] = {{"data", "The payload, bytes: at most 125."}, {NULL, NULL}};
@@ -127,9 +129,10 @@ static PyObject *chunk_new(struct state *state, struct fastws_conn *conn, const 
         PyBool_FromLong(event->flags & FASTWS_EVENT_FIRST),
         PyBool_FromLong(event->flags & FASTWS_EVENT_LAST),
         PyLong_FromUnsignedLongLong(event->remaining),
+        PyBool_FromLong(event->flags & FASTWS_EVENT_COMPRESSED),
     };
     PyObject *chunk = items[0] && items[1] && items[4] ? PyStructSequence_New(state->chunk_type) : NULL;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         if (chunk) {
             PyStructSequence_SetItem(chunk, i, items[i]);
         } else {
@@ -137,6 +140,13 @@ static PyObject *chunk_new(struct state *state, struct fastws_conn *conn, const 
         }
     }
     return chunk;
+}
+
+static PyObject *message_new(struct state *state, struct fastws_conn *conn, const struct fastws_event *event) {
+    int is_compressed = (event->flags & FASTWS_EVENT_COMPRESSED) != 0;
+    PyObject *message = pair_new(state->message_type, opcode_new(state, event->opcode), event_data(conn, event));
+    if (message) PyStructSequence_SetItem(message, 2, PyBool_FromLong(is_compressed));
+    return message;
 }
 
 PyObject *event_object(struct state *state, struct fastws_conn *conn, const struct fastws_event *event) {
@@ -147,6 +157,6 @@ PyObject *event_object(struct state *state, struct fastws_conn *conn, const stru
     case FASTWS_EVENT_CLOSE:
         return pair_new(state->close_type, PyLong_FromLong(event->close_code),
                         PyUnicode_DecodeUTF8((const char *)event->ptr, (Py_ssize_t)event->len, NULL));
-    default: return pair_new(state->message_type, opcode_new(state, event->opcode), event_data(conn, event));
+    default: return message_new(state, conn, event);
     }
 }

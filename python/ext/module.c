@@ -16,7 +16,7 @@ static const char *const exception_names[EXC_COUNT] = {
     "ConnectionLost",     "ConnectionTimeout",     "ConnectionClosedOK", "ConnectionClosedError",
     "ConcurrencyError",   "HandshakeError",        "HandshakeTimeout", "Reject",
     "InvalidMessage",     "InvalidStatus",         "InvalidHeader",    "InvalidUpgrade",
-    "NegotiationError",   "InvalidURI",
+    "NegotiationError",   "InvalidURI",            "CompressionError",
 };
 
 /* In the order of enum name. */
@@ -24,7 +24,8 @@ static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
     "read", "recv", "send", "settimeout", "unset_bits", "set_bits",
     "abort", "write_eof", "can_write_eof", "pause_reading", "resume_reading", "get_write_buffer_size", "get_extra_info",
-    "_send_slowly", "_drain", "_made", "_receive_head", "_open_timed_out", "_lost", "_pong_received", "_callback_failed",
+    "_send_slowly", "_drain", "_made", "_receive_head", "_open_timed_out", "_lost", "_pong_received",
+    "_callback_failed",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */
@@ -91,7 +92,8 @@ static int load_names(struct state *state) {
     if (import_attribute("fastws.heads", "Request", &state->request_class) < 0 ||
         import_attribute("fastws.heads", "Response", &state->response_class) < 0 ||
         import_attribute("fastws.heads", "Option", &state->option_class) < 0 ||
-        import_attribute("fastws.heads", "Url", &state->url_class) < 0) {
+        import_attribute("fastws.heads", "Url", &state->url_class) < 0 ||
+        import_attribute("fastws.heads", "Parameters", &state->parameters_class) < 0) {
         return -1;
     }
     return import_attribute("socket", "socket", &state->socket_type) < 0 ? -1 : load_fileno(state);
@@ -130,6 +132,8 @@ static int add_types(PyObject *module, struct state *state) {
         {&state->dial_type, &dial_spec},     {&state->cork_type, &cork_spec},
         {&state->aio_loop_type, &aio_loop_spec}, {&state->aio_endpoint_type, &aio_endpoint_spec},
         {&state->aio_connection_type, &aio_connection_spec}, {&state->aio_protocol_type, &aio_protocol_spec},
+        {&state->deflate_type, &deflate_spec}, {&state->codec_type, &codec_spec},
+        {&state->message_state_type, &message_state_spec},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].type = (PyTypeObject *)PyType_FromModuleAndSpec(module, wanted[i].spec, NULL);
@@ -152,7 +156,8 @@ static int module_exec(PyObject *module) {
     if (PyModule_AddFunctions(module, mask_methods) < 0 || PyModule_AddFunctions(module, wire_methods) < 0 ||
         PyModule_AddFunctions(module, isa_methods) < 0 || PyModule_AddFunctions(module, utf8_methods) < 0 ||
         PyModule_AddFunctions(module, http_methods) < 0 || PyModule_AddFunctions(module, http_value_methods) < 0 ||
-        PyModule_AddFunctions(module, url_methods) < 0 || PyModule_AddFunctions(module, aio_functions) < 0) {
+        PyModule_AddFunctions(module, url_methods) < 0 || PyModule_AddFunctions(module, aio_functions) < 0 ||
+        PyModule_AddFunctions(module, deflate_functions) < 0 || PyModule_AddFunctions(module, pool_functions) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", fastws_version());
@@ -167,6 +172,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->response_class);
     Py_VISIT(state->option_class);
     Py_VISIT(state->url_class);
+    Py_VISIT(state->parameters_class);
 #define VISIT(name) Py_VISIT(state->name);
     STATE_TYPES(VISIT)
 #undef VISIT
@@ -185,6 +191,7 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->response_class);
     Py_CLEAR(state->option_class);
     Py_CLEAR(state->url_class);
+    Py_CLEAR(state->parameters_class);
 #define CLEAR(name) Py_CLEAR(state->name);
     STATE_TYPES(CLEAR)
 #undef CLEAR

@@ -18,6 +18,17 @@ struct fastws_prepared *prepared_get(struct state *state, PyObject *object) {
     return Py_IS_TYPE(object, state->prepared_type) ? ((struct prepared *)object)->prepared : NULL;
 }
 
+int prepared_check_arguments(const PyObject *opcode, const PyObject *compress) {
+    if (opcode && opcode != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "a PreparedMessage has its opcode");
+    } else if (compress && compress != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "a PreparedMessage is compressed where its connection compresses messages");
+    } else {
+        return 0;
+    }
+    return -1;
+}
+
 static PyObject *prepared_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"data", "text", NULL};
     PyObject *data, *text = Py_None, *opcode = NULL;

@@ -33,6 +33,8 @@ PyObject *pool_new(void) {
     return capsule;
 }
 
+struct fastws_pool *pool_of(const struct state *state) { return PyCapsule_GetPointer(state->pool, POOL_NAME); }
+
 static uint64_t now_us(void) {
 #if PY_VERSION_HEX >= 0x030D0000
     PyTime_t now;
@@ -51,6 +53,13 @@ uint64_t protocol_touch(struct protocol *protocol) {
     return now / 1000u;
 }
 
+/* Turns on what was agreed on, in a connection that is new. Returns 0 or an error. */
+static int turn_on_compression(struct protocol *protocol) {
+    struct deflate *compression = protocol->compression;
+    if (!compression) return 0;
+    return fastws_conn_set_deflate(protocol->conn, &compression->config, &compression->agreed);
+}
+
 int protocol_open(struct protocol *protocol, struct state *state) {
     void *memory = PyMem_Malloc(fastws_conn_sizeof());
     if (!memory) {
@@ -58,7 +67,7 @@ int protocol_open(struct protocol *protocol, struct state *state) {
         return -1;
     }
     protocol->pool_owner = Py_NewRef(state->pool);
-    protocol->pool = PyCapsule_GetPointer(state->pool, POOL_NAME);
+    protocol->pool = pool_of(state);
     protocol_touch(protocol);
     int error = fastws_conn_init(memory, &protocol->config, protocol->pool);
     if (error < 0) {
@@ -68,7 +77,9 @@ int protocol_open(struct protocol *protocol, struct state *state) {
     }
     protocol->conn = memory;
     protocol->error_offset = -1;
-    return 0;
+    error = turn_on_compression(protocol);
+    if (error < 0) error_raise(state, error);
+    return error;
 }
 
 int protocol_use_hooks(struct protocol *protocol, struct state *state) {
@@ -94,6 +105,20 @@ static int plan_extensions(struct protocol_plan *plan, struct protocol *protocol
     return 0;
 }
 
+static int plan_compression(struct protocol_plan *plan, struct state *state) {
+    PyObject *name = PyUnicode_InternFromString("compression");
+    PyObject *compression = name ? PyDict_GetItemWithError(plan->others, name) : NULL;
+    int result = PyErr_Occurred() ? -1 : 0;
+    if (compression) {
+        Py_INCREF(compression);
+        result = PyDict_DelItem(plan->others, name);
+        if (result == 0) result = deflate_take(state, compression, &plan->compression);
+        Py_DECREF(compression);
+    }
+    Py_XDECREF(name);
+    return result;
+}
+
 int protocol_plan_take(struct protocol_plan *plan, struct protocol *protocol, struct state *state, PyObject *kwargs,
                        unsigned type) {
     *plan = (struct protocol_plan){.config = protocol->config};
@@ -110,12 +135,13 @@ int protocol_plan_take(struct protocol_plan *plan, struct protocol *protocol, st
         Py_DECREF(extensions);
     }
     Py_XDECREF(name);
-    return result;
+    return result < 0 ? -1 : plan_compression(plan, state);
 }
 
 void protocol_plan_clear(struct protocol_plan *plan) {
     Py_CLEAR(plan->unset_bits);
     Py_CLEAR(plan->set_bits);
+    Py_CLEAR(plan->compression);
     Py_CLEAR(plan->others);
 }
 
@@ -125,11 +151,14 @@ static void swap(PyObject **a, PyObject **b) {
     *b = was;
 }
 
-void protocol_adopt(struct protocol *protocol, struct protocol_plan *plan) {
+int protocol_adopt(struct protocol *protocol, struct protocol_plan *plan) {
+    struct deflate *before = protocol->compression;
     protocol->config = plan->config;
+    protocol->compression = plan->compression;
+    plan->compression = before;
     if (plan->unset_bits) swap(&protocol->hooks.unset_bits, &plan->unset_bits);
     if (plan->set_bits) swap(&protocol->hooks.set_bits, &plan->set_bits);
-    if (!protocol->conn) return;
+    if (!protocol->conn) return 0;
     protocol_touch(protocol);
     /* It can only complain of a configuration, and that was checked. */
     int error = fastws_conn_reset(protocol->conn, &protocol->config);
@@ -138,12 +167,18 @@ void protocol_adopt(struct protocol *protocol, struct protocol_plan *plan) {
     Py_CLEAR(protocol->sent_reason);
     Py_CLEAR(protocol->rcvd_reason);
     Py_CLEAR(protocol->hooks.error);
+    if (turn_on_compression(protocol) == 0) return 0;
+    /* The peer would not understand what goes on without. */
+    protocol_note_error(protocol, FASTWS_ERR_NOMEM, FASTWS_CLOSE_ABNORMAL_CLOSURE);
+    PyErr_NoMemory();
+    return -1;
 }
 
 void protocol_close(struct protocol *protocol) {
     fastws_conn_free(protocol->conn);
     PyMem_Free(protocol->conn);
     protocol->conn = NULL;
+    Py_CLEAR(protocol->compression);
     hooks_clear(&protocol->hooks);
     if (protocol->hooks.lock) PyThread_free_lock(protocol->hooks.lock);
     Py_CLEAR(protocol->sent_reason);

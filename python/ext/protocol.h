@@ -7,6 +7,7 @@
 #define FASTWS_PY_PROTOCOL_H
 
 #include "config.h"
+#include "deflate.h"
 #include "hooks.h"
 
 #include <fastws/conn.h>
@@ -16,6 +17,7 @@ struct protocol {
     struct fastws_conn *conn;
     struct fastws_conn_config *rules; /* in the place of config while a Reader with rules of its own reads, or NULL */
     struct hooks hooks; /* extensions; none unless config lists them */
+    struct deflate *compression; /* how messages are compressed, and what was agreed on; NULL: they are not */
     struct fastws_pool *pool;
     PyObject *pool_owner; /* the capsule of pool, so that it outlives the connection */
     PyObject *sent_reason; /* of our close frame: a str, or NULL */
@@ -27,6 +29,9 @@ struct protocol {
 
 /* Makes the pool of the module: a capsule. */
 PyObject *pool_new(void);
+
+/* What is inside. */
+struct fastws_pool *pool_of(const struct state *state);
 
 /* Opens a connection by protocol->config. Returns 0, or -1 with an exception. */
 int protocol_open(struct protocol *protocol, struct state *state);
@@ -40,18 +45,21 @@ struct protocol_plan {
     struct fastws_conn_config config;
     PyObject *unset_bits; /* tuples of functions; NULL: as they are */
     PyObject *set_bits;
+    struct deflate *compression; /* NULL: none. What the protocol had was agreed on with another peer */
     PyObject *others; /* a dict: keyword arguments that are none of the options */
 };
 
-/* Takes options and extensions out of keyword arguments; what is not given is to be as the protocol has it, by default
- * if there is no connection yet. Returns 0, or -1 with an exception; protocol_plan_clear() either way.
+/* Takes options, extensions and compression out of keyword arguments; what is not given is to be as the protocol has
+ * it, by default if there is no connection yet; compression is then none. Returns 0, or -1 with an exception;
+ * protocol_plan_clear() either way.
  *   type   CONFIG_* of config.h */
 int protocol_plan_take(struct protocol_plan *plan, struct protocol *protocol, struct state *state, PyObject *kwargs,
                        unsigned type);
 void protocol_plan_clear(struct protocol_plan *plan);
 
-/* Does as planned, and makes the connection, if there is one, new. Nothing of the user runs before that is done. */
-void protocol_adopt(struct protocol *protocol, struct protocol_plan *plan);
+/* Does as planned, and makes the connection, if there is one, new. Nothing of the user runs before that is done.
+ * Returns 0, or -1 with MemoryError: then it is new, but has failed. */
+int protocol_adopt(struct protocol *protocol, struct protocol_plan *plan);
 
 /* Notes an error that the connection does not know of. */
 void protocol_note_error(struct protocol *protocol, int error, uint16_t code);
@@ -79,6 +87,34 @@ int protocol_send_close(struct protocol *protocol, struct state *state, PyObject
 
 /* Queues a ping (or pong). Returns 0, or -1 with an exception. */
 int protocol_send_control(struct protocol *protocol, struct state *state, int is_pong, PyObject *data);
+
+/* The flags of fastws_conn_send() for a `compress` argument: None, or NULL, leaves it to the configuration.
+ * Returns 0, or -1 with an exception. */
+int protocol_take_compress(PyObject *compress, int *flags);
+
+/* Compresses a large message apart from the connection, without the interpreter lock, where the connection would do so
+ * with it. Another thread may use the connection meanwhile, but not reset it.
+ *   opcode   with the flags of fastws_conn_send()
+ *   out      the message, for fastws_conn_send_prepared(); NULL where it is to be sent as it is
+ * Returns 0, or -1 with an exception. */
+int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buffer *payload,
+                            struct fastws_prepared **out);
+
+/* Adds to a message that was begun, as fastws_conn_write() does. Where it is compressed, other threads may run now and
+ * then: the caller sees to it that none of them adds to it. Returns 0 or an error. */
+int protocol_write_piece(struct protocol *protocol, const Py_buffer *payload);
+
+/* As protocol_compress_apart(), for a message that goes to many connections. */
+int protocol_prepare(struct protocol *protocol, struct fastws_prepared *prepared);
+
+/* Gives back what compression holds and the next message can do without. Returns 0, or -1 with an exception. */
+int protocol_idle(struct protocol *protocol);
+
+/* The Deflate of the connection, with what was agreed on; or None. */
+PyObject *protocol_compression(const struct protocol *protocol);
+
+/* Bytes that compression holds. */
+PyObject *protocol_compression_held(const struct protocol *protocol);
 
 /* Finds the opcode of a message: the one that is given, else TEXT for str and BINARY for bytes-like. Checks that text
  * is UTF-8, and takes the payload. Returns 0, or -1 with an exception. */

@@ -113,13 +113,16 @@ int reader_tell_control(struct reader *self, const struct fastws_event *event) {
 PyObject *reader_frame_header(struct reader *self, const struct fastws_event *event) {
     const struct protocol *protocol = &self->stream->protocol;
     int is_first = event->flags & FASTWS_EVENT_FIRST;
+    int is_compressed = event->flags & FASTWS_EVENT_COMPRESSED;
     int is_extended = self->unset_bits || protocol->hooks.unset_bits;
     struct fastws_header header = {
         .fin = (event->flags & FASTWS_EVENT_FIN) != 0,
         .rsv = (uint8_t)(is_extended ? protocol->hooks.rsv : event->rsv),
         .opcode = (uint8_t)(is_first ? event->opcode : FASTWS_OPCODE_CONTINUATION),
-        .length = event->len + event->remaining,
+        .length = is_compressed ? fastws_conn_frame_len(protocol->conn) : event->len + event->remaining,
     };
+    /* Extensions do not see it. */
+    if (is_compressed && is_first) header.rsv |= FASTWS_RSV1;
     return header_new(self->stream->state, &header);
 }
 

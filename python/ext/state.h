@@ -28,10 +28,12 @@ enum exception {
     EXC_INVALID_UPGRADE,
     EXC_NEGOTIATION_ERROR,
     EXC_INVALID_URI,
+    EXC_COMPRESSION_ERROR,
     EXC_COUNT
 };
 
-/* Method names that are called on the objects of users, on transports and on what fastws/asyncio makes of a connection. */
+/* Method names that are called on the objects of users, on transports and on what fastws/asyncio makes of a
+ * connection. */
 enum name {
     NAME_RECV_INTO,
     NAME_READINTO1,
@@ -74,9 +76,10 @@ enum name {
 #define STATE_TYPES(X)                                                                                                 \
     X(header_type) X(connection_type) X(stream_type) X(reader_type) X(writer_type) X(upgrade_type) X(dial_type)        \
     X(cork_type) X(utf8_validator_type) X(cipher_reader_type) X(cipher_writer_type) X(utf8_reader_type)                \
-    X(prepared_type) X(aio_loop_type) X(aio_space_type) X(aio_endpoint_type) X(aio_connection_type)                    \
-    X(aio_protocol_type) X(aio_waiter_type) X(aio_receive_type) X(aio_send_type) X(message_type) X(chunk_type)         \
-    X(ping_type) X(pong_type) X(close_type) X(failure_type) X(frame_type) X(handshake_type)
+    X(deflate_type) X(codec_type) X(message_state_type) X(prepared_type) X(aio_loop_type) X(aio_space_type)            \
+    X(aio_endpoint_type) X(aio_connection_type) X(aio_protocol_type) X(aio_waiter_type) X(aio_receive_type)            \
+    X(aio_send_type) X(message_type) X(chunk_type) X(ping_type) X(pong_type) X(close_type) X(failure_type)             \
+    X(frame_type) X(handshake_type)
 
 struct state {
     PyObject *exceptions[EXC_COUNT];
@@ -90,6 +93,7 @@ struct state {
     PyObject *response_class;
     PyObject *option_class;
     PyObject *url_class;
+    PyObject *parameters_class; /* of fastws/heads.py too */
 #define FIELD(name) PyTypeObject *name;
     STATE_TYPES(FIELD)
 #undef FIELD
@@ -115,6 +119,8 @@ extern PyMethodDef utf8_methods[];
 extern PyMethodDef http_methods[];
 extern PyMethodDef http_value_methods[];
 extern PyMethodDef url_methods[];
+extern PyMethodDef deflate_functions[];
+extern PyMethodDef pool_functions[];
 
 extern PyType_Spec header_spec;
 extern PyType_Spec connection_spec;
@@ -129,6 +135,9 @@ extern PyType_Spec cipher_reader_spec;
 extern PyType_Spec cipher_writer_spec;
 extern PyType_Spec utf8_reader_spec;
 extern PyType_Spec prepared_spec;
+extern PyType_Spec deflate_spec;
+extern PyType_Spec codec_spec;
+extern PyType_Spec message_state_spec;
 
 /* Gets an attribute that may be missing. Returns 1 with *value, 0 if there is none, -1 with an exception. */
 static inline int get_optional(PyObject *object, PyObject *name, PyObject **value) {

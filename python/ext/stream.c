@@ -130,17 +130,17 @@ static PyObject *stream_iternext(PyObject *object) {
 }
 
 static PyObject *stream_send(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    static const char *const names[] = {"data", "opcode", NULL};
-    PyObject *sorted[2];
+    static const char *const names[] = {"data", "opcode", "compress", NULL};
+    PyObject *sorted[3];
     if (arg_sort("send", args, count, kwnames, names, 1, 2, sorted) < 0) return NULL;
-    return none_if(stream_send_message((struct stream *)object, sorted[0], sorted[1]));
+    return none_if(stream_send_message((struct stream *)object, sorted[0], sorted[1], sorted[2]));
 }
 
 static PyObject *stream_write_message(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
-    static const char *const names[] = {"opcode", "data", NULL};
-    PyObject *sorted[2];
+    static const char *const names[] = {"opcode", "data", "compress", NULL};
+    PyObject *sorted[3];
     if (arg_sort("write_message", args, count, kwnames, names, 2, 2, sorted) < 0) return NULL;
-    return none_if(stream_send_message((struct stream *)object, sorted[1], sorted[0]));
+    return none_if(stream_send_message((struct stream *)object, sorted[1], sorted[0], sorted[2]));
 }
 
 static PyObject *stream_ping(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
@@ -186,10 +186,16 @@ static PyObject *(*const code_getter)(const struct protocol *) = protocol_close_
 static PyObject *(*const reason_getter)(const struct protocol *) = protocol_close_reason;
 static PyObject *(*const latency_getter)(const struct protocol *) = protocol_latency;
 static PyObject *(*const offset_getter)(const struct protocol *) = protocol_offset;
+static PyObject *(*const compression_getter)(const struct protocol *) = protocol_compression;
+static PyObject *(*const held_getter)(const struct protocol *) = protocol_compression_held;
 
 static PyObject *get_role(PyObject *object, void *Py_UNUSED(closure)) {
     struct stream *self = (struct stream *)object;
     return PyUnicode_InternFromString(self->protocol.config.role == FASTWS_ROLE_CLIENT ? "client" : "server");
+}
+
+static PyObject *stream_idle(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return none_if(protocol_idle(&((struct stream *)object)->protocol));
 }
 
 static PyObject *get_io(PyObject *object, void *Py_UNUSED(closure)) {
@@ -216,6 +222,11 @@ static PyGetSetDef stream_getset[] = {
     {"queued", get_queued, NULL, "Bytes to be sent: of a cork, behind half a raw frame, or that find no room.", NULL},
     {"offset", get_protocol, NULL,
      "How many bytes of the peer were taken apart, from the beginning: see Connection.offset.", (void *)&offset_getter},
+    {"compression", get_protocol, NULL,
+     "The Deflate that messages are compressed by, whose parameters were agreed on; None where none is.",
+     (void *)&compression_getter},
+    {"compression_held", get_protocol, NULL, "Bytes that compression holds now for this connection.",
+     (void *)&held_getter},
     CONFIG_GETTERS(get_option),
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -253,17 +264,19 @@ static PyMethodDef stream_methods[] = {
     {"read_binary", stream_read_binary, METH_NOARGS,
      "read_binary($self, /)\n--\n\nLike read_text(), but for binary messages: returns bytes."},
     {"send", (PyCFunction)(void (*)(void))stream_send, METH_FASTCALL | METH_KEYWORDS,
-     "send($self, data, opcode=None)\n--\n\n"
+     "send($self, data, opcode=None, *, compress=None)\n--\n\n"
      "Sends one message with one write, and waits until it is written.\n\n"
      "Args:\n"
      "    data: str for a text message, bytes-like for a binary one, or a PreparedMessage.\n"
-     "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n\n"
+     "    opcode: OpCode.TEXT to send bytes as text, OpCode.BINARY to send the UTF-8 of a str as binary.\n"
+     "    compress: True or False overrules the Deflate of the connection, None leaves it to that. It means nothing\n"
+     "        where compression was not agreed on.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
      "    RuntimeError: a Writer has begun a message and not finished it, or write_header() a frame.\n"
      "    ValueError: opcode is neither, or text is not UTF-8."},
     {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
-     "write_message($self, opcode, data)\n--\n\nLike send(), with the opcode first."},
+     "write_message($self, opcode, data, *, compress=None)\n--\n\nLike send(), with the opcode first."},
     {"ping", (PyCFunction)(void (*)(void))stream_ping, METH_FASTCALL | METH_KEYWORDS,
      "ping($self, /, data=b'')\n--\n\nSends a ping with at most 125 bytes. RFC 6455 5.5.2."},
     {"pong", (PyCFunction)(void (*)(void))stream_pong, METH_FASTCALL | METH_KEYWORDS,
@@ -318,6 +331,10 @@ static PyMethodDef stream_methods[] = {
      "Sends a Frame, or a tuple (header, payload), as it is, with one write.\n\n"
      "Raises:\n"
      "    ValueError: header.length is not the length of the payload; else as write_header() does."},
+    {"idle", stream_idle, METH_NOARGS,
+     "idle($self, /)\n--\n\n"
+     "For a connection that has been silent: gives back the memory of compression that the next message can do\n"
+     "without. Context is kept: the end of what was sent, and the window of a peer that refers to earlier messages."},
     {"cork", stream_cork, METH_NOARGS,
      "cork($self, /)\n--\n\n"
      "Lets many sends leave in one write: `with stream.cork():`.\n\n"
@@ -333,7 +350,8 @@ static PyMethodDef stream_methods[] = {
      "Args:\n"
      "    io, initial, handshake: as for the constructor.\n"
      "    role: 'server' or 'client'; None keeps it.\n"
-     "    options: those of the constructor; what is not given stays.\n\n"
+     "    options: those of the constructor; what is not given stays. But compression is that of the new peer: none\n"
+     "        where it is not given.\n\n"
      "Raises:\n"
      "    ConcurrencyError: a thread reads or sends.\n"
      "    TypeError: io cannot read or write.\n"
@@ -352,7 +370,8 @@ static PyType_Slot stream_slots[] = {
     {Py_tp_doc,
      "Stream(io, role='server', initial=b'', *, max_size=16777216, max_frame_size=16777216, max_fragments=262144, "
      "max_empty_fragments=1024, ping_interval=20, ping_timeout=20, close_timeout=10, check_utf8=True, handshake=None, "
-     "auto_pong=True, auto_close=True, extensions=(), skip_header_check=False, write_limit=65536)\n--\n\n"
+     "auto_pong=True, auto_close=True, extensions=(), skip_header_check=False, write_limit=65536, "
+     "compression=None)\n--\n\n"
      "A WebSocket connection with blocking I/O, after its handshake. RFC 6455.\n\n"
      "A stream owns its read-ahead: use io through it alone. One thread may read while others send; pings are\n"
      "answered, and the deadlines below kept, while a thread reads. An ssl.SSLSocket is set to non-blocking mode, so\n"
@@ -376,7 +395,9 @@ static PyType_Slot stream_slots[] = {
      "        uses those instead.\n"
      "    skip_header_check: True asks no rule of Header.check(), for peers that break them.\n"
      "    write_limit: bytes that cork() lets wait at most, or a tuple (high, low) of such bytes and of those at\n"
-     "        which it lets others wait again, by default a quarter; None for no limit.\n\n"
+     "        which it lets others wait again, by default a quarter; None for no limit.\n"
+     "    compression: what a handshake agreed on for compressed messages: see Connection. Raw frames are left as\n"
+     "        they are on the wire: RSV1 marks those of compressed messages.\n\n"
      "Raises:\n"
      "    TypeError: io cannot read or write.\n"
      "    ValueError: an argument is out of range."},

@@ -48,8 +48,8 @@ int stream_wait_sender(struct stream *self, uint64_t until_ms);
 /* Drops what a Writer that goes has not sent: now, or before the next send where the connection is in use. */
 void stream_abandon(struct stream *self);
 
-/* Sends one message. opcode may be NULL. */
-int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode);
+/* Sends one message. opcode and compress may be NULL. */
+int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode, PyObject *compress);
 
 /* A send of another kind: between the two the connection may queue. RuntimeError inside of a raw frame.
  *   error     what it answered

@@ -54,7 +54,7 @@ PyObject *stream_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     if (!self->send_lock) PyErr_NoMemory();
     int result = self->send_lock && self->state ? 0 : -1;
     if (result == 0) result = arguments_take(&given, self, args, kwargs, "O|OO$O:Stream");
-    if (result == 0) protocol_adopt(&self->protocol, &given.plan);
+    if (result == 0) result = protocol_adopt(&self->protocol, &given.plan);
     if (result == 0) result = protocol_open(&self->protocol, self->state);
     if (result == 0) result = transport_open(&self->transport, self->state, given.io);
     if (result == 0) {
@@ -86,7 +86,7 @@ static void close_transport(struct transport *transport, struct state *state) {
 }
 
 /* Changes everything at once: no code of the user runs before all of it is new. */
-static void begin_anew(struct stream *self, struct arguments *given, struct transport *transport) {
+static int begin_anew(struct stream *self, struct arguments *given, struct transport *transport) {
     struct transport before = self->transport;
     PyObject *handshake = self->handshake, *initial = self->initial;
     self->transport = *transport;
@@ -98,10 +98,14 @@ static void begin_anew(struct stream *self, struct arguments *given, struct tran
     self->resets++;
     self->inside = NULL;
     self->is_dry = self->is_eof = self->is_broken = self->is_abandoned = self->is_close_wanted = 0;
-    protocol_adopt(&self->protocol, &given->plan);
+    int result = protocol_adopt(&self->protocol, &given->plan);
+    PyObject *exception = error_take();
     Py_XDECREF(handshake);
     Py_XDECREF(initial);
     close_transport(&before, self->state);
+    if (exception) PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_XDECREF(exception);
+    return result;
 }
 
 PyObject *stream_reset(PyObject *object, PyObject *args, PyObject *kwargs) {
@@ -112,7 +116,7 @@ PyObject *stream_reset(PyObject *object, PyObject *args, PyObject *kwargs) {
     if (result == 0) result = transport_open(&transport, self->state, given.io);
     if (result == 0) result = check_idle(self);
     if (result == 0) {
-        begin_anew(self, &given, &transport);
+        result = begin_anew(self, &given, &transport);
     } else {
         Py_CLEAR(transport.io);
         transport_free(&transport);

@@ -121,29 +121,48 @@ int stream_uncork(struct stream *self) {
     return stream_flush_and_unlock(self, NULL) < 0 ? stream_wrap_error(self) : 0;
 }
 
-static int send_prepared(struct stream *self, struct fastws_prepared *prepared, PyObject *opcode) {
-    if (opcode && opcode != Py_None) {
-        PyErr_SetString(PyExc_ValueError, "a PreparedMessage has its opcode");
-        return -1;
-    }
+/* A step between beginning a send and its end that has failed with an exception. */
+static int give_up_send(struct stream *self) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (stream_flush_and_unlock(self, NULL) < 0) PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return -1;
+}
+
+static int send_prepared(struct stream *self, struct fastws_prepared *prepared) {
     fastws_prepared_retain(prepared);
     int result = stream_begin_send(self);
-    if (result == 0) result = stream_end_send(self, fastws_conn_send_prepared(self->protocol.conn, prepared), NULL);
+    if (result == 0 && protocol_prepare(&self->protocol, prepared) < 0) {
+        result = give_up_send(self);
+    } else if (result == 0) {
+        result = stream_end_send(self, fastws_conn_send_prepared(self->protocol.conn, prepared), NULL);
+    }
     fastws_prepared_release(prepared);
     return result;
 }
 
-int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode) {
-    struct fastws_prepared *prepared = prepared_get(self->state, data);
-    if (prepared) return send_prepared(self, prepared, opcode);
-    Py_buffer view;
-    int number;
-    if (protocol_take_message(data, opcode, &view, &number) < 0) return -1;
-    int result = stream_begin_send(self);
-    if (result == 0) {
-        int error = fastws_conn_send(self->protocol.conn, number, view.buf, (size_t)view.len);
-        result = stream_end_send(self, error, &view);
+static int send_view(struct stream *self, int opcode, const Py_buffer *view) {
+    struct fastws_prepared *prepared;
+    if (stream_begin_send(self) < 0) return -1;
+    if (protocol_compress_apart(&self->protocol, opcode, view, &prepared) < 0) return give_up_send(self);
+    if (!prepared) {
+        int error = fastws_conn_send(self->protocol.conn, opcode, view->buf, (size_t)view->len);
+        return stream_end_send(self, error, view);
     }
+    int error = fastws_conn_send_prepared(self->protocol.conn, prepared);
+    fastws_prepared_release(prepared);
+    return stream_end_send(self, error, NULL);
+}
+
+int stream_send_message(struct stream *self, PyObject *data, PyObject *opcode, PyObject *compress) {
+    struct fastws_prepared *prepared = prepared_get(self->state, data);
+    if (prepared) return prepared_check_arguments(opcode, compress) < 0 ? -1 : send_prepared(self, prepared);
+    Py_buffer view;
+    int number, flags;
+    if (protocol_take_compress(compress, &flags) < 0) return -1;
+    if (protocol_take_message(data, opcode, &view, &number) < 0) return -1;
+    int result = send_view(self, number | flags, &view);
     PyBuffer_Release(&view);
     return result;
 }

@@ -61,6 +61,8 @@ static void upgrade_dealloc(PyObject *object) {
     Py_CLEAR(self->host);
     Py_CLEAR(self->received);
     Py_CLEAR(self->handshake);
+    Py_CLEAR(self->compression);
+    Py_CLEAR(self->agreed);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -78,6 +80,14 @@ static PyObject *split_extensions(struct fastws_slice value) {
     PyObject *tuple = result == 0 ? PyList_AsTuple(list) : NULL;
     Py_XDECREF(list);
     return tuple;
+}
+
+/* Makes the Deflate of what was agreed on, if compression was. Returns 0, or -1 with an exception. */
+static int keep_agreed(struct upgrade *self) {
+    struct fastws_deflate_params agreed;
+    if (!self->compression || fastws_upgrade_deflate(self->upgrade, &agreed) <= 0) return 0;
+    Py_XSETREF(self->agreed, deflate_with(self->compression, &agreed));
+    return self->agreed ? 0 : -1;
 }
 
 /* Makes the Handshake while the target, which may point into the caller's bytes, is there. */
@@ -131,7 +141,8 @@ static int conclude(struct upgrade *self, int result) {
         raise_refusal(self, result);
         return -1;
     }
-    return result == FASTWS_NEED_MORE ? 0 : keep_handshake(self) < 0 ? -1 : 1;
+    if (result == FASTWS_NEED_MORE) return 0;
+    return keep_agreed(self) < 0 || keep_handshake(self) < 0 ? -1 : 1;
 }
 
 static PyObject *feed(struct upgrade *self, const Py_buffer *view) {
@@ -233,9 +244,17 @@ static PyObject *get_handshake(PyObject *object, void *Py_UNUSED(closure)) {
     return Py_NewRef(handshake ? handshake : Py_None);
 }
 
+static PyObject *get_compression(PyObject *object, void *Py_UNUSED(closure)) {
+    PyObject *agreed = ((struct upgrade *)object)->agreed;
+    return Py_NewRef(agreed ? agreed : Py_None);
+}
+
 static PyGetSetDef upgrade_getset[] = {
     {"response", get_response, NULL, "The bytes to answer with; b'' while the request is incomplete.", NULL},
     {"handshake", get_handshake, NULL, "What was agreed, a Handshake; None until the request is accepted.", NULL},
+    {"compression", get_compression, NULL,
+     "The Deflate to give to Stream or Connection, whose parameters were agreed on; None where messages are not to be\n"
+     "compressed.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -268,7 +287,8 @@ static PyMethodDef upgrade_methods[] = {
 
 static PyType_Slot upgrade_slots[] = {
     {Py_tp_doc, "Upgrade(*, on_request=None, on_host=None, on_header=None, on_before_upgrade=None, protocol=None, "
-                "negotiate=None, origins=None, header=None, on_end=None, max_head_size=16384, max_headers=128)\n--\n\n"
+                "negotiate=None, origins=None, header=None, on_end=None, max_head_size=16384, max_headers=128, "
+                "compression=None)\n--\n\n"
                 "The server's half of one opening handshake, without I/O. RFC 6455 section 4.2.\n\n"
                 "A tunnel through HTTP/2 (RFC 8441) has no such handshake: its server answers the extended CONNECT\n"
                 "itself, with 200. What follows in the tunnel is open: Stream(tunnel, 'server') or\n"

@@ -3,6 +3,7 @@
 #ifndef FASTWS_PY_UPGRADE_H
 #define FASTWS_PY_UPGRADE_H
 
+#include "deflate.h"
 #include "state.h"
 
 #include <fastws/upgrade.h>
@@ -33,6 +34,8 @@ struct upgrade {
     PyObject *protocol;
     PyObject *negotiate;
     PyObject *on_end;
+    struct deflate *compression; /* what may be agreed on, or NULL */
+    PyObject *agreed;            /* a Deflate with what was, or NULL */
     struct text_list protocols;
     struct text_list origins;
     struct header_list headers;  /* of every response */

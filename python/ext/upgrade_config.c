@@ -129,11 +129,13 @@ static int start(struct upgrade *self) {
 
 int upgrade_configure(struct upgrade *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"on_request", "on_host", "on_header", "on_before_upgrade", "protocol", "negotiate",
-                            "origins", "header", "on_end", "max_head_size", "max_headers", NULL};
+                            "origins", "header", "on_end", "max_head_size", "max_headers", "compression", NULL};
     PyObject *request = NULL, *host = NULL, *header = NULL, *before = NULL, *protocol = NULL, *negotiate = NULL;
     PyObject *origins = NULL, *headers = NULL, *end = NULL, *max_head = NULL, *max_headers = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOO:Upgrade", names, &request, &host, &header, &before,
-                                     &protocol, &negotiate, &origins, &headers, &end, &max_head, &max_headers)) {
+    PyObject *compression = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOOOOOOOOOO:Upgrade", names, &request, &host, &header, &before,
+                                     &protocol, &negotiate, &origins, &headers, &end, &max_head, &max_headers,
+                                     &compression)) {
         return -1;
     }
     fastws_upgrade_config_init(&self->config);
@@ -144,8 +146,10 @@ int upgrade_configure(struct upgrade *self, PyObject *args, PyObject *kwargs) {
         take_callable(negotiate, "negotiate", &self->negotiate) < 0 ||
         take_callable(end, "on_end", &self->on_end) < 0 || set_protocol(self, protocol) < 0 ||
         set_origins(self, origins) < 0 || header_list_take(&self->headers, headers) < 0 ||
-        set_limits(self, max_head, max_headers) < 0) {
+        set_limits(self, max_head, max_headers) < 0 ||
+        deflate_take(self->state, compression, &self->compression) < 0) {
         return -1;
     }
+    if (self->compression) self->config.deflate = &self->compression->config;
     return start(self);
 }

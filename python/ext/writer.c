@@ -15,21 +15,23 @@
 /* ---- Life ---- */
 
 static PyObject *writer_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "opcode", "buffer_size", "extensions", NULL};
+    static char *names[] = {"stream", "opcode", "buffer_size", "extensions", "compress", NULL};
     struct state *state = state_of_type(type);
-    PyObject *stream, *opcode = NULL, *size = NULL, *extensions = NULL;
-    int number = FASTWS_OPCODE_TEXT;
+    PyObject *stream, *opcode = NULL, *size = NULL, *extensions = NULL, *compress = NULL;
+    int number = FASTWS_OPCODE_TEXT, flags;
     uint64_t buffer_size = 4096;
-    if (!state || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|OO$O:Writer", names, state->stream_type, &stream,
-                                               &opcode, &size, &extensions)) {
+    if (!state || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|OO$OO:Writer", names, state->stream_type, &stream,
+                                               &opcode, &size, &extensions, &compress)) {
         return NULL;
     }
+    if (protocol_take_compress(compress, &flags) < 0) return NULL;
     if (opcode && arg_data_opcode(opcode, &number) < 0) return NULL;
     if (size && arg_limit(size, "buffer_size", PY_SSIZE_T_MAX, &buffer_size) < 0) return NULL;
     struct writer *self = (struct writer *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->stream = (struct stream *)Py_NewRef(stream);
     self->opcode = number;
+    self->flags = flags;
     self->buffer_size = (size_t)buffer_size;
     if (extensions && !(self->set_bits = hooks_resolve(state, extensions, NAME_SET_BITS))) Py_CLEAR(self);
     return (PyObject *)self;
@@ -244,6 +246,17 @@ static int set_buffer_size(PyObject *object, PyObject *value, void *Py_UNUSED(cl
     return 0;
 }
 
+static PyObject *get_compress(PyObject *object, void *Py_UNUSED(closure)) {
+    int flags = ((struct writer *)object)->flags;
+    return flags ? PyBool_FromLong(flags & FASTWS_SEND_COMPRESSED) : Py_NewRef(Py_None);
+}
+
+static int set_compress(PyObject *object, PyObject *value, void *Py_UNUSED(closure)) {
+    if (value) return protocol_take_compress(value, &((struct writer *)object)->flags);
+    PyErr_SetString(PyExc_AttributeError, "compress cannot be deleted");
+    return -1;
+}
+
 static PyGetSetDef writer_getset[] = {
     {"closed", get_closed, NULL, "True once close() was called.", NULL},
     {"opcode", get_opcode, NULL, "The OpCode of the next message.", NULL},
@@ -251,6 +264,8 @@ static PyGetSetDef writer_getset[] = {
     {"available", get_available, NULL, "Bytes that the next fragment has room for; None if it grows.", NULL},
     {"buffer_size", get_buffer_size, set_buffer_size,
      "Bytes of a fragment, from the next one on; None if messages are not fragmented.", NULL},
+    {"compress", get_compress, set_compress,
+     "Whether messages are compressed, from the next one on; None: as the Deflate of the stream says.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -315,7 +330,7 @@ static PyMethodDef writer_methods[] = {
 };
 
 static PyType_Slot writer_slots[] = {
-    {Py_tp_doc, "Writer(stream, opcode=OpCode.TEXT, buffer_size=4096, *, extensions=...)\n--\n\n"
+    {Py_tp_doc, "Writer(stream, opcode=OpCode.TEXT, buffer_size=4096, *, extensions=..., compress=None)\n--\n\n"
                 "A file to write whose bytes become messages of a Stream: for json.dump(), shutil.copyfileobj().\n\n"
                 "A message ends with flush(), or with a `with` block of the writer, which may be entered again and\n"
                 "again; one that is left by an exception drops what was not sent.\n\n"
@@ -326,7 +341,9 @@ static PyType_Slot writer_slots[] = {
                 "        fragment: then a message grows in memory until flush().\n"
                 "    extensions: functions, or objects with set_bits(header), that are called with the Header of each\n"
                 "        frame that is to go. They return a Header with rsv as they want it, or None, or raise to\n"
-                "        refuse. They must not use the stream. Those of the stream if not given. RFC 6455 9."},
+                "        refuse. They must not use the stream. Those of the stream if not given. RFC 6455 9.\n"
+                "    compress: as for Stream.send(). A fragment is what buffer_size bytes compress to. A message of\n"
+                "        one fragment has a length to decide by; a longer one counts as long."},
     SLOT(Py_tp_new, writer_tp_new),
     SLOT(Py_tp_dealloc, writer_dealloc),
     SLOT(Py_tp_traverse, writer_traverse),

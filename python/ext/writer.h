@@ -14,6 +14,7 @@ struct writer {
     size_t buffer_size; /* of a fragment; 0: never fragment */
     struct fastws_utf8 utf8; /* of the message so far, if it is text */
     int opcode;
+    int flags; /* FASTWS_SEND_* */
     unsigned resets; /* of the stream, when the message was begun */
     int is_torn;  /* a part of the message was sent and the rest dropped: it can neither go on nor end */
     int is_closed; /* close() was called: nothing is written until reset() */

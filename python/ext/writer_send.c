@@ -34,14 +34,14 @@ static struct stream *enter(struct writer *self, int (*lock)(struct stream *)) {
 static int call(struct writer *self, enum writer_step step, const Py_buffer *view) {
     struct fastws_conn *conn = self->stream->protocol.conn;
     if (!writer_is_begun(self)) {
-        int error = fastws_conn_begin(conn, self->opcode);
+        int error = fastws_conn_begin(conn, self->opcode | self->flags);
         if (error < 0) return error;
         self->is_begun = 1;
         self->resets = self->stream->resets;
     }
     fastws_conn_set_fragment_len(conn, self->buffer_size);
     switch (step) {
-    case WRITER_WRITE: return fastws_conn_write(conn, view->buf, (size_t)view->len);
+    case WRITER_WRITE: return protocol_write_piece(&self->stream->protocol, view);
     case WRITER_FLUSH_FRAGMENT: return fastws_conn_flush_fragment(conn);
     default: return fastws_conn_finish(conn);
     }

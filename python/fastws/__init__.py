@@ -4,13 +4,14 @@
 import os as _os
 import typing as _typing
 
-from . import http
+from . import deflate, http
 from ._core import (
     Chunk,
     CipherReader,
     CipherWriter,
     Close,
     Connection,
+    Deflate,
     Dial,
     Failure,
     Frame,
@@ -46,6 +47,7 @@ from ._core import discard_random as _discard_random
 from .codes import CONTROL_MAX, HEADER_MAX, HEADER_MIN, CloseCode, CloseRange, OpCode, Rsv, State
 from .dialer import Dialer
 from .exceptions import (
+    CompressionError,
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
@@ -92,6 +94,7 @@ __all__ = [
     "Close",
     "CloseCode",
     "CloseRange",
+    "CompressionError",
     "ConcurrencyError",
     "Connection",
     "ConnectionClosed",
@@ -100,6 +103,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeout",
     "ControlFlood",
+    "Deflate",
     "Dial",
     "DialCancelled",
     "Dialer",
@@ -155,6 +159,7 @@ __all__ = [
     "close_body",
     "compile_frame",
     "connect",
+    "deflate",
     "http",
     "is_same_origin",
     "is_utf8",

@@ -7,9 +7,9 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from ._core import Connection, Dial, Stream, is_same_origin, parse_url
+from ._core import Connection, Deflate, Dial, Stream, is_same_origin, parse_url
 from .blocking import Deadline, exchange, receive, send
 from .exceptions import HandshakeTimeout, HeadersLike, InvalidMessage, InvalidStatus, SecurityError
 from .heads import Option, Response, Url
@@ -64,6 +64,8 @@ class Dialer:
             in its place. Never called for a connection that could not be opened.
         max_head_size, max_headers: bytes and header lines of the answer, None for no limit.
         max_body_size: bytes of the body of an answer with another status that are kept.
+        compression: "deflate" or a Deflate: offers permessage-deflate behind extensions, and compresses messages where
+            the server accepts (RFC 7692). None: not offered.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
             check_utf8, auto_pong, auto_close, skip_header_check, write_limit: of the Stream that dial() returns: see
             Connection. Its set_extensions() takes what the server accepted.
@@ -107,6 +109,7 @@ class Dialer:
         auto_close: bool = True,
         skip_header_check: bool = False,
         write_limit: int | tuple[int, int | None] | None = 65536,
+        compression: Deflate | Literal["deflate"] | None = None,
     ) -> None:
         _check_timeout(timeout)
         if max_redirects < 0:
@@ -130,6 +133,7 @@ class Dialer:
             "max_head_size": max_head_size,
             "max_headers": max_headers,
             "max_body_size": max_body_size,
+            "compression": compression,
         }
         self._options: dict[str, Any] = {
             "max_size": max_size,
@@ -171,8 +175,8 @@ class Dialer:
                 seen afterwards.
 
         Returns:
-            The open Stream; what was agreed on is its handshake, a Handshake. Frames that came with the answer are kept
-            in it.
+            The open Stream; what was agreed on is its handshake, a Handshake, and its compression. Frames that came
+            with the answer are kept in it.
 
         Raises:
             InvalidURI: url is no address.
@@ -220,7 +224,7 @@ class Dialer:
         with _in_time(deadline):
             dial = Dial(url, **{**self._arguments, "redirects": False})
             rest = _shake_hands(sock, dial, deadline)
-            return Stream(sock, "client", rest, handshake=dial.handshake, **self._options)
+            return self._open(sock, rest, dial)
 
     def _dial_once(
         self, address: str, arguments: dict[str, Any], server_hostname: str | None, deadline: Deadline
@@ -242,10 +246,14 @@ class Dialer:
             rest = _shake_hands(io, dial, deadline)
             for each in (below, io):
                 _release(each, before)
-            return Stream(io, "client", rest, handshake=dial.handshake, **self._options)
+            return self._open(io, rest, dial)
         except BaseException:
             io.close()
             raise
+
+    def _open(self, io: Any, rest: bytes, dial: Dial) -> Stream:
+        agreed: dict[str, Any] = {"handshake": dial.handshake, "compression": dial.compression}
+        return Stream(io, "client", rest, **agreed, **self._options)
 
     def _open_bottom(self, to: Url, deadline: Deadline) -> Any:
         """Opens the byte stream below everything."""

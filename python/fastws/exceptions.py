@@ -4,6 +4,7 @@
     Error                         root of them all
     ├── ProtocolError             the peer broke a rule of the wire: close code 1002; the wrong kind of message: 1003
     ├── InvalidUTF8               text or close reason that is not UTF-8: 1007
+    ├── CompressionError          a compressed message that cannot be inflated: 1007
     ├── MessageTooBig             a frame or message over a limit: 1009
     ├── ControlFlood              control frames, and nobody reads the replies: 1008
     ├── ConnectionLost            the byte stream ended or failed: 1006
@@ -21,7 +22,7 @@
         ├── InvalidStatus             the server answered with another status than 101: response
         ├── InvalidHeader             a header is missing, repeated or malformed
         │   └── InvalidUpgrade            it is Upgrade or Connection
-        ├── NegotiationError          the server chose what was not offered
+        ├── NegotiationError          the server chose what was not offered; parameters of compression that are none
         ├── SecurityError             a redirect that may not be followed, or one too many
         ├── ProxyError                the proxy did not open the connection
         │   ├── InvalidProxyMessage       its answer is malformed
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .heads import Response
 
 __all__ = [
+    "CompressionError",
     "ConcurrencyError",
     "ConnectionClosed",
     "ConnectionClosedError",
@@ -120,8 +122,12 @@ class InvalidUTF8(Error):
     """Text or a close reason that is not UTF-8. RFC 6455 8.1."""
 
 
+class CompressionError(Error):
+    """A compressed message that is not DEFLATE, refers to what is gone, or ends too early. RFC 7692 7.2.2."""
+
+
 class MessageTooBig(Error):
-    """A frame or message over a limit. RFC 6455 10.4."""
+    """A frame or message over a limit, one that inflates to more than it may too. RFC 6455 10.4."""
 
 
 class ControlFlood(Error):
@@ -239,7 +245,8 @@ class InvalidUpgrade(InvalidHeader):
 
 
 class NegotiationError(HandshakeError):
-    """The server chose a subprotocol or an extension that was not offered. RFC 6455 4.1."""
+    """The server chose what was not offered: a subprotocol, an extension, or parameters of compression. RFC 6455 4.1,
+    RFC 7692 7.1."""
 
 
 class SecurityError(HandshakeError):

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-__all__ = ["Option", "Request", "Response", "Url"]
+__all__ = ["Option", "Parameters", "Request", "Response", "Url"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -100,3 +100,45 @@ class Url(NamedTuple):
     target: str
     user: bytes | None = None
     password: bytes | None = None
+
+
+class Parameters(NamedTuple):
+    """The parameters of permessage-deflate: of an offer, of an answer, or of what was agreed on. RFC 7692 7.1.
+
+    Attributes:
+        server_no_context_takeover: the server compresses each message on its own.
+        client_no_context_takeover: the client does.
+        server_max_window_bits: 8 to 15, None if not given.
+        client_max_window_bits: 8 to 15, None if not given; in offers True: without a value.
+    """
+
+    server_no_context_takeover: bool = False
+    client_no_context_takeover: bool = False
+    server_max_window_bits: int | None = None
+    client_max_window_bits: int | Literal[True] | None = None
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, is_answer: bool = False) -> Parameters:
+        """Reads what stands behind the name of the extension and its semicolon; nothing is as good.
+
+        Args:
+            text: such as "server_no_context_takeover; client_max_window_bits=10".
+            is_answer: of an answer, where client_max_window_bits must have a value.
+
+        Raises:
+            InvalidHeader: text is no list of parameters.
+            NegotiationError: a parameter is unknown, repeated, or has a wrong value.
+        """
+        from ._core import deflate_parse  # which imports this module
+
+        return deflate_parse(text, is_answer)
+
+    def format(self) -> str:
+        """Writes an offer or answer: "permessage-deflate; client_max_window_bits=10".
+
+        Raises:
+            ValueError: window bits that are none.
+        """
+        from ._core import deflate_format
+
+        return deflate_format(self)

@@ -8,9 +8,9 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ._core import Connection, Stream, Upgrade
+from ._core import Connection, Deflate, Stream, Upgrade
 from .exceptions import HandshakeError, HeadersLike
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Upgrader:
             whether it accepts or refuses. What it raises goes to sys.unraisablehook.
         timeout: seconds for the whole handshake; None for no limit.
         max_head_size, max_headers: bytes and header lines of the request, None for no limit: see Upgrade.
+        compression: "deflate" or a Deflate: messages are compressed for clients that offer permessage-deflate, by the
+            first of their offers that can be kept (RFC 7692). None: never, and it may be left to negotiate.
         max_size, max_frame_size, max_fragments, max_empty_fragments, ping_interval, ping_timeout, close_timeout,
             check_utf8, auto_pong, auto_close, skip_header_check, write_limit: of the Stream that upgrade() returns: see
                 Connection. Its set_extensions() takes what was negotiated.
@@ -87,6 +89,7 @@ class Upgrader:
         auto_close: bool = True,
         skip_header_check: bool = False,
         write_limit: int | tuple[int, int | None] | None = 65536,
+        compression: Deflate | Literal["deflate"] | None = None,
     ) -> None:
         _check_timeout(timeout)
         # An iterator would serve one handshake only.
@@ -109,6 +112,7 @@ class Upgrader:
             "on_end": on_end,
             "max_head_size": max_head_size,
             "max_headers": max_headers,
+            "compression": compression,
         }
         self._options: dict[str, Any] = {
             "max_size": max_size,
@@ -138,8 +142,8 @@ class Upgrader:
                 the client reads its answer before the connection is reset.
 
         Returns:
-            The open Stream; what was agreed on is its handshake, a Handshake. Bytes that came behind the request are
-            kept in it.
+            The open Stream; what was agreed on is its handshake, a Handshake, and its compression. Bytes that came
+            behind the request are kept in it.
 
         Raises:
             HandshakeError: the request was refused, and answered; status says with what.
@@ -151,7 +155,7 @@ class Upgrader:
         with _keeping_timeout(sock) as has_timeout:
             is_limited = has_timeout and self._timeout is not None
             rest = _handshake(sock, upgrade, time.monotonic() + (self._timeout or 0) if is_limited else None)
-        return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
+        return self._open(sock, rest, upgrade)
 
     def upgrade_http(self, handler: BaseHTTPRequestHandler) -> Stream:
         """Answers the request that an HTTP server has read, and takes its connection over.
@@ -186,7 +190,12 @@ class Upgrader:
         sock.settimeout(self._timeout)
         _write(sock, upgrade.response)
         sock.settimeout(None)
-        return Stream(sock, "server", rest, handshake=upgrade.handshake, **self._options)
+        return self._open(sock, rest, upgrade)
+
+
+    def _open(self, sock: Any, rest: bytes, upgrade: Upgrade) -> Stream:
+        agreed: dict[str, Any] = {"handshake": upgrade.handshake, "compression": upgrade.compression}
+        return Stream(sock, "server", rest, **agreed, **self._options)
 
 
 def upgrade_http(handler: BaseHTTPRequestHandler, **options: Any) -> Stream:

@@ -54,7 +54,7 @@ static int call_on_control(struct fastws_stream *stream, const struct fastws_eve
 static struct fastws_header header_of(const struct fastws_stream *stream, const struct fastws_event *chunk) {
     int is_compressed = (chunk->flags & FASTWS_EVENT_COMPRESSED) != 0;
     return (struct fastws_header){
-        .length = is_compressed ? fws_conn_frame_len(stream->conn) : chunk->len + chunk->remaining,
+        .length = is_compressed ? fastws_conn_frame_len(stream->conn) : chunk->len + chunk->remaining,
         .opcode = chunk->flags & FASTWS_EVENT_FIRST ? chunk->opcode : FASTWS_OPCODE_CONTINUATION,
         .rsv = chunk->rsv,
         .fin = (chunk->flags & FASTWS_EVENT_FIN) != 0,

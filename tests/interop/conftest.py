@@ -53,7 +53,9 @@ def find_example(name):
 
 
 def find_peer(name):
-    """The command of a program that the C tests built, beside the examples."""
+    """The command of a program that the C tests built, beside the examples; or of one beside this file."""
+    if name.endswith(".py"):
+        return [sys.executable, HERE / name]
     (example,) = find_example("echo")
     return [example.parents[1] / "tests" / name]
 
@@ -121,6 +123,12 @@ def example():
 @pytest.fixture(scope="session")
 def own_peer():
     return find_peer
+
+
+@pytest.fixture(params=["deflate_peer", "deflate_peer.py"])
+def deflate_peer(request):
+    """The command of an end of ours with settings of compression: in C, and in Python."""
+    return find_peer(request.param)
 
 
 @pytest.fixture(scope="session")

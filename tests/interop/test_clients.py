@@ -187,8 +187,8 @@ def test_chromium_from_another_origin(browse, our_url):
 
 
 @pytest.mark.parametrize("settings", DEFLATE_SETTINGS, ids=" ".join)
-def test_chromium_compressed(browse, start, own_peer, settings):
-    with start(*own_peer("deflate_peer"), "server", *settings) as port:
+def test_chromium_compressed(browse, start, deflate_peer, settings):
+    with start(*deflate_peer, "server", *settings) as port:
         report, _ = browse(f"ws://127.0.0.1:{port}/")
     assert report.pop("extensions").startswith("permessage-deflate")
     assert report == {"opened": True, "messages": 6, "code": 4000, "clean": True, "protocol": ""}

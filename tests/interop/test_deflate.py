@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Compressed messages between us in C and others, in both roles, with every setting that both ends know."""
+"""Compressed messages between us and others, in both roles, with every setting that both ends know.
+
+What websockets and the package say to each other is in tests/python/test_deflate_interop.py."""
 
 import asyncio
 import itertools
@@ -69,10 +71,10 @@ def test_server_with_websockets(start, own_peer, ours):
             assert agreed.remote_max_window_bits <= (server_bits or 15)
 
 
-def run_client(own_peer, url, ours):
-    """Runs our client. Returns what it says was agreed on."""
-    command = [*own_peer("deflate_peer"), url, *ours.split()]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+def run_client(command, url, ours):
+    """Runs a client of ours. Returns what it says was agreed on."""
+    command = [*map(str, command), url, *ours.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, (ours, done.stderr)
     return done.stdout.strip()
 
@@ -116,7 +118,7 @@ def websockets_urls():
 @pytest.mark.parametrize("ours", OURS)
 def test_client_with_websockets(websockets_urls, own_peer, ours):
     for theirs, url in zip(THEIRS, websockets_urls, strict=True):
-        agreed = run_client(own_peer, url, ours)
+        agreed = run_client(own_peer("deflate_peer"), url, ours)
         assert agreed.startswith("permessage-deflate"), (ours, theirs)
         assert not theirs[0] or "server_no_context_takeover" in agreed
 
@@ -141,8 +143,8 @@ def is_refused_by_node(ours, theirs):
 
 
 @pytest.mark.parametrize("ours", OURS)
-def test_server_with_node(start, own_peer, node, ours):
-    with start(*own_peer("deflate_peer"), "server", *ours.split()) as port:
+def test_server_with_node(start, deflate_peer, node, ours):
+    with start(*deflate_peer, "server", *ours.split()) as port:
         for theirs in NODE:
             command = [*node, "client", f"ws://127.0.0.1:{port}/", json.dumps({**theirs, "threshold": 0})]
             done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
@@ -150,30 +152,44 @@ def test_server_with_node(start, own_peer, node, ours):
 
 
 @pytest.mark.parametrize("theirs", NODE, ids=json.dumps)
-def test_client_with_node(start, own_peer, node, theirs):
+def test_client_with_node(start, deflate_peer, node, theirs):
     with start(*node, "server", json.dumps({**theirs, "threshold": 0})) as port:
         for ours in OURS:
             url = f"ws://127.0.0.1:{port}/"
             if is_refused_by_node(ours, theirs):
                 with pytest.raises(AssertionError, match="another status than 101"):
-                    run_client(own_peer, url, ours)
+                    run_client(deflate_peer, url, ours)
             else:
-                assert run_client(own_peer, url, ours).startswith("permessage-deflate"), ours
+                assert run_client(deflate_peer, url, ours).startswith("permessage-deflate"), ours
 
 
 @pytest.mark.parametrize("ours", OURS)
-def test_server_with_gobwas(start, own_peer, gobwas, ours):
+def test_server_with_gobwas(start, deflate_peer, gobwas, ours):
     """Its Go inflates by itself, in the largest window; its helpers keep no context."""
-    with start(*own_peer("deflate_peer"), "server", *ours.split()) as port:
+    with start(*deflate_peer, "server", *ours.split()) as port:
         command = [*gobwas, "deflate-client", f"ws://127.0.0.1:{port}/"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
         assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
-def test_client_with_gobwas(start, own_peer, gobwas):
+def test_client_with_gobwas(start, deflate_peer, gobwas):
     with start(*gobwas, "deflate-server") as port:
         for ours in OURS:
-            agreed = run_client(own_peer, f"ws://127.0.0.1:{port}/", ours)
+            agreed = run_client(deflate_peer, f"ws://127.0.0.1:{port}/", ours)
             # It declines who asks for the size of its window, which Go's package cannot set.
             is_declined = "peer_window_bits" in ours
             assert agreed.startswith("permessage-deflate") is not is_declined, (ours, agreed)
+
+
+# ---- The examples ----
+
+
+def test_the_echo_servers_compress(our_url):
+    async def talk():
+        async with websockets.asyncio.client.connect(our_url, max_size=None) as client:
+            assert [extension.name for extension in client.protocol.extensions] == ["permessage-deflate"]
+            for message in MESSAGES:
+                await client.send(message)
+                assert await client.recv() == message
+
+    asyncio.run(asyncio.wait_for(talk(), 60))

@@ -45,6 +45,14 @@ for header in fastws.Reader(stream, extensions=[unset_bits], on_intermediate=lam
     with fastws.Writer(stream, header.opcode, None) as file:
         count: int = file.read_from(reader)
 stream.send(fastws.PreparedMessage(b"x", text=True))
+stream.send("x" * 100, compress=True)
+deflate = fastws.Deflate("tail", level=6, parameters=fastws.deflate.Parameters(server_max_window_bits=10))
+offering = fastws.Dial("ws://example.com/", compression=deflate)
+compressed = fastws.Stream(socket.socket(), compression=offering.compression)
+agreed: fastws.deflate.Parameters | None = compressed.compression.parameters if compressed.compression else None
+packed: fastws.Frame = fastws.deflate.compress_frame((fastws.Header(length=1), b"x"), "deflate")
+payload: bytes = fastws.deflate.Codec(deflate, "client").compress("x") + fastws.deflate.decompress_frame(packed).payload
+held: int = compressed.compression_held + fastws.deflate.stats().held
 masked: bytes = fastws.CipherReader(fastws.Utf8Reader(open("x", "rb")), b"abcd").read()
 with stream:
     for message in stream:
@@ -54,6 +62,7 @@ for event in fastws.Connection("server").receive(bytearray(b"")):
     match event:
         case fastws.Message(opcode, data):
             text: str | bytes = data
+            is_compressed: bool = event.compressed
         case fastws.Chunk(data=part, last=True):
             part.hex()
         case fastws.Close(code, reason):

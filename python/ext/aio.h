@@ -205,6 +205,7 @@ struct aio_connection {
     struct aio_connection *next_dirty;
     size_t timer;              /* its place in the heap, from 1; 0: none */
     uint64_t end_ms;           /* when the transport is given up; UINT64_MAX: not yet */
+    uint64_t hold_ms;          /* when an end that is held is taken all the same; UINT64_MAX: never */
     double latency;            /* seconds */
     uint8_t phase;             /* enum phase */
     uint8_t is_dirty;
@@ -218,6 +219,9 @@ struct aio_connection {
     uint8_t is_streaming;      /* recv_streaming() has begun a message and not ended it */
     uint8_t is_sending;        /* a message in pieces is under way */
     uint8_t is_failed;         /* code of the user raised */
+    uint8_t is_busy;           /* a message of the last read was taken, and the next was not asked for */
+    uint8_t is_end_held;       /* a close or an error waits until messages were answered */
+    uint8_t is_end_wanted;     /* and is not to wait any more */
 };
 
 /* Raises ConnectionClosed, with what ended the transport as its cause. Returns NULL. */
@@ -247,6 +251,9 @@ PyObject *aio_connection_closed(struct aio_connection *self);
 
 /* Takes apart what was received and hands it out, until the queue is full. Returns 0, or -1 with an exception. */
 int aio_deliver(struct aio_connection *self);
+
+/* Takes the end of the connection, if one is held for the sake of answers. Returns 0, or -1 with an exception. */
+int aio_end_take(struct aio_connection *self);
 
 /* Takes the next message, or a part of one.
  *   decode   Py_None: str for text and bytes for binary; else a truth value: str, or bytes

@@ -57,9 +57,9 @@ static int may_write(struct protocol_driver *self) {
     return len == 0;
 }
 
-/* Sends by system calls until nothing is left, or the socket takes no more. Errors are left to the transport to
- * meet. */
-static void write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
+/* Sends by system calls until nothing is left, or the socket takes no more. Returns 0, or -1 for an error of the socket,
+ * which is left to the transport to meet. */
+static int write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
     struct iovec iov[IOV_COUNT];
     int count;
     while ((count = fastws_conn_pending(conn, (struct fastws_iovec *)(void *)iov, IOV_COUNT)) > 0) {
@@ -67,9 +67,10 @@ static void write_socket(struct protocol_driver *self, struct fastws_conn *conn)
         for (int i = 0; i < count; i++) len += iov[i].iov_len;
         struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
         ssize_t sent = sendmsg(self->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent <= 0 || fastws_conn_sent(conn, (size_t)sent) < 0) return;
-        if ((size_t)sent < len) return;
+        if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+        if (fastws_conn_sent(conn, (size_t)sent) < 0 || (size_t)sent < len) return 0;
     }
+    return 0;
 }
 
 static int own(struct fastws_conn *conn) {
@@ -83,13 +84,15 @@ static int protocol_flush(struct aio_connection *connection) {
     struct fastws_conn *conn = connection->protocol.conn;
     /* What the transport does not want yet waits where it is counted. */
     if (connection->is_full) return own(conn);
-    if (may_write(self)) write_socket(self, conn);
+    int is_broken = may_write(self) && write_socket(self, conn) < 0;
     if (!fastws_conn_pending_len(conn)) return 0;
     PyObject *rest = protocol_drain(&connection->protocol);
     if (!rest) return -1;
     self->is_held_back = 1;
     int result = call_transport(self, NAME_WRITE, rest);
     Py_DECREF(rest);
+    /* The end is about to be told. Who sends in a loop has to wait for it, or it would never be. */
+    if (is_broken) connection->is_full = 1;
     return result;
 }
 

@@ -145,6 +145,8 @@ PyObject *aio_send_close(PyObject *object, PyObject *const *args, Py_ssize_t cou
         if (self->driver && self->driver->abort(self) < 0) return NULL;
         Py_RETURN_NONE;
     }
+    if (aio_end_take(self) < 0) return NULL;
+    if (self->phase == PHASE_LOST) Py_RETURN_NONE;
     if (protocol_send_close(&self->protocol, self->state, sorted[0], sorted[1]) < 0) return NULL;
     if (aio_connection_flush(self) < 0) return NULL;
     /* The answer may be behind what was not to be read yet. */

@@ -122,6 +122,7 @@ static PyObject *connection_end_within(PyObject *object, PyObject *seconds) {
 }
 
 static PyObject *connection_closed(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    if (aio_end_take((struct aio_connection *)object) < 0) return NULL;
     return Py_XNewRef(aio_connection_closed((struct aio_connection *)object));
 }
 

@@ -50,6 +50,7 @@ struct fastws_conn {
     unsigned is_client : 1;
     unsigned is_extended : 1; /* extensions judge and mark headers */
     unsigned is_eof : 1;
+    unsigned is_end_held : 1; /* no close and no error is handed out */
     unsigned delivery : 2; /* enum fastws_delivery, of messages to come */
 };
 

@@ -285,9 +285,19 @@ static int find_error(const struct fastws_conn *conn) {
     return !conn->reader || fws_reader_is_between_messages(conn->reader) ? FASTWS_ERR_EOF : FASTWS_ERR_UNEXPECTED_EOF;
 }
 
+void fastws_conn_hold_end(struct fastws_conn *conn, int is_held) {
+    conn->is_end_held = is_held != 0;
+}
+
+int fastws_conn_is_end_due(const struct fastws_conn *conn) {
+    if (!conn->is_end_held || conn->is_stopped) return 0;
+    return find_error(conn) != 0 || (conn->reader && conn->reader->is_close_due);
+}
+
 /* Nothing was found: an error that is due, or a reader that is not needed until more is received. */
 static int rest(struct fastws_conn *conn, struct fastws_event *event) {
     int error = find_error(conn);
+    if (fastws_conn_is_end_due(conn)) return 0;
     if (error) return fws_conn_fail(conn, event, error);
     if (conn->reader && fws_reader_is_idle(conn->reader)) return_reader(conn);
     return 0;
@@ -300,6 +310,7 @@ static FWS_NOINLINE int next_long(struct fastws_conn *conn, struct fastws_event 
         return conn->error;
     }
     if (leave_tray(conn) < 0) return fws_conn_fail(conn, events, FASTWS_ERR_NOMEM);
+    if (conn->reader) conn->reader->is_close_held = conn->is_end_held;
     int n = conn->reader ? fws_reader_next(conn->reader, events, cap) : 0;
     if (n == 0) return rest(conn, events);
     /* A control frame ends its batch. */

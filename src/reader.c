@@ -73,7 +73,10 @@ static int take_control(struct fws_reader *reader, const struct fastws_header *h
                         struct fastws_event *event, int is_first) {
     size_t len = (size_t)header->length;
     if (input_len(reader) - header_len < len) return STEP_MORE;
-    if (header->opcode == FASTWS_OPCODE_CLOSE && !is_first) return STEP_HOLD;
+    if (header->opcode == FASTWS_OPCODE_CLOSE) {
+        reader->is_close_due = reader->is_close_held;
+        if (!is_first || reader->is_close_held) return STEP_HOLD;
+    }
     uint8_t *payload = reader->head + header_len;
     reader->pool->kernels->mask(payload, payload, len, fws_load_u32(header->key));
     reader->is_batch_over = 1;
@@ -358,8 +361,9 @@ static int take_batch(struct fws_reader *reader, struct fastws_event *events, in
 
 int fws_reader_next(struct fws_reader *reader, struct fastws_event *events, int cap) {
     fws_reader_recycle(reader);
+    reader->is_close_due = 0;
     if (reader->error) return 0;
     int n = take_batch(reader, events, cap);
-    if (n == 0 && !reader->error) reader->error = fws_reader_settle(reader);
+    if (n == 0 && !reader->error && !reader->is_close_due) reader->error = fws_reader_settle(reader);
     return n;
 }

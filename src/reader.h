@@ -92,8 +92,10 @@ struct fws_reader {
     uint8_t is_in_frame;   /* a data frame is open: its header was taken */
     uint8_t is_frame_told; /* a chunk of that frame was handed out */
     uint8_t is_fin;        /* that frame is the last of its message */
-    uint8_t is_batch_over; /* the next event may overwrite a view of this batch */
-    uint8_t is_block_lent; /* the block is the payload of an event that was handed out */
+    unsigned is_batch_over : 1; /* the next event may overwrite a view of this batch */
+    unsigned is_block_lent : 1; /* the block is the payload of an event that was handed out */
+    unsigned is_close_held : 1; /* a close frame is not to be taken */
+    unsigned is_close_due : 1;  /* one comes next, whole */
 };
 
 _Static_assert(sizeof(struct fws_reader) <= FWS_DESK_LEN, "a reader lives on a desk");

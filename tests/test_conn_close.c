@@ -189,6 +189,90 @@ static void answers_to_earlier_messages_go_before_the_close_frame(void **state) 
     end_close(&end);
 }
 
+/* Feeds a message and what ends the connection behind it; the end is held until the message was answered. */
+static void expect_end_held(const struct bytes *wire, unsigned kind, uint16_t code) {
+    struct end end;
+    struct fastws_event events[8];
+    open_as(&end, SERVER);
+    fastws_conn_hold_end(end.conn, 1);
+    assert_int_equal(fastws_conn_is_end_due(end.conn), 0);
+    assert_int_equal(fastws_conn_feed(end.conn, wire->ptr, wire->len), 0);
+    assert_int_equal(fastws_conn_next(end.conn, events, 8), 1);
+    assert_int_equal(events[0].len, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fastws_conn_next(end.conn, events, 8), 0);
+        assert_int_equal(fastws_conn_is_end_due(end.conn), 1);
+        assert_int_equal(fastws_conn_close_sent(end.conn), 0);
+    }
+    assert_int_equal(fastws_conn_send(end.conn, 1, "one", 3), 0);
+    fastws_conn_hold_end(end.conn, 0);
+    assert_int_equal(fastws_conn_next(end.conn, events, 8), 1);
+    assert_int_equal(events[0].kind, kind);
+    assert_int_equal(fastws_conn_close_sent(end.conn), code);
+    assert_int_equal(fastws_conn_is_end_due(end.conn), 0);
+    assert_true(fastws_conn_next(end.conn, events, 8) < 0);
+    end_drain(&end, SIZE_MAX);
+    size_t off = 0;
+    expect_sent(&end, &off, 0x81, "one", 3);
+    assert_int_equal(end.sent.ptr[off], 0x88);
+    end_close(&end);
+}
+
+static void an_end_that_is_held_lets_messages_be_answered(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t first; /* byte of a frame */
+        const char *payload;
+        size_t len;
+        unsigned kind;
+        uint16_t code;
+    } ends[] = {
+        {0x88, "\x03\xe9", 2, FASTWS_EVENT_CLOSE, 1001},
+        {0x88, "\x03\xed", 2, FASTWS_EVENT_ERROR, 1002}, /* 1005 may not be sent */
+        {0xc1, "x", 1, FASTWS_EVENT_ERROR, 1002},        /* RSV1 */
+        {0x81, "\xff", 1, FASTWS_EVENT_ERROR, 1007},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct bytes wire = {0};
+        put_text(&wire, SERVER, "one");
+        put_frame(&wire, SERVER, ends[i].first, ends[i].payload, ends[i].len);
+        put_text(&wire, SERVER, "never seen");
+        expect_end_held(&wire, ends[i].kind, ends[i].code);
+        bytes_free(&wire);
+    }
+}
+
+/* Half a close frame, and then nothing wrong: it is not due before it is whole. */
+static void no_end_is_due_before_it_has_come(void **state) {
+    (void)state;
+    struct end end;
+    struct fastws_event events[8];
+    struct bytes wire = {0};
+    open_as(&end, SERVER);
+    fastws_conn_hold_end(end.conn, 1);
+    put_frame(&wire, SERVER, 0x88, "\x03\xe8", 2);
+    for (size_t i = 0; i < wire.len; i++) {
+        assert_int_equal(fastws_conn_is_end_due(end.conn), 0);
+        assert_int_equal(fastws_conn_feed(end.conn, wire.ptr + i, 1), 0);
+        assert_int_equal(fastws_conn_next(end.conn, events, 8), 0);
+    }
+    assert_int_equal(fastws_conn_is_end_due(end.conn), 1);
+    fastws_conn_hold_end(end.conn, 0);
+    assert_int_equal(fastws_conn_next(end.conn, events, 8), 1);
+    assert_int_equal(events[0].close_code, 1000);
+    bytes_free(&wire);
+    end_close(&end);
+    open_as(&end, SERVER);
+    fastws_conn_hold_end(end.conn, 1);
+    fastws_conn_eof(end.conn);
+    assert_int_equal(fastws_conn_next(end.conn, events, 8), 0);
+    assert_int_equal(fastws_conn_is_end_due(end.conn), 1);
+    fastws_conn_hold_end(end.conn, 0);
+    assert_int_equal(fastws_conn_next(end.conn, events, 8), 1);
+    assert_int_equal(events[0].error, FASTWS_ERR_EOF);
+    end_close(&end);
+}
+
 static void an_error_after_our_close_frame_is_told_to_nobody(void **state) {
     (void)state;
     struct end end;
@@ -296,6 +380,8 @@ int main(void) {
         cmocka_unit_test(nothing_behind_a_close_frame_is_seen),
         cmocka_unit_test(a_close_inside_a_fragmented_message_is_no_error),
         cmocka_unit_test(answers_to_earlier_messages_go_before_the_close_frame),
+        cmocka_unit_test(an_end_that_is_held_lets_messages_be_answered),
+        cmocka_unit_test(no_end_is_due_before_it_has_come),
         cmocka_unit_test(an_error_after_our_close_frame_is_told_to_nobody),
         cmocka_unit_test(refuses_to_send_codes_that_may_not_be_sent),
         cmocka_unit_test(cuts_a_long_reason_at_the_edge_of_a_character),

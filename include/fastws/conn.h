@@ -195,6 +195,19 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_feed(struct fastws
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_next(struct fastws_conn *conn,
                                                                       struct fastws_event *events, int cap);
 
+/* Holds back the event that ends the connection, for drivers whose users answer messages later than at once. While it
+ * is held, fastws_conn_next() returns 0 in the place of a close or error event, messages may be sent, and no close
+ * frame is queued; when the hold was given up, the next call hands the event out. RFC 6455 5.5.1: an endpoint may delay
+ * its close frame until its message was sent.
+ *   is_held   whether close and error events are held from now on; at first, they are not
+ * When an end is due, receive nothing more until it was handed out; a buffer that was fed stays in use until then. What
+ * is wrong inside of a close frame is found after the hold; a lack of memory is told at once. */
+FASTWS_API FASTWS_NONNULL(1) void fastws_conn_hold_end(struct fastws_conn *conn, int is_held);
+
+/* After fastws_conn_next() returned 0, says whether that was in the place of an event that ends the connection: 1, or
+ * 0 if more has to be received. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) int fastws_conn_is_end_due(const struct fastws_conn *conn);
+
 /* Chooses how messages are handed out from now on: config->delivery is how it begins. A message of which a chunk was
  * handed out is finished as it was begun. One that is incomplete, with nothing handed out, changes over: what has come
  * of it becomes (a part of) its first chunk.

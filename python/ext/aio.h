@@ -142,9 +142,9 @@ struct aio_endpoint {
 /* Looks up the methods of a listener. aio_listener.c. Returns 0, or -1 with an exception. */
 int aio_listener_take(struct aio_endpoint *self, PyObject *listener);
 
-/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there is
- * one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or the
- * like. */
+/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there
+ * is one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or
+ * the like. */
 int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument);
 int aio_listener_close(struct aio_connection *self);
 
@@ -248,6 +248,7 @@ struct aio_connection {
     struct aio_connection *next_dirty;
     size_t timer;              /* its place in the heap, from 1; 0: none */
     uint64_t end_ms;           /* when the transport is given up; UINT64_MAX: not yet */
+    uint64_t hold_ms;          /* when an end that is held is taken all the same; UINT64_MAX: never */
     double latency;            /* seconds */
     uint8_t phase;             /* enum phase */
     uint8_t is_dirty;
@@ -261,6 +262,9 @@ struct aio_connection {
     uint8_t is_streaming;      /* recv_streaming() has begun a message and not ended it */
     uint8_t is_sending;        /* a message in pieces is under way */
     uint8_t is_failed;         /* code of the user raised */
+    uint8_t is_busy;           /* a message of the last read was taken, and the next was not asked for */
+    uint8_t is_end_held;       /* a close or an error waits until messages were answered */
+    uint8_t is_end_wanted;     /* and is not to wait any more */
 };
 
 /* Raises ConnectionClosed, with what ended the transport as its cause. Returns NULL. */
@@ -270,7 +274,8 @@ PyObject *aio_connection_raise_closed(struct aio_connection *self);
 int aio_connection_flush(struct aio_connection *self);
 int aio_connection_flush_soon(struct aio_connection *self);
 
-/* Takes what had to wait until replies were sent or messages taken, and reads on. Returns 0, or -1 with an exception. */
+/* Takes what had to wait until replies were sent or messages taken, and reads on. Returns 0, or -1 with an
+ * exception. */
 int aio_connection_go_on(struct aio_connection *self);
 
 /* Sees whether the connection is over, and when it next has something to do. Returns 0, or -1 with an exception. */
@@ -289,6 +294,9 @@ PyObject *aio_connection_closed(struct aio_connection *self);
 
 /* Takes apart what was received and hands it out, until the queue is full. Returns 0, or -1 with an exception. */
 int aio_deliver(struct aio_connection *self);
+
+/* Takes the end of the connection, if one is held for the sake of answers. Returns 0, or -1 with an exception. */
+int aio_end_take(struct aio_connection *self);
 
 /* Takes the next message, or a part of one.
  *   decode   Py_None: str for text and bytes for binary; else a truth value: str, or bytes

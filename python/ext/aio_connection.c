@@ -39,7 +39,8 @@ int aio_connection_go_on(struct aio_connection *self) {
         result = aio_connection_received(self, PyBytes_AS_STRING(backlog), (size_t)PyBytes_GET_SIZE(backlog));
         Py_DECREF(backlog);
     }
-    if (result < 0 || !self->is_paused || self->is_held || self->backlog || !self->driver) return result;
+    int is_waiting = self->is_held || self->is_end_held || self->backlog;
+    if (result < 0 || !self->is_paused || is_waiting || !self->driver) return result;
     self->is_paused = 0;
     return self->driver->resume_reading(self);
 }
@@ -89,6 +90,7 @@ int aio_connection_settle(struct aio_connection *self) {
     if (self->phase == PHASE_OPEN && !self->is_ending) {
         if (fastws_conn_is_over(self->protocol.conn) && begin_end(self) < 0) return -1;
         due_ms = is_silence_ours(self) ? protocol_now_ms() + SILENCE_MS : fastws_conn_deadline_ms(self->protocol.conn);
+        if (self->is_end_held && self->hold_ms < due_ms) due_ms = self->hold_ms;
         if (self->end_ms < due_ms) due_ms = self->end_ms;
     }
     if (self->timer && self->loop->timers[self->timer - 1].due_ms <= due_ms) return 0;
@@ -102,6 +104,7 @@ static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
         return self->driver ? self->driver->abort(self) : 0;
     }
     if (self->phase != PHASE_OPEN || self->is_ending) return 0;
+    if (self->is_end_held && self->hold_ms <= now_ms) return aio_end_take(self);
     if (is_silence_ours(self)) return 0;
     protocol_touch(&self->protocol);
     int done = fastws_conn_on_time(self->protocol.conn, now_ms);
@@ -167,13 +170,16 @@ int aio_connection_made(struct aio_connection *self, const struct aio_driver *dr
 }
 
 int aio_connection_space(struct aio_connection *self, void **ptr, size_t *cap) {
-    if (self->phase != PHASE_OPEN || self->is_ending || self->is_delivering || self->is_held || self->backlog) return 0;
+    if (self->phase != PHASE_OPEN || self->is_ending || self->is_delivering) return 0;
+    if (self->is_held || self->is_end_held || self->backlog) return 0;
     if (fastws_conn_space(self->protocol.conn, ptr, cap) < 0) return 0;
     return *cap > 0;
 }
 
 int aio_connection_filled(struct aio_connection *self, size_t len) {
     protocol_touch(&self->protocol);
+    /* Who took a message of an earlier read and asked for no other may not be answering it at all. */
+    if (!self->queue.count) self->is_busy = 0;
     int error = fastws_conn_filled(self->protocol.conn, len);
     if (error == 0) return aio_deliver(self);
     error_raise(self->state, error);

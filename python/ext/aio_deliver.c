@@ -103,6 +103,7 @@ static int take_queued(struct aio_connection *self, PyObject *decode, PyObject *
     PyObject *data = aio_queue_at(&self->queue, 0)->is_part ? join(&self->queue, count, &is_text)
                                                             : aio_queue_pop(&self->queue).data;
     if (!data) return -1;
+    self->is_busy = 1;
     if (note_taken(self) < 0) aio_loop_report(self->loop, "receiving failed", (PyObject *)self);
     *out = convert(data, is_text, decode);
     return *out ? 1 : -1;
@@ -116,6 +117,7 @@ int aio_take_message(struct aio_connection *self, PyObject *decode, PyObject **o
             const struct fastws_event *event = &self->batch->events[self->batch->next];
             if (self->queue.count == 0 && event->kind == FASTWS_EVENT_MESSAGE) {
                 self->batch->next++;
+                self->is_busy = 1;
                 PyObject *data = data_of(self, event);
                 *out = data ? convert(data, event->opcode == FASTWS_OPCODE_TEXT, decode) : NULL;
                 return *out ? 1 : -1;
@@ -146,6 +148,7 @@ int aio_take_part(struct aio_connection *self, struct aio_item *out) {
         return 0;
     }
     *out = aio_queue_pop(&self->queue);
+    self->is_busy = 1;
     self->is_streaming = !out->is_last;
     if (note_taken(self) < 0) aio_loop_report(self->loop, "receiving failed", (PyObject *)self);
     return 1;
@@ -223,14 +226,40 @@ static int is_queue_full(const struct aio_connection *self) {
            !fastws_conn_close_sent(self->protocol.conn);
 }
 
+/* What ends the connection is reached in order: messages that came before it may be answered first, by a task that has
+ * them or will take them. Who waits for the end, and not for messages, has no answers. */
+static int may_hold_end(const struct aio_connection *self) {
+    if (self->endpoint->callbacks[ON_MESSAGE] || self->is_end_wanted || self->is_eof || self->closed) return 0;
+    return (self->queue.count || self->is_busy) && self->driver && !fastws_conn_close_sent(self->protocol.conn);
+}
+
+/* There is nothing more, or an end that is held. */
+static void note_rest(struct aio_connection *self) {
+    uint64_t timeout_ms = self->endpoint->config.close_timeout_ms;
+    int is_due = fastws_conn_is_end_due(self->protocol.conn);
+    if (is_due && !self->is_end_held) self->hold_ms = timeout_ms ? protocol_now_ms() + timeout_ms : UINT64_MAX;
+    self->is_end_held = (uint8_t)is_due;
+}
+
+int aio_end_take(struct aio_connection *self) {
+    self->is_busy = 0;
+    if (!self->is_end_held) return 0;
+    self->is_end_wanted = 1;
+    return aio_deliver(self);
+}
+
 static int deliver_all(struct aio_connection *self) {
     struct fastws_event events[BATCH];
     while (!self->protocol.error) {
         self->is_held = (uint8_t)is_queue_full(self);
         if (self->is_held) return 0;
+        fastws_conn_hold_end(self->protocol.conn, may_hold_end(self));
         /* While a message is handed out in parts, the one behind it must not be: see push(). */
         int count = fastws_conn_next(self->protocol.conn, events, self->is_in_parts ? 1 : BATCH);
-        if (count == 0) return 0;
+        if (count == 0) {
+            note_rest(self);
+            return 0;
+        }
         if (count < 0) {
             error_raise(self->state, count);
             return -1;
@@ -249,7 +278,7 @@ static int deliver_all(struct aio_connection *self) {
 
 /* Reading stops while the queue is full, or replies to control frames are: once for each time. */
 static int pause_if_full(struct aio_connection *self) {
-    if (self->is_paused || !(self->is_held || self->backlog) || !self->driver) return 0;
+    if (self->is_paused || !(self->is_held || self->is_end_held || self->backlog) || !self->driver) return 0;
     self->is_paused = 1;
     return self->driver->pause_reading(self);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The AsyncProtocol type: the driver over the transports of asyncio and uvloop, with TLS and without. Python makes it an
- * asyncio.BufferedProtocol.
+/* The AsyncProtocol type: the driver over the transports of asyncio and uvloop, with TLS and without. Python makes it
+ * an asyncio.BufferedProtocol.
  *
- * Plain sockets are received into the memory of the connection, and written to by system calls of our own as long as the
- * transport holds nothing back. */
+ * Plain sockets are received into the memory of the connection, and written to by system calls of our own as long as
+ * the transport holds nothing back. */
 #include "aio.h"
 
 #include <errno.h>
@@ -64,8 +64,9 @@ static int may_write(struct aio_connection *connection) {
     return len == 0;
 }
 
-/* Sends by system calls until nothing is left, or the socket takes no more. Errors are left to the transport to meet. */
-static void write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
+/* Sends by system calls until nothing is left, or the socket takes no more. Returns 0, or -1 for an error of the socket,
+ * which is left to the transport to meet. */
+static int write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
     struct iovec iov[IOV_COUNT];
     int count;
     while ((count = fastws_conn_pending(conn, (struct fastws_iovec *)(void *)iov, IOV_COUNT)) > 0) {
@@ -73,9 +74,10 @@ static void write_socket(struct protocol_driver *self, struct fastws_conn *conn)
         for (int i = 0; i < count; i++) len += iov[i].iov_len;
         struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
         ssize_t sent = sendmsg(self->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent <= 0 || fastws_conn_sent(conn, (size_t)sent) < 0) return;
-        if ((size_t)sent < len) return;
+        if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+        if (fastws_conn_sent(conn, (size_t)sent) < 0 || (size_t)sent < len) return 0;
     }
+    return 0;
 }
 
 static int own(struct fastws_conn *conn) {
@@ -89,13 +91,15 @@ static int protocol_flush(struct aio_connection *connection) {
     struct fastws_conn *conn = connection->protocol.conn;
     /* What the transport does not want yet waits where it is counted. */
     if (connection->is_full) return own(conn);
-    if (may_write(connection)) write_socket(self, conn);
+    int is_broken = may_write(connection) && write_socket(self, conn) < 0;
     if (!fastws_conn_pending_len(conn)) return 0;
     PyObject *rest = protocol_drain(&connection->protocol);
     if (!rest) return -1;
     self->is_held_back = 1;
     int result = call_transport(self, NAME_WRITE, rest);
     Py_DECREF(rest);
+    /* The end is about to be told. Who sends in a loop has to wait for it, or it would never be. */
+    if (is_broken) connection->is_full = 1;
     return result;
 }
 
@@ -139,7 +143,8 @@ static int protocol_finish(struct aio_connection *connection) {
 
 static PyObject *protocol_extra_info(struct aio_connection *connection, PyObject *name, PyObject *default_value) {
     struct protocol_driver *self = driver_of(connection);
-    return PyObject_CallMethodObjArgs(self->transport, self->state->names[NAME_GET_EXTRA_INFO], name, default_value, NULL);
+    return PyObject_CallMethodObjArgs(self->transport, self->state->names[NAME_GET_EXTRA_INFO], name, default_value,
+                                      NULL);
 }
 
 static PyObject *protocol_transport(struct aio_connection *connection) {
@@ -190,7 +195,8 @@ static int find_fd(struct protocol_driver *self) {
     int is_plain = tls == Py_None;
     Py_DECREF(tls);
     PyObject *sock = is_plain ? PyObject_CallMethod(self->transport, "get_extra_info", "s", "socket") : NULL;
-    PyObject *number = sock && sock != Py_None ? PyObject_CallMethodNoArgs(sock, self->state->names[NAME_FILENO]) : NULL;
+    int has_socket = sock && sock != Py_None;
+    PyObject *number = has_socket ? PyObject_CallMethodNoArgs(sock, self->state->names[NAME_FILENO]) : NULL;
     long fd = number ? PyLong_AsLong(number) : -1;
     Py_XDECREF(sock);
     Py_XDECREF(number);
@@ -236,7 +242,8 @@ static PyObject *driver_get_buffer(PyObject *object, PyObject *Py_UNUSED(hint)) 
     give_space_back(connection->loop);
     self->is_in_space = self->fd >= 0 && aio_connection_space(connection, &ptr, &cap);
     if (self->is_in_space) connection->loop->lent = connection;
-    PyObject *buffer = self->is_in_space ? aio_loop_export(connection->loop, ptr, cap) : aio_loop_scratch(connection->loop);
+    PyObject *buffer =
+        self->is_in_space ? aio_loop_export(connection->loop, ptr, cap) : aio_loop_scratch(connection->loop);
     return Py_XNewRef(buffer);
 }
 
@@ -253,7 +260,8 @@ static PyObject *driver_buffer_updated(PyObject *object, PyObject *count) {
     }
     PyObject *scratch = aio_loop_scratch(connection->loop);
     const Py_buffer *view = scratch ? PyMemoryView_GET_BUFFER(scratch) : NULL;
-    int result = view ? aio_connection_received(connection, view->buf, (size_t)(len < view->len ? len : view->len)) : -1;
+    if (view && len > view->len) len = view->len;
+    int result = view ? aio_connection_received(connection, view->buf, (size_t)len) : -1;
     return end_call(self, connection, result);
 }
 
@@ -293,9 +301,13 @@ static PyObject *set_writable(PyObject *object, int is_writable) {
     return end_call(self, connection, aio_connection_set_writable(connection, is_writable));
 }
 
-static PyObject *driver_pause_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) { return set_writable(object, 0); }
+static PyObject *driver_pause_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return set_writable(object, 0);
+}
 
-static PyObject *driver_resume_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) { return set_writable(object, 1); }
+static PyObject *driver_resume_writing(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    return set_writable(object, 1);
+}
 
 /* ---- The type ---- */
 
@@ -304,7 +316,8 @@ static PyObject *driver_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwa
     struct state *state = state_of_type(type);
     PyObject *connection;
     if (!state) return NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:AsyncProtocol", names, state->aio_connection_type, &connection)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:AsyncProtocol", names, state->aio_connection_type,
+                                     &connection)) {
         return NULL;
     }
     struct protocol_driver *self = (struct protocol_driver *)type->tp_alloc(type, 0);

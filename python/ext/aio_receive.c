@@ -101,6 +101,7 @@ static PySendResult receive_step(PyObject *object, PyObject *Py_UNUSED(value), P
     struct aio_connection *connection = self->connection;
     struct state *state = connection->state;
     int result = take(self, out);
+    if (result == 0 && aio_end_take(connection) < 0) result = -1;
     if (result == 0 && connection->phase == PHASE_LOST) {
         aio_connection_raise_closed(connection);
         result = -1;

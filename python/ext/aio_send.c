@@ -82,7 +82,8 @@ static int send_whole(struct aio_connection *self, PyObject *message, PyObject *
     if (PyUnicode_CheckExact(message) && PyUnicode_IS_COMPACT_ASCII(message) && text == Py_None) {
         result = send_payload(self, FASTWS_OPCODE_TEXT, PyUnicode_DATA(message), (size_t)PyUnicode_GET_LENGTH(message));
     } else if (PyBytes_CheckExact(message) && text == Py_None) {
-        result = send_payload(self, FASTWS_OPCODE_BINARY, PyBytes_AS_STRING(message), (size_t)PyBytes_GET_SIZE(message));
+        size_t len = (size_t)PyBytes_GET_SIZE(message);
+        result = send_payload(self, FASTWS_OPCODE_BINARY, PyBytes_AS_STRING(message), len);
     } else if (PyUnicode_Check(message) || PyObject_CheckBuffer(message)) {
         result = send_object(self, message, text);
     } else {
@@ -144,6 +145,8 @@ PyObject *aio_send_close(PyObject *object, PyObject *const *args, Py_ssize_t cou
         if (self->driver && self->driver->abort(self) < 0) return NULL;
         Py_RETURN_NONE;
     }
+    if (aio_end_take(self) < 0) return NULL;
+    if (self->phase == PHASE_LOST) Py_RETURN_NONE;
     if (protocol_send_close(&self->protocol, self->state, sorted[0], sorted[1]) < 0) return NULL;
     if (aio_connection_flush(self) < 0) return NULL;
     /* The answer may be behind what was not to be read yet. */
@@ -254,7 +257,8 @@ static int go_on_in_python(struct send *self, int is_queued) {
 /* Returns 1 if the message is out, 0 if inner goes on, -1 with an exception. */
 static int begin(struct send *self) {
     struct aio_connection *connection = self->connection;
-    int is_open = connection->phase == PHASE_OPEN && fastws_conn_get_state(connection->protocol.conn) == FASTWS_CONN_OPEN;
+    int is_open = connection->phase == PHASE_OPEN &&
+                  fastws_conn_get_state(connection->protocol.conn) == FASTWS_CONN_OPEN;
     int result = is_open && !connection->is_sending ? send_whole(connection, self->message, self->text) : 0;
     if (result < 0) return -1;
     if (result > 0 && !connection->is_full) return 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The deadlines of all connections of an event loop: a heap, and one timer of the loop for the first of them.
  *
- * What a connection receives only moves its deadline away, so the heap is not told: it finds out when the old one comes. */
+ * What a connection receives only moves its deadline away, so the heap is not told: it finds out when the old one
+ * comes. */
 #include "aio.h"
 
 static void place(struct aio_loop *self, size_t i, struct aio_timer timer) {

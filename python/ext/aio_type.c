@@ -122,6 +122,7 @@ static PyObject *connection_end_within(PyObject *object, PyObject *seconds) {
 }
 
 static PyObject *connection_closed(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    if (aio_end_take((struct aio_connection *)object) < 0) return NULL;
     return Py_XNewRef(aio_connection_closed((struct aio_connection *)object));
 }
 
@@ -184,7 +185,8 @@ static PyObject *get_is_streaming(PyObject *object, void *Py_UNUSED(closure)) {
 }
 
 static PyGetSetDef connection_getset[] = {
-    {"transport", get_transport, NULL, "The transport of the event loop; None before there is one and when it is gone.", NULL},
+    {"transport", get_transport, NULL, "The transport of the event loop; None before there is one and when it is gone.",
+     NULL},
     {"queued", get_queued, NULL, "Bytes that were sent and that the system has not taken yet.", NULL},
     {"_state", get_state_number, NULL, "The number of state.", NULL},
     {"_is_streaming", get_is_streaming, NULL, "Whether a message was received in part and is not over.", NULL},
@@ -197,9 +199,11 @@ static PyGetSetDef connection_getset[] = {
 
 static PyMemberDef connection_members[] = {
     {"_endpoint", T_OBJECT_EX, offsetof(struct aio_connection, endpoint), READONLY, NULL},
-    {"_pings", T_OBJECT, offsetof(struct aio_connection, pings), 0, "Pings that wait for their pongs: a dict, or None."},
+    {"_pings", T_OBJECT, offsetof(struct aio_connection, pings), 0,
+     "Pings that wait for their pongs: a dict, or None."},
     {"_exception", T_OBJECT, offsetof(struct aio_connection, exception), 0, "What ended the transport, or None."},
-    {"_is_sending", T_BOOL, offsetof(struct aio_connection, is_sending), 0, "Whether a message in pieces is being sent."},
+    {"_is_sending", T_BOOL, offsetof(struct aio_connection, is_sending), 0,
+     "Whether a message in pieces is being sent."},
     {"latency", T_DOUBLE, offsetof(struct aio_connection, latency), 0,
      "Seconds between the last ping that was answered and its pong; 0.0 before there is one."},
     {NULL, 0, 0, 0, NULL},
@@ -220,8 +224,8 @@ static PyMethodDef connection_methods[] = {
      "send($self, /, message, *, text=None)\n--\n\n"
      "Sends a message, and waits while more than write_limit is on its way.\n\n"
      "Args:\n"
-     "    message: str for text, bytes-like for binary, a PreparedMessage, or an iterable or asynchronous iterable of str\n"
-     "        or of bytes-like: each item becomes a frame. RFC 6455 5.4.\n"
+     "    message: str for text, bytes-like for binary, a PreparedMessage, or an iterable or asynchronous iterable of\n"
+     "        str or of bytes-like: each item becomes a frame. RFC 6455 5.4.\n"
      "    text: True to send bytes as text, False to send the UTF-8 of a str as binary.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
@@ -239,7 +243,8 @@ static PyMethodDef connection_methods[] = {
      "close_nowait($self, /, code=1000, reason='')\n--\n\n"
      "Begins to close the connection, without waiting for its end. RFC 6455 7.1.2."},
     {"get_extra_info", connection_extra_info, METH_VARARGS,
-     "get_extra_info($self, name, default=None, /)\n--\n\nAs get_extra_info() of the transport; default when it is gone."},
+     "get_extra_info($self, name, default=None, /)\n--\n\n"
+     "As get_extra_info() of the transport; default when it is gone."},
     {"_receive_part", aio_receive_part, METH_NOARGS, NULL},
     {"_send_part", METHOD(aio_send_part), METH_FASTCALL, NULL},
     {"_send_control", METHOD(aio_send_control), METH_FASTCALL, NULL},
@@ -255,7 +260,8 @@ static PyMethodDef connection_methods[] = {
 };
 
 static PyType_Slot connection_slots[] = {
-    {Py_tp_doc, "AsyncConnection(endpoint, *args, **kwargs)\n--\n\nOne connection under asyncio: what Python code makes connections of."},
+    {Py_tp_doc, "AsyncConnection(endpoint, *args, **kwargs)\n--\n\n"
+                "One connection under asyncio: what Python code makes connections of."},
     SLOT(Py_tp_new, connection_tp_new),
     SLOT(Py_tp_dealloc, connection_dealloc),
     SLOT(Py_tp_traverse, connection_traverse),

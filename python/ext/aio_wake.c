@@ -80,7 +80,9 @@ static PyObject *waiter_add_done_callback(PyObject *object, PyObject *const *arg
                                           PyObject *kwnames) {
     struct waiter *self = (struct waiter *)object;
     Py_ssize_t named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    if (count != 1 || named > 1) return PyErr_Format(PyExc_TypeError, "add_done_callback() takes a function and a context");
+    if (count != 1 || named > 1) {
+        return PyErr_Format(PyExc_TypeError, "add_done_callback() takes a function and a context");
+    }
     if (self->callback) return PyErr_Format(PyExc_RuntimeError, "another task waits for this already");
     self->callback = Py_NewRef(args[0]);
     self->context = named ? Py_NewRef(args[1]) : PyContext_CopyCurrent();

@@ -131,7 +131,7 @@ PyObject *connection_write(PyObject *object, PyObject *const *args, Py_ssize_t c
     struct fastws_conn *conn = self->protocol.conn;
     size_t gathered = fastws_conn_buffered_len(conn);
     self->compressing++;
-    int error = protocol_write(&self->protocol, &view);
+    int error = protocol_write_piece(&self->protocol, &view);
     self->compressing--;
     if (error == 0 && self->is_text) {
         protocol_follow_text(&self->queued_utf8, &self->utf8, &view, gathered, fastws_conn_buffered_len(conn));

@@ -24,7 +24,8 @@ static const char *const method_names[NAME_COUNT] = {
     "recv_into", "readinto1", "readinto", "sendall", "write", "flush", "close", "fileno", "gettimeout", "pending",
     "read", "recv", "send", "settimeout", "unset_bits", "set_bits",
     "abort", "write_eof", "can_write_eof", "pause_reading", "resume_reading", "get_write_buffer_size", "get_extra_info",
-    "_send_slowly", "_drain", "_made", "_receive_head", "_open_timed_out", "_lost", "_pong_received", "_callback_failed",
+    "_send_slowly", "_drain", "_made", "_receive_head", "_open_timed_out", "_lost", "_pong_received",
+    "_callback_failed",
 };
 
 /* A row that cannot be had is an error of whoever set the variable, and better met now than in the first connection. */

@@ -103,7 +103,7 @@ int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buff
 
 /* Adds to a message that was begun, as fastws_conn_write() does. Where it is compressed, other threads may run now and
  * then: the caller sees to it that none of them adds to it. Returns 0 or an error. */
-int protocol_write(struct protocol *protocol, const Py_buffer *payload);
+int protocol_write_piece(struct protocol *protocol, const Py_buffer *payload);
 
 /* As protocol_compress_apart(), for a message that goes to many connections. */
 int protocol_prepare(struct protocol *protocol, struct fastws_prepared *prepared);

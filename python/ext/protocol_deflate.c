@@ -66,7 +66,7 @@ int protocol_compress_apart(struct protocol *protocol, int opcode, const Py_buff
     return 0;
 }
 
-int protocol_write(struct protocol *protocol, const Py_buffer *payload) {
+int protocol_write_piece(struct protocol *protocol, const Py_buffer *payload) {
     const char *src = payload->buf;
     size_t len = (size_t)payload->len;
     while (is_large(protocol, len)) {

@@ -32,7 +32,8 @@ enum exception {
     EXC_COUNT
 };
 
-/* Method names that are called on the objects of users, on transports and on what fastws/asyncio makes of a connection. */
+/* Method names that are called on the objects of users, on transports and on what fastws/asyncio makes of a
+ * connection. */
 enum name {
     NAME_RECV_INTO,
     NAME_READINTO1,

@@ -51,7 +51,7 @@ static int call(struct writer *self, enum writer_step step, const Py_buffer *vie
     }
     fastws_conn_set_fragment_len(conn, self->buffer_size);
     switch (step) {
-    case WRITER_WRITE: return protocol_write(&self->stream->protocol, view);
+    case WRITER_WRITE: return protocol_write_piece(&self->stream->protocol, view);
     case WRITER_FLUSH_FRAGMENT: return fastws_conn_flush_fragment(conn);
     default: return fastws_conn_finish(conn);
     }

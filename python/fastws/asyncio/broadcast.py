@@ -20,8 +20,8 @@ def broadcast(
 ) -> None:
     """Sends a message to many connections: it is framed once, and queued for all of them before this returns.
 
-    Nobody is waited for: what a slow peer does not take is kept for it, by reference, until it does or is closed for its
-    silence: see ping_timeout. Connections that are not open are passed over.
+    Nobody is waited for: what a slow peer does not take is kept for it, by reference, until it does or is closed for
+    its silence: see ping_timeout. Connections that are not open are passed over.
 
     Args:
         connections: any number of them, of servers and clients.

@@ -133,9 +133,9 @@ def _take_over(transport: asyncio.Transport, connection: ClientConnection) -> No
 class connect:
     """Connects to a server: ``async with connect(...) as connection``, or ``connection = await connect(...)``.
 
-    ``async for connection in connect(...)`` connects again whenever the body of the loop has come to its end, and after a
-    while when the connection could not be opened, as long as process_exception lets the error pass. ConnectionClosed is
-    to be caught in the body, and followed by continue.
+    ``async for connection in connect(...)`` connects again whenever the body of the loop has come to its end, and after
+    a while when the connection could not be opened, as long as process_exception lets the error pass. ConnectionClosed
+    is to be caught in the body, and followed by continue.
 
     Args:
         uri: of the server: ws://, wss://, ws+unix:// or wss+unix://. User and password become Basic authentication.
@@ -312,7 +312,8 @@ class connect:
     ) -> None:
         """Connects to a proxy, and through it to the server."""
         loop = asyncio.get_running_loop()
-        to_server = {name: value for name, value in kwargs.items() if name.startswith("ssl") or name == "server_hostname"}
+        names = {name for name in kwargs if name.startswith("ssl") or name == "server_hostname"}
+        to_server = {name: kwargs[name] for name in names}
         to_proxy = {name.removeprefix("proxy_"): value for name, value in kwargs.items() if name not in to_server}
         if proxy.scheme == "https":
             to_proxy.setdefault("ssl", True)

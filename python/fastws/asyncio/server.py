@@ -29,8 +29,8 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 class Server:
     """A server, as serve() makes it.
 
-    Await it, or use it as an asynchronous context manager, which closes it in the end. It does what asyncio.Server does,
-    but for close(): that closes the connections, too.
+    Await it, or use it as an asynchronous context manager, which closes it in the end. It does what asyncio.Server
+    does, but for close(): that closes the connections, too.
 
     Attributes:
         logger: of the server.
@@ -222,8 +222,8 @@ def serve(
     """Makes a server that runs a handler for each connection, or calls a listener.
 
     ``async with serve(handler, host, port) as server`` serves and closes it in the end; ``server = await serve(...)``
-    leaves that to close(). A handler runs in a task of its own; when it returns, its connection is closed with 1000, when
-    it raises, with 1011, and the traceback is logged.
+    leaves that to close(). A handler runs in a task of its own; when it returns, its connection is closed with 1000,
+    when it raises, with 1011, and the traceback is logged.
 
     Args:
         handler: a coroutine function that is called with each ServerConnection.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One connection of a server, and its half of the opening handshake: what is judged, and what is answered. RFC 6455 4.2."""
+"""One connection of a server, and its half of the opening handshake: what is judged and answered. RFC 6455 4.2."""
 
 from __future__ import annotations
 

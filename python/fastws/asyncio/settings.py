@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
 from ..http import is_token
 
 __all__ = ["Driver", "check_compression", "check_driver", "check_subprotocols", "limits_of"]
 
-Driver = Literal["protocol", "loop"]
+Driver = Union[Literal["protocol"], Literal["loop"]]
 
 _DEFAULT_DRIVER: Driver = "loop"
 

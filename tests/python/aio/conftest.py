@@ -40,7 +40,7 @@ def driver(request, monkeypatch):
 
 
 class Run:
-    """Runs a coroutine to its end on a new loop: call it. Afterwards no task, no descriptor and no complaint is left."""
+    """Runs a coroutine to its end on a new loop: call it. No task, no descriptor and no complaint is left then."""
 
     def __init__(self, loop_name):
         self._loop_name = loop_name

@@ -50,7 +50,8 @@ def test_everything_is_told_in_order(run, serving, raw):
             await client.close()
             await listener.closed.wait()
         assert listener.seen == [
-            "open", ("ping", b"a"), "t\u00e9xt", ("pong", b"b"), b"bytes", ("ping", b"c"), "frag", ("close", 4000, "why"),
+            "open", ("ping", b"a"), "t\u00e9xt", ("pong", b"b"), b"bytes", ("ping", b"c"), "frag",
+            ("close", 4000, "why"),
         ]
 
     run(main())

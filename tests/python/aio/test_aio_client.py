@@ -20,7 +20,8 @@ def contexts(tmp_path_factory):
     """TLS contexts of a server and of a client that trusts it."""
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += " -addext subjectAltName=DNS:localhost"
     subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
@@ -29,7 +30,9 @@ def contexts(tmp_path_factory):
 
 @contextlib.asynccontextmanager
 async def answering(*answers):
-    """A server that answers each connection with the next bytes, and then ends it. Gives its address and the requests."""
+    """A server that answers each connection with the next bytes, and then ends it.
+
+    Gives its address and the requests."""
     requests, left = [], list(answers)
 
     async def talk(reader, writer):
@@ -59,7 +62,8 @@ def test_sends_what_it_was_told(run):
             assert (caught.value.response.status_code, caught.value.response.body) == (404, b"no")
             head = requests[0].lower()
             assert head.startswith(b"get /path?x=1 http/1.1\r\n")
-            for line in (b"origin: https://a.example", b"sec-websocket-protocol: a, b", b"x-token: t", b"user-agent: me"):
+            lines = (b"origin: https://a.example", b"sec-websocket-protocol: a, b", b"x-token: t", b"user-agent: me")
+            for line in lines:
                 assert line + b"\r\n" in head
         async with answering(b"HTTP/1.1 404 Not Found\r\n\r\n") as (url, requests):
             with pytest.raises(fastws.InvalidStatus):
@@ -75,7 +79,10 @@ def test_sends_what_it_was_told(run):
         (b"", fastws.InvalidMessage),
         (b"HTTP/1.1 101 ", fastws.InvalidMessage),
         (b"nonsense\r\n\r\n", fastws.InvalidMessage),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", fastws.InvalidHeader),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            fastws.InvalidHeader,
+        ),
         (b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n", OSError),
     ],
 )
@@ -171,7 +178,8 @@ def test_connects_again(run):
         server = await fastws.asyncio.serve(handler, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         received = []
-        async for client in fastws.asyncio.connect(f"ws://127.0.0.1:{port}/", reconnect_delays=lambda: iter([0.02] * 50)):
+        connecting = fastws.asyncio.connect(f"ws://127.0.0.1:{port}/", reconnect_delays=lambda: iter([0.02] * 50))
+        async for client in connecting:
             try:
                 received.append(await client.recv())
                 if len(received) == 3:

@@ -15,7 +15,8 @@ import fastws.asyncio
 
 @pytest.mark.parametrize("way", ["handler", "callbacks"])
 def test_a_heartbeat_beside_1000_flooding_connections_keeps_its_turn(run, way, caplog):
-    """In each turn of the loop every connection may take one read: the heartbeat waits for one turn, not for silence."""
+    """In each turn of the loop every connection may take one read: the heartbeat waits for one turn, not for
+    silence."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2500:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))

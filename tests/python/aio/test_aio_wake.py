@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The direct wake: who awaits a message runs when it comes, and asyncio sees nothing strange. design: no future, no step."""
+"""The direct wake: who awaits a message runs when it comes, without a future, and asyncio sees nothing strange."""
 
 import asyncio
 import contextvars

@@ -34,7 +34,9 @@ static PyObject *prepared_tp_new(PyTypeObject *type, PyObject *args, PyObject *k
     PyObject *data, *text = Py_None, *compress = NULL, *opcode = NULL;
     Py_buffer view;
     int number, flags;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$O:PreparedMessage", names, &data, &text, &compress)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$O:PreparedMessage", names, &data, &text, &compress)) {
+        return NULL;
+    }
     if (protocol_take_compress(compress, &flags) < 0) return NULL;
     if (text != Py_None) {
         int is_text = PyObject_IsTrue(text);

@@ -47,8 +47,8 @@ static void says_what_is_left_to_compress(void **state) {
     end_close(&end);
 }
 
-/* It used to ask the configuration alone: what was to go plain was compressed for nothing, and what was to go compressed
- * was left for the connection to do. */
+/* It used to ask the configuration alone: what was to go plain was compressed for nothing, and what was to go
+ * compressed was left for the connection to do. */
 static void goes_by_the_choice_of_the_message(void **state) {
     (void)state;
     struct fastws_deflate_config config;

@@ -201,7 +201,7 @@ static PyMethodDef connection_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: a close frame was queued, or the connection failed.\n"
      "    RuntimeError: a message was begun and is not finished.\n"
-     "    ValueError: opcode is neither, or text is not UTF-8."},
+     "    ValueError: opcode is neither, text is not UTF-8, or data is a PreparedMessage, which has both choices."},
     {"begin", (PyCFunction)(void (*)(void))connection_begin, METH_FASTCALL | METH_KEYWORDS,
      "begin($self, /, opcode=OpCode.TEXT, *, compress=None)\n--\n\n"
      "Begins a message in pieces: write() adds to it, finish() ends it. It goes out in frames of fragment_size bytes.\n"

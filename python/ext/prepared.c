@@ -22,7 +22,7 @@ int prepared_check_arguments(const PyObject *opcode, const PyObject *compress) {
     if (opcode && opcode != Py_None) {
         PyErr_SetString(PyExc_ValueError, "a PreparedMessage has its opcode");
     } else if (compress && compress != Py_None) {
-        PyErr_SetString(PyExc_ValueError, "a PreparedMessage is compressed where its connection compresses messages");
+        PyErr_SetString(PyExc_ValueError, "a PreparedMessage has its choice of compression");
     } else {
         return 0;
     }
@@ -30,11 +30,14 @@ int prepared_check_arguments(const PyObject *opcode, const PyObject *compress) {
 }
 
 static PyObject *prepared_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"data", "text", NULL};
-    PyObject *data, *text = Py_None, *opcode = NULL;
+    static char *names[] = {"data", "text", "compress", NULL};
+    PyObject *data, *text = Py_None, *compress = NULL, *opcode = NULL;
     Py_buffer view;
-    int number;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:PreparedMessage", names, &data, &text)) return NULL;
+    int number, flags;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$O:PreparedMessage", names, &data, &text, &compress)) {
+        return NULL;
+    }
+    if (protocol_take_compress(compress, &flags) < 0) return NULL;
     if (text != Py_None) {
         int is_text = PyObject_IsTrue(text);
         opcode = is_text < 0 ? NULL : PyLong_FromLong(is_text ? FASTWS_OPCODE_TEXT : FASTWS_OPCODE_BINARY);
@@ -44,7 +47,7 @@ static PyObject *prepared_tp_new(PyTypeObject *type, PyObject *args, PyObject *k
     Py_XDECREF(opcode);
     if (result < 0) return NULL;
     struct prepared *self = (struct prepared *)type->tp_alloc(type, 0);
-    int error = self ? fastws_prepared_new(NULL, number, view.buf, (size_t)view.len, &self->prepared) : 0;
+    int error = self ? fastws_prepared_new(NULL, number | flags, view.buf, (size_t)view.len, &self->prepared) : 0;
     PyBuffer_Release(&view);
     if (error < 0) {
         Py_CLEAR(self);
@@ -87,12 +90,14 @@ static PyGetSetDef prepared_getset[] = {
 };
 
 static PyType_Slot prepared_slots[] = {
-    {Py_tp_doc, "PreparedMessage(data, text=None)\n--\n\n"
+    {Py_tp_doc, "PreparedMessage(data, text=None, *, compress=None)\n--\n\n"
                 "A message that is framed once and sent to many connections, by send() of each. It never changes.\n\n"
                 "len() gives the bytes of its payload.\n\n"
                 "Args:\n"
                 "    data: str for a text message, bytes-like for a binary one. It is copied.\n"
-                "    text: True to send bytes as text, False to send the UTF-8 of a str as binary.\n\n"
+                "    text: True to send bytes as text, False to send the UTF-8 of a str as binary.\n"
+                "    compress: True or False chooses for every connection that compresses; None leaves it to each of\n"
+                "        them.\n\n"
                 "Raises:\n"
                 "    ValueError: text is not UTF-8."},
     SLOT(Py_tp_new, prepared_tp_new),

@@ -275,7 +275,7 @@ static PyMethodDef stream_methods[] = {
      "Raises:\n"
      "    ConnectionClosed: the connection has ended, or it failed while this was written.\n"
      "    RuntimeError: a Writer has begun a message and not finished it, or write_header() a frame.\n"
-     "    ValueError: opcode is neither, or text is not UTF-8."},
+     "    ValueError: opcode is neither, text is not UTF-8, or data is a PreparedMessage, which has both choices."},
     {"write_message", (PyCFunction)(void (*)(void))stream_write_message, METH_FASTCALL | METH_KEYWORDS,
      "write_message($self, opcode, data, *, compress=None)\n--\n\nLike send(), with the opcode first."},
     {"ping", (PyCFunction)(void (*)(void))stream_ping, METH_FASTCALL | METH_KEYWORDS,

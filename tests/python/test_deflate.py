@@ -423,10 +423,23 @@ def test_sharing_a_prepared_message_costs_no_more_compression():
     assert len({server.data_to_send() for server in servers}) == 1
 
 
-def test_a_prepared_message_takes_no_choice():
+def test_a_prepared_message_has_its_choice():
+    # Only C had it: what is secret could not be told to stay plain.
+    for compress, wanted in ((None, [False, True, True]), (True, [True] * 3), (False, [False] * 3)):
+        server, client = pair()
+        for text, is_wanted in zip(["x", TEXT, TEXT * 1000], wanted, strict=True):
+            server.send(PreparedMessage(text, compress=compress))
+            wire, events = carry(server, client)
+            assert is_compressed(wire) is is_wanted and events[0].data == text
+        plain, receiver = pair(None, None)
+        plain.send(PreparedMessage(TEXT, compress=compress))
+        wire, events = carry(plain, receiver)
+        assert not is_compressed(wire) and events[0].data == TEXT
+    with pytest.raises(TypeError):
+        PreparedMessage("x", None, True)
     server, _ = pair()
     for compress in (True, False):
-        with pytest.raises(ValueError, match="PreparedMessage is compressed where"):
+        with pytest.raises(ValueError, match="PreparedMessage has its choice"):
             server.send(PreparedMessage("x"), compress=compress)
     server.send(PreparedMessage("x"), compress=None)
     assert not is_compressed(server.data_to_send())

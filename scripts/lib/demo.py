@@ -117,8 +117,8 @@ def main():
 
         def start(name):
             """One server in C, one in Python."""
-            c, python = ["build/examples/" + name], [sys.executable, os.path.join("examples", name + ".py")]
-            return {"C": stack.enter_context(example_server(*c)), "Python": stack.enter_context(example_server(*python))}
+            commands = {"C": ["build/examples/" + name], "Python": [sys.executable, os.path.join("examples", name + ".py")]}
+            return {language: stack.enter_context(example_server(*of)) for language, of in commands.items()}
 
         urls, chats = start("echo"), start("chat")
         for name, url in urls.items():

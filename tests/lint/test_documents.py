@@ -279,7 +279,7 @@ def test_the_readme_shows_the_servers():
     blocks = [(language, text) for _, language, text in documents.blocks(TREE["README.md"])]
     assert sum(language == "c" and "fastws_loop_run(" in text for language, text in blocks) == 1
     assert sum(language == "c" and "void echo(int fd" in text for language, text in blocks) == 1
-    assert sum(language == "python" and "serve_forever" in text for language, text in blocks) == 1
+    assert sum(language == "python" and "serve_forever" in text for language, text in blocks) == 2
 
 
 def test_the_floors_of_the_architecture_page_are_those_of_the_lint():

@@ -327,7 +327,11 @@ PyObject *aio_receive(PyObject *self, PyObject *const *args, Py_ssize_t count, P
 PyObject *aio_receive_next(PyObject *self);
 PyObject *aio_receive_part(PyObject *self, PyObject *ignored);
 
-/* ---- Sending: aio_send.c ---- */
+/* ---- Sending: aio_send.c, aio_send_type.c ---- */
+
+/* Sends a message that is there whole. text and compress are as for send(); compress may be NULL. Returns 1, 0 if it is
+ * none, -1 with an exception. */
+int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *text, PyObject *compress);
 
 PyObject *aio_send(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *aio_send_nowait(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);

@@ -107,6 +107,8 @@ static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
     if (self->is_end_held && self->hold_ms <= now_ms) return aio_end_take(self);
     if (is_silence_ours(self)) return 0;
     protocol_touch(&self->protocol);
+    /* It was silent for a while. */
+    if (self->protocol.compression) fastws_conn_idle(self->protocol.conn);
     int done = fastws_conn_on_time(self->protocol.conn, now_ms);
     if (done < 0) {
         error_raise(self->state, done);

@@ -273,6 +273,7 @@ static int deliver_all(struct aio_connection *self) {
             return -1;
         }
     }
+    self->is_end_held = 0;
     return 0;
 }
 

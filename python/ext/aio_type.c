@@ -75,11 +75,12 @@ static void connection_dealloc(PyObject *object) {
 static PyObject *connection_open(PyObject *object, PyObject *args) {
     struct aio_connection *self = (struct aio_connection *)object;
     Py_buffer rest;
-    if (!PyArg_ParseTuple(args, "y*:_open", &rest)) return NULL;
+    PyObject *compression;
+    if (!PyArg_ParseTuple(args, "y*O:_open", &rest, &compression)) return NULL;
     int result = -1;
     if (self->phase != PHASE_CONNECTING || !self->driver) {
         PyErr_SetString(PyExc_RuntimeError, "the connection is not connecting");
-    } else {
+    } else if (deflate_take(self->state, compression, &self->protocol.compression) == 0) {
         result = protocol_open(&self->protocol, self->state);
     }
     if (result == 0) {
@@ -180,6 +181,12 @@ static PyObject *get_close_reason(PyObject *object, void *Py_UNUSED(closure)) {
     return self->protocol.conn ? protocol_close_reason(&self->protocol) : PyUnicode_New(0, 0);
 }
 
+static PyObject *get_compression(PyObject *object, void *Py_UNUSED(closure)) {
+    struct aio_connection *self = (struct aio_connection *)object;
+    if (!self->protocol.conn) Py_RETURN_NONE;
+    return protocol_compression(&self->protocol);
+}
+
 static PyObject *get_is_streaming(PyObject *object, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(((struct aio_connection *)object)->is_streaming);
 }
@@ -188,6 +195,8 @@ static PyGetSetDef connection_getset[] = {
     {"transport", get_transport, NULL, "The transport of the event loop; None before there is one and when it is gone.",
      NULL},
     {"queued", get_queued, NULL, "Bytes that were sent and that the system has not taken yet.", NULL},
+    {"compression", get_compression, NULL,
+     "The Deflate that messages are compressed by, whose parameters were agreed on; None where none is.", NULL},
     {"_state", get_state_number, NULL, "The number of state.", NULL},
     {"_is_streaming", get_is_streaming, NULL, "Whether a message was received in part and is not over.", NULL},
     {"close_code", get_close_code, NULL,
@@ -221,18 +230,20 @@ static PyMethodDef connection_methods[] = {
      "    ConnectionClosed: the connection has ended, and every message that came was taken.\n"
      "    ConcurrencyError: another coroutine receives already."},
     {"send", METHOD(aio_send), METH_FASTCALL | METH_KEYWORDS,
-     "send($self, /, message, *, text=None)\n--\n\n"
+     "send($self, /, message, *, text=None, compress=None)\n--\n\n"
      "Sends a message, and waits while more than write_limit is on its way.\n\n"
      "Args:\n"
      "    message: str for text, bytes-like for binary, a PreparedMessage, or an iterable or asynchronous iterable of\n"
      "        str or of bytes-like: each item becomes a frame. RFC 6455 5.4.\n"
-     "    text: True to send bytes as text, False to send the UTF-8 of a str as binary.\n\n"
+     "    text: True to send bytes as text, False to send the UTF-8 of a str as binary.\n"
+     "    compress: True or False overrules the Deflate of the connection, None leaves it to that. It means nothing\n"
+     "        where compression was not agreed on.\n\n"
      "Raises:\n"
      "    ConnectionClosed: the connection has ended.\n"
      "    TypeError: message is none of these; a mapping is not taken.\n"
      "    ValueError: text is not UTF-8."},
     {"send_nowait", METHOD(aio_send_nowait), METH_FASTCALL | METH_KEYWORDS,
-     "send_nowait($self, /, message, *, text=None)\n--\n\n"
+     "send_nowait($self, /, message, *, text=None, compress=None)\n--\n\n"
      "Sends a message without waiting: for callbacks. What the peer does not take is kept in memory.\n\n"
      "Args: as for send(), but message is whole.\n\n"
      "Returns:\n"

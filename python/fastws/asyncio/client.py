@@ -22,7 +22,7 @@ from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
 from .connection import Connection, LoggerLike, Protocol, loop_of
 from .heads import Headers, HeadersLike, Request, Response
-from .settings import Driver, check_compression, check_driver, check_subprotocols, limits_of
+from .settings import Compression, Driver, check_compression, check_driver, check_subprotocols, limits_of
 
 __all__ = ["USER_AGENT", "ClientConnection", "backoff", "connect", "process_exception", "unix_connect"]
 
@@ -91,7 +91,9 @@ class ClientConnection(Connection):
         self._response = Response(101, "Switching Protocols", Headers(handshake.headers))
         if self._subprotocol is not None:
             self._response.headers["Sec-WebSocket-Protocol"] = self._subprotocol
-        self._open(rest)
+        if handshake.extensions:
+            self._response.headers["Sec-WebSocket-Extensions"] = ", ".join(handshake.extensions)
+        self._open(rest, dial.compression)
         if not self._opened.done():
             self._opened.set_result(None)
 
@@ -144,7 +146,7 @@ class connect:
             missing: plain functions that are called in the place of recv().
         origin: the value of the Origin header.
         subprotocols: to offer, best first.
-        compression: None; there is no other yet.
+        compression: "deflate" or a Deflate: messages are compressed where both sides agree to; None: never. RFC 7692.
         additional_headers: of the request, behind those of the handshake.
         user_agent_header: the value of User-Agent; None for no such header.
         proxy: the address of a proxy; True for that of the environment; None for none. See Dialer.
@@ -178,7 +180,7 @@ class connect:
         listener: object | None = None,
         origin: str | None = None,
         subprotocols: Sequence[str] | None = None,
-        compression: str | None = None,
+        compression: Compression = "deflate",
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
         proxy: str | Literal[True] | None = True,
@@ -202,7 +204,6 @@ class connect:
             raise ValueError("ssl is for wss://, and this address is none")
         if self._url.is_secure and kwargs.get("ssl", True) is None:
             raise ValueError("wss:// needs ssl")
-        check_compression(compression)
         self.logger: LoggerLike = logging.getLogger("fastws.client") if logger is None else logger
         self.proxy = proxy
         self.open_timeout = open_timeout
@@ -221,6 +222,7 @@ class connect:
             "header": header,
             "origin": origin,
             "redirects": True,
+            "compression": check_compression(compression),
         }
         Dial(uri, **self._arguments)  # what is wrong is to be known now
         self._connection: ClientConnection | None = None

@@ -277,24 +277,24 @@ class Connection(AsyncConnection):
             await self.wait_closed()
         raise self._closed_error()
 
-    async def _send_slowly(self, message: Any, text: bool | None) -> None:
+    async def _send_slowly(self, message: Any, text: bool | None, compress: bool | None) -> None:
         """Sends what is not to be sent at once: in pieces, after a message in pieces, or never."""
         while self._is_sending:
             await self.__dict__["_sent"].wait()
         await self._wait_open()
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            self.send_nowait(message, text=text)
+            self.send_nowait(message, text=text, compress=compress)
         elif isinstance(message, Mapping):
             raise TypeError("message is a mapping; its keys() may be sent")
         elif isinstance(message, AsyncIterable):
-            await self._send_parts(message, text)
+            await self._send_parts(message, text, compress)
         elif isinstance(message, Iterable):
-            await self._send_parts(_each(message), text)
+            await self._send_parts(_each(message), text, compress)
         else:
-            self.send_nowait(message, text=text)
+            self.send_nowait(message, text=text, compress=compress)
         await self._drain()
 
-    async def _send_parts(self, parts: AsyncIterable[Any], text: bool | None) -> None:
+    async def _send_parts(self, parts: AsyncIterable[Any], text: bool | None, compress: bool | None) -> None:
         iterator = aiter(parts)
         part = await anext(iterator, None)
         if part is None:
@@ -309,11 +309,11 @@ class Connection(AsyncConnection):
             while part is not None:
                 if not isinstance(part, str if is_str else (bytes, bytearray, memoryview)):
                     raise TypeError("parts of a message must be all str or all bytes-like")
-                self._send_part(part, opcode, is_first, False)
+                self._send_part(part, opcode, is_first, False, compress)
                 is_first = False
                 await self._drain()
                 part = await anext(iterator, None)
-            self._send_part(b"", opcode, False, True)
+            self._send_part(b"", opcode, False, True, None)
         except ConnectionClosed:
             raise
         except BaseException:

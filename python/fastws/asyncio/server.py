@@ -17,7 +17,7 @@ from ..codes import CloseCode
 from .connection import LoggerLike, Protocol, State, loop_of
 from .server_connection import Origins, ProcessRequest, ProcessResponse, SelectSubprotocol, ServerConnection, Settings
 from .listening import OPTIONS, Listening, listen_tcp, listen_unix
-from .settings import Driver, check_compression, check_driver, limits_of
+from .settings import Compression, Driver, check_driver, limits_of
 
 __all__ = ["SERVER", "Server", "ServerConnection", "serve", "unix_serve"]
 
@@ -203,7 +203,7 @@ def serve(
     origins: Origins | None = None,
     subprotocols: Sequence[str] | None = None,
     select_subprotocol: SelectSubprotocol | None = None,
-    compression: str | None = None,
+    compression: Compression = "deflate",
     process_request: ProcessRequest | None = None,
     process_response: ProcessResponse | None = None,
     server_header: str | None = SERVER,
@@ -238,7 +238,7 @@ def serve(
         subprotocols: that the server speaks, best first. Requests without any of them are answered by 400.
         select_subprotocol: called with the connection and what the client offers; returns one of these, or None for
             none. NegotiationError is answered by 400.
-        compression: None; there is no other yet.
+        compression: "deflate" or a Deflate: messages are compressed where both sides agree to; None: never. RFC 7692.
         process_request: a function or coroutine function that is called with the connection and each Request before it
             is judged: returns None, or the Response to send in the place of the handshake: see respond().
         process_response: called with the connection, the Request and the Response before that is sent: returns None, or
@@ -265,7 +265,6 @@ def serve(
     """
     if (handler is None) == (listener is None):
         raise TypeError("serve() takes either a handler or a listener")
-    check_compression(compression)
     settings = Settings(locals())
     limits = limits_of(locals())
     if kwargs.get("ssl") is not None:

@@ -11,12 +11,12 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from .._core import AsyncEndpoint, Upgrade, parse_request, parse_response
+from .._core import AsyncEndpoint, Deflate, Upgrade, parse_request, parse_response
 from ..exceptions import HandshakeError, HandshakeTimeout, NegotiationError, Reject
 from ..heads import Request as _RequestHead
 from .connection import Connection, State
 from .heads import Headers, Request, Response
-from .settings import check_subprotocols
+from .settings import Compression, check_compression, check_subprotocols
 
 if TYPE_CHECKING:
     from .server import Server
@@ -51,6 +51,7 @@ class ServerConnection(Connection):
         self._head = bytearray()  # of the request
         self._rest: bytearray | None = None  # what came behind the head; None while that is not whole
         self._task: asyncio.Task[None] | None = None
+        self._compression: Deflate | None = None  # what was agreed on, until the connection is open
 
     def respond(self, status: int, text: str) -> Response:
         """Makes a response of plain text, for process_request and process_response to return.
@@ -144,7 +145,10 @@ class ServerConnection(Connection):
         self._request = self._response = None
         rest = bytes(self._rest or b"")
         self._rest = self._head = _NOTHING
-        self._open(rest)
+        # process_response may have answered in its own way.
+        is_agreed = "Sec-WebSocket-Extensions" in response.headers
+        self._open(rest, self._compression if is_agreed else None)
+        self._compression = None
 
     async def _call(self, name: str, function: Callable[..., _Answer], *args: Any) -> Response | None:
         try:
@@ -173,7 +177,11 @@ class ServerConnection(Connection):
 
     def _accept(self, head: _RequestHead) -> Response:
         """The response to a request: 101, or what is wrong with it. RFC 6455 4.2.2."""
-        upgrade = Upgrade(protocol=_Choice(self, head), on_before_upgrade=lambda: self._check(head))
+        upgrade = Upgrade(
+            protocol=_Choice(self, head),
+            on_before_upgrade=lambda: self._check(head),
+            compression=self.server._settings.compression,
+        )
         try:
             upgrade.feed_parsed(head.method, head.target, head.headers, "HTTP/{}.{}".format(*head.version))
         except HandshakeError as error:
@@ -184,6 +192,7 @@ class ServerConnection(Connection):
         assert answer is not None
         if upgrade.handshake is not None:
             self._subprotocol = upgrade.handshake.protocol
+        self._compression = upgrade.compression
         return Response.from_head(answer, upgrade.response[answer.size :])
 
     def _check(self, head: _RequestHead) -> None:
@@ -257,4 +266,5 @@ class Settings:
         self.process_request: ProcessRequest | None = options["process_request"]
         self.process_response: ProcessResponse | None = options["process_response"]
         self.server_header: str | None = options["server_header"]
+        self.compression: Compression = check_compression(options["compression"])
         self.open_timeout: float | None = options["open_timeout"]

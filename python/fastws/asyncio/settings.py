@@ -7,19 +7,24 @@ import select
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Union
 
+from .._core import Deflate
 from ..http import is_token
 
-__all__ = ["Driver", "check_compression", "check_driver", "check_subprotocols", "limits_of"]
+__all__ = ["Compression", "Driver", "check_compression", "check_driver", "check_subprotocols", "limits_of"]
 
 Driver = Union[Literal["protocol"], Literal["loop"]]
 
 _DEFAULT_DRIVER: Driver = "loop"
 
 
-def check_compression(compression: str | None) -> None:
-    """permessage-deflate is not there yet: the default of both functions becomes "deflate" with it. RFC 7692."""
-    if compression is not None:
-        raise ValueError(f"unsupported compression: {compression}")
+Compression = Union[Deflate, Literal["deflate"], None]
+
+
+def check_compression(compression: Compression) -> Compression:
+    """How messages are compressed, if it is one of the ways there are. RFC 7692."""
+    if compression is None or compression == "deflate" or isinstance(compression, Deflate):
+        return compression
+    raise ValueError(f"unsupported compression: {compression}")
 
 
 def check_driver(driver: str | None) -> bool:

@@ -178,7 +178,9 @@ def test_connects_again(run):
         server = await fastws.asyncio.serve(handler, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         received = []
-        connecting = fastws.asyncio.connect(f"ws://127.0.0.1:{port}/", reconnect_delays=lambda: iter([0.02] * 50))
+        # While this client is busy with a message, the close that came with it is not answered.
+        options = {"reconnect_delays": lambda: iter([0.02] * 50), "close_timeout": 0.2}
+        connecting = fastws.asyncio.connect(f"ws://127.0.0.1:{port}/", **options)
         async for client in connecting:
             try:
                 received.append(await client.recv())

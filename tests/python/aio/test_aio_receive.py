@@ -188,7 +188,8 @@ def test_a_full_queue_pauses_reading_once_and_loses_nothing(run, serving, loop_n
                 assert await connection.recv() == f"{i} " + "x" * 1000
             done.set()
 
-        async with serving(handler, max_queue=4) as url, fastws.asyncio.connect(url) as client:
+        connecting = serving(handler, max_queue=4, compression=None)  # what it says would fit any buffer, compressed
+        async with connecting as url, fastws.asyncio.connect(url) as client:
             async def flood():
                 for i in range(5000):
                     await client.send(f"{i} " + "x" * 1000)

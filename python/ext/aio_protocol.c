@@ -57,8 +57,8 @@ static int may_write(struct protocol_driver *self) {
     return len == 0;
 }
 
-/* Sends by system calls until nothing is left, or the socket takes no more. Returns 0, or -1 for an error of the socket,
- * which is left to the transport to meet. */
+/* Sends by system calls until nothing is left, or the socket takes no more. Returns 0, or -1 for an error of the
+ * socket, which is left to the transport to meet. */
 static int write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
     struct iovec iov[IOV_COUNT];
     int count;

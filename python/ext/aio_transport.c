@@ -128,6 +128,8 @@ static int transport_flush(struct aio_connection *connection) {
     struct aio_transport *self = transport_of(connection);
     if (self->is_broken || self->is_ended) {
         protocol_drop(&connection->protocol);
+        /* The end is about to be told. Who sends in a loop has to wait for it, or it would never be. */
+        connection->is_full = 1;
         return 0;
     }
     return self->is_blocked ? block(self) : send_pending(self, connection->protocol.conn);

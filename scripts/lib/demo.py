@@ -5,7 +5,6 @@ runs it."""
 import argparse
 import contextlib
 import http.server
-import os
 import pathlib
 import random
 import sys
@@ -117,7 +116,7 @@ def main():
 
         def start(name):
             """One server in C, one in Python."""
-            commands = {"C": ["build/examples/" + name], "Python": [sys.executable, os.path.join("examples", name + ".py")]}
+            commands = {"C": ["build/examples/" + name], "Python": [sys.executable, "examples/" + name + ".py"]}
             return {language: stack.enter_context(example_server(*of)) for language, of in commands.items()}
 
         urls, chats = start("echo"), start("chat")

@@ -145,10 +145,8 @@ def test_a_duplicated_descriptor_is_no_more_served_than_its_original(run, driver
     run(main())
 
 
+@pytest.mark.parametrize("driver", ["loop"], indirect=True)  # a child writes to transports of asyncio
 def test_a_forked_child_does_not_disturb_its_parent(run, driver, pair):
-    if driver != "loop":
-        pytest.skip("what a child writes to transports of asyncio arrives")
-
     async def main():
         async with pair() as (server, client):
             with warnings.catch_warnings():
@@ -171,10 +169,8 @@ def test_a_forked_child_does_not_disturb_its_parent(run, driver, pair):
     run(main())
 
 
+@pytest.mark.parametrize("driver", ["loop"], indirect=True)  # what asyncio has open, children have
 def test_a_child_that_lives_on_keeps_no_connection_open(run, driver, pair):
-    if driver != "loop":
-        pytest.skip("what asyncio has open, its children have open")
-
     async def main():
         async with pair() as (server, client):
             reading, writing = os.pipe()
@@ -236,9 +232,8 @@ def test_debug_mode_echoes(run, serving, echo):
     run(main(), debug=True)
 
 
+@pytest.mark.parametrize("driver", ["loop"], indirect=True)  # else the event loop accepts
 def test_clients_wait_while_there_are_no_descriptors(run, driver, serving, echo, logged):
-    if driver != "loop":
-        pytest.skip("the event loop accepts, and complains in its own way")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def main():

@@ -256,11 +256,9 @@ def test_a_stream_that_ends_inside_a_message_is_an_error(run, serving, raw):
     run(main())
 
 
+@pytest.mark.parametrize("driver", ["protocol"], indirect=True)  # else nobody asks for a buffer
 def test_a_read_that_finds_nothing_leaves_nothing_lent(run, driver, pair):
     """asyncio asks for a buffer, and says nothing more when the socket had nothing: a spurious wake-up."""
-    if driver != "protocol":
-        pytest.skip("there is nobody to ask for a buffer")
-
     async def main():
         async with pair() as (server, client):
             protocols = [connection.transport.get_protocol() for connection in (server, client)]

@@ -523,7 +523,7 @@ def test_other_threads_take_turns_with_a_long_message_in_pieces(switch_every):
     server, client = pair(max_size=None, max_frame_size=None)
     server.begin()
     # All of it is one call: who kept the interpreter would let nobody in between.
-    assert lets_others_run(lambda: server.write(text), 5)
+    assert lets_others_run(lambda: server.write(text), 2)
     server.finish()
     (event,) = carry(server, client)[1]
     assert event.data[: len(text)] == text and len(event.data) % len(text) == 0

@@ -3,6 +3,7 @@
 #ifndef FWS_TESTS_LOOP_SERVER_H
 #define FWS_TESTS_LOOP_SERVER_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -66,6 +67,28 @@ static inline int first_free_fd(void) {
     return fd;
 }
 
+/* Returns how many threads this process has; 0: the system does not tell. */
+static inline int count_threads(void) {
+    DIR *threads = opendir("/proc/self/task");
+    if (threads == NULL) return 0;
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(threads)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(threads);
+    return count;
+}
+
+/* Waits until there are no more threads than at the first call: one that looks a name up opens descriptors for a
+ * moment, also when the dial that asked is gone. */
+static inline void wait_for_threads(void) {
+    static int usual;
+    uint64_t until_ms = clock_ms() + WAIT_MS;
+    if (usual == 0) usual = count_threads();
+    while (count_threads() > usual) {
+        assert_true(clock_ms() < until_ms);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
 static inline struct server *server_of(struct fastws_socket *socket) {
     return fastws_socket_get_config(socket)->context;
 }
@@ -120,6 +143,7 @@ static inline void note_trouble(struct fastws_listener *listener, int error) {
 /* Between server_prepare() and server_open() a test changes what it wants. */
 static inline void server_prepare(struct server *server, int backend) {
     memset(server, 0, sizeof *server);
+    wait_for_threads();
     server->fds = first_free_fd();
     memory_init(&server->memory);
     fastws_pool_config_init(&server->pool_config);
@@ -156,6 +180,7 @@ static inline void server_start(struct server *server, int backend) {
 static inline void server_close(struct server *server) {
     fastws_loop_free(server->loop);
     assert_int_equal(server->memory.live, 0);
+    wait_for_threads();
     assert_int_equal(first_free_fd(), server->fds);
 }
 

@@ -20,6 +20,7 @@
 
 #include <fastws/fastws.h>
 
+#include "announce.h"
 #include "server_options.h"
 
 #ifndef CHAT_PAGE
@@ -278,10 +279,9 @@ static int run(const struct fastws_socket_config *config, const char *host, cons
     int error = fastws_loop_new(NULL, &loop);
     if (error == 0) error = fastws_loop_listen(loop, config, host, port, 0, &listener);
     if (error != 0) return error;
-    int is_ipv6 = strchr(host, ':') != NULL;
-    printf("listening on ws://%s%s%s:%u/\n", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
-           fastws_listener_port(listener));
-    fflush(stdout);
+    char found[8];
+    snprintf(found, sizeof found, "%u", fastws_listener_port(listener) & 0xffffu);
+    announce(host, found);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     return fastws_loop_run(loop);

@@ -9,6 +9,8 @@
 
 #include <fastws/fastws.h>
 
+#include "announce.h"
+
 enum { THREADS_MAX = 256, SHUTDOWN_MS = 5000 };
 
 struct worker {
@@ -67,9 +69,7 @@ static int open_loops(struct worker *workers, const struct options *options) {
         if (error != 0) return error;
         snprintf(port, sizeof port, "%u", fastws_listener_port(listener));
     }
-    int is_ipv6 = strchr(options->host, ':') != NULL;
-    printf("listening on ws://%s%s%s:%s/\n", is_ipv6 ? "[" : "", options->host, is_ipv6 ? "]" : "", port);
-    fflush(stdout);
+    announce(options->host, port);
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <fastws/fastws.h>
 #include <microhttpd.h>
 
+#include "announce.h"
 #include "server_options.h"
 
 enum { HEADERS_MAX = 128, REQUEST_TIMEOUT_S = 10, MAX_CONNECTIONS = 1000 };
@@ -211,9 +212,9 @@ static int run_server(int argc, char **argv) {
         fprintf(stderr, "%s: cannot listen on %s port %s\n", server.name, host, port);
         return 1;
     }
-    printf("listening on ws://%s:%u/\n", host,
-           (unsigned)MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
-    fflush(stdout);
+    char found[8];
+    snprintf(found, sizeof found, "%u", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port & 0xffffu);
+    announce(host, found);
     int stop;
     sigwait(&stops, &stop);
     return 0;

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "announce.h"
+
 enum { MAX_CONNECTIONS = 1000 };
 
 /* Not changed once threads run. */
@@ -76,17 +78,14 @@ static int listen_at(const char *host, const char *port) {
     return fd;
 }
 
-/* Says where clients find us: with port 0, only the system knows. */
-static void announce(const char *host) {
+/* Finds out the port: where it was 0, only the system knows. */
+static void find_port(char port[8]) {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
-    char port[8] = "?";
+    strcpy(port, "?");
     if (getsockname(listener.fd, (struct sockaddr *)&address, &len) == 0) {
-        getnameinfo((struct sockaddr *)&address, len, NULL, 0, port, sizeof port, NI_NUMERICSERV);
+        getnameinfo((struct sockaddr *)&address, len, NULL, 0, port, 8, NI_NUMERICSERV);
     }
-    int is_ipv6 = strchr(host, ':') != NULL;
-    printf("listening on ws://%s%s%s:%s/\n", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
-    fflush(stdout);
 }
 
 /* Serves until SIGINT or SIGTERM: what main() returns. */
@@ -109,7 +108,9 @@ static int run_listener(const char *program, const char *host, const char *port,
         fprintf(stderr, "%s: cannot start a thread\n", program);
         return 1;
     }
-    announce(host);
+    char found[8];
+    find_port(found);
+    announce(host, found);
     int stop;
     sigwait(&stops, &stop);
     return 0;

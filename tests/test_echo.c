@@ -8,9 +8,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
+
+#include "spawn.h"
 
 #define REQUEST                                                                                                        \
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                               \
@@ -20,35 +21,11 @@ static pid_t server_pid;
 static int server_port;
 static struct fastws_conn_config client_config;
 
-/* Forks a process that does what the program does with these arguments, which NULL ends; what it writes to its
- * descriptor fd comes out of the pipe. */
 static pid_t spawn_for(char **arguments, int fd, FILE **output) {
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        alarm(120); /* ends it should the test die */
-        dup2(fds[1], fd);
-        close(fds[0]);
-        close(fds[1]);
-        int count = 0;
-        while (arguments[count] != NULL) count++;
-        exit(echo_main(count, arguments));
-    }
-    close(fds[1]);
-    *output = fdopen(fds[0], "r");
-    assert_non_null(*output);
-    return child;
+    return spawn_program(echo_main, arguments, 120, fd, output);
 }
 
 static pid_t spawn(char **arguments, FILE **output) { return spawn_for(arguments, STDOUT_FILENO, output); }
-
-static int wait_for(pid_t child) {
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 static int start_server(void **state) {
     (void)state;

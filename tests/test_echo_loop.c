@@ -4,36 +4,11 @@
 #include "examples/echo_loop.c"
 #undef main
 
-#include <sys/wait.h>
-
 #include "loop_server.h"
+#include "spawn.h"
 
-/* Forks a process that does what the program does with these arguments, which NULL ends; its standard output comes out
- * of the pipe. */
 static pid_t spawn(char **arguments, FILE **output) {
-    int fds[2];
-    assert_int_equal(pipe(fds), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        alarm(60); /* ends it should the test die */
-        dup2(fds[1], STDOUT_FILENO);
-        close(fds[0]);
-        close(fds[1]);
-        int count = 0;
-        while (arguments[count] != NULL) count++;
-        exit(echo_loop_main(count, arguments));
-    }
-    close(fds[1]);
-    *output = fdopen(fds[0], "r");
-    assert_non_null(*output);
-    return child;
-}
-
-static int wait_for(pid_t child) {
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return spawn_program(echo_loop_main, arguments, 60, STDOUT_FILENO, output);
 }
 
 /* Connects, in blocking mode, and has the request accepted. */

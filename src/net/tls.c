@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -220,6 +221,28 @@ int fws_tls_check_protocol(const struct ssl_st *ssl, struct fastws_tls_failure *
     int is_right = len == 0 || (len == http_1_1[0] && memcmp(protocol, http_1_1 + 1, len) == 0);
     return is_right ? 0 : fail(failure, FASTWS_ERR_TLS_ALPN);
 }
+
+/* ---- Bytes below TLS ---- */
+
+/* There is no buffer, so a flush has nothing to do. */
+static long control(BIO *bio, int command, long number, void *pointer) {
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+BIO_METHOD *fws_tls_bio_method(const char *name, int (*read)(BIO *, char *, int),
+                               int (*write)(BIO *, const char *, int)) {
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, name);
+    if (method == NULL) return NULL;
+    BIO_meth_set_read(method, read);
+    BIO_meth_set_write(method, write);
+    BIO_meth_set_ctrl(method, control);
+    return method;
+}
+
+/* ---- Streams inside TLS ---- */
 
 /* Shakes hands as the one or the other; host is NULL for a server. */
 static int open_stream(struct fastws_tls *tls, const struct fastws_io *io, const char *host,

@@ -18,12 +18,18 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_tls_connect(struct fastws_tls *tls, const s
 /* Types of OpenSSL. */
 struct ssl_st;
 struct ssl_ctx_st;
+struct bio_st;
+struct bio_method_st;
 
 /* What became of the byte stream below TLS. */
 enum fws_tls_below { FWS_TLS_BELOW_FINE, FWS_TLS_BELOW_EOF, FWS_TLS_BELOW_FAILED };
 
 FWS_PRIVATE enum fastws_role fws_tls_role(const struct fastws_tls *tls);
 FWS_PRIVATE struct ssl_ctx_st *fws_tls_context(const struct fastws_tls *tls);
+
+/* Makes a kind of BIO, which OpenSSL reads from and writes to without a buffer in between. NULL: no memory. */
+FWS_PRIVATE struct bio_method_st *fws_tls_bio_method(const char *name, int (*read)(struct bio_st *, char *, int),
+                                                     int (*write)(struct bio_st *, const char *, int));
 
 /* Says which side ssl is, and whom it expects: host is NULL for a server.
  * Returns 0, FASTWS_ERR_ARGUMENT (tls is of the other role, or host is no host) or FASTWS_ERR_NOMEM. */

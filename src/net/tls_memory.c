@@ -43,23 +43,10 @@ static int memory_write(BIO *bio, const char *src, int len) {
     return len;
 }
 
-static long memory_control(BIO *bio, int command, long number, void *pointer) {
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH;
-}
-
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method; /* lives as long as the process */
 
-static void make_method(void) {
-    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "fastws_memory");
-    if (method == NULL) return;
-    BIO_meth_set_read(method, memory_read);
-    BIO_meth_set_write(method, memory_write);
-    BIO_meth_set_ctrl(method, memory_control);
-}
+static void make_method(void) { method = fws_tls_bio_method("fastws_memory", memory_read, memory_write); }
 
 /* ---- Life ---- */
 

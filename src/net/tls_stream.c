@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls.h"
+
 enum { RECORD_MAX = 16384 }; /* bytes of a record, RFC 8446 5.1: what one write makes at most */
 
 /* ---- What OpenSSL reads from and writes to ---- */
@@ -39,23 +41,10 @@ static int bio_write(BIO *bio, const char *src, int len) {
     return outcome(bio, n > len || n == 0 ? FASTWS_IO_FAILED : n, BIO_FLAGS_WRITE);
 }
 
-static long bio_control(BIO *bio, int command, long number, void *pointer) {
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH;
-}
-
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method; /* lives as long as the process */
 
-static void make_method(void) {
-    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "fastws_io");
-    if (method == NULL) return;
-    BIO_meth_set_read(method, bio_read);
-    BIO_meth_set_write(method, bio_write);
-    BIO_meth_set_ctrl(method, bio_control);
-}
+static void make_method(void) { method = fws_tls_bio_method("fastws_io", bio_read, bio_write); }
 
 /* ---- The stream inside ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The event loop: its life, its turns, what other threads post, and its polite end. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients come in: how many a listener accepts, and when it rests. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <errno.h>
 #include <unistd.h>

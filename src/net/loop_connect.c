@@ -2,7 +2,7 @@
 /* The first steps of a client: its server's addresses, and attempts to connect to them, a next one whenever 250 ms have
  * passed or one has failed. RFC 8305. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>

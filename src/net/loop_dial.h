@@ -5,7 +5,7 @@
 
 #include <fastws/dial.h>
 
-#include "loop.h"
+#include "loop_socket.h"
 #include "loop_proxy.h"
 
 enum fws_dial_phase {

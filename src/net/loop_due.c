@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an open socket waits for: readiness and deadlines, and what is done when a deadline has come. */
-#include "loop.h"
+#include "loop_socket.h"
 
 #include "../conn.h"
 

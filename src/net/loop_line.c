@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The line of FASTWS_SLOW_DROP_OLDEST: messages that wait, whole, until the peer has read what is queued. */
-#include "loop.h"
+#include "loop_socket.h"
 
 /* A ring of references. */
 struct line {

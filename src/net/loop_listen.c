@@ -2,7 +2,7 @@
 /* Listeners: addresses become listening sockets, and belong to a loop. */
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE /* SO_REUSEPORT */
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An open socket: what comes is handed out, and in the end it is parted with. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include "../conn.h"
 #include "io.h"

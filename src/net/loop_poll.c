@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The back end on poll(), which any POSIX system has: an array of all descriptors, and a pipe that wakes it. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <errno.h>
 #include <limits.h>

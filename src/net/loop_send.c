@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What users send: whether it may be queued, and when it is written. */
-#include "loop.h"
+#include "loop_socket.h"
 
 #include "../conn.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets come and go: their groups, their memory, and what a turn does with those that are marked. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <unistd.h>
 

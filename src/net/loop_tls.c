@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS between a socket and the system: one receive feeds many records, and many records leave in one write. */
-#include "loop.h"
+#include "loop_socket.h"
 
 #include "../conn.h"
 #include "tls_memory.h"

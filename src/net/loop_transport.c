@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The system calls that a socket makes: its bytes pass here and nowhere else. */
 #define _POSIX_C_SOURCE 200809L
-#include "loop.h"
+#include "loop_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

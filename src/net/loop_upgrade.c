@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The handshake of a socket: the request comes, the answer goes, and what was refused is parted with. */
-#include "loop.h"
+#include "loop_socket.h"
 
 /* A request that has begun to come. */
 struct opening {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors of users: the loop says when they are ready, and does nothing else with them. */
-#include "loop.h"
+#include "loop_socket.h"
 
 struct fastws_watch {
     struct fws_watch watch;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an open socket has queued is written, as far as the system takes it. */
-#include "loop.h"
+#include "loop_socket.h"
 
 #include "../conn.h"
 

@@ -71,6 +71,10 @@ int aio_loop_raise_soon(struct aio_loop *self);
 /* Hands the exception that is set to the exception handler of the loop. */
 void aio_loop_report(struct aio_loop *self, const char *message, PyObject *connection);
 
+/* Does so for an Exception, and returns 1. KeyboardInterrupt and SystemExit are for nobody but who runs the loop: they
+ * stay set, and 0 is returned. */
+int aio_loop_contain(struct aio_loop *self, const char *message, PyObject *connection);
+
 /* A writable memoryview of 64 KiB that all share: for bytes that are used up before the next are received. Borrowed, or
  * NULL with an exception. */
 PyObject *aio_loop_scratch(struct aio_loop *self);

@@ -120,9 +120,8 @@ static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
 int aio_connection_on_time(struct aio_connection *self, uint64_t now_ms) {
     int result = meet_deadline(self, now_ms);
     if (result == 0) result = aio_connection_settle(self);
-    if (result == 0 || !PyErr_ExceptionMatches(PyExc_Exception)) return result;
-    aio_loop_report(self->loop, "a deadline could not be met", (PyObject *)self);
-    return 0;
+    if (result == 0 || aio_loop_contain(self->loop, "a deadline could not be met", (PyObject *)self)) return 0;
+    return -1;
 }
 
 void aio_connection_fail(struct aio_connection *self, const char *where) {

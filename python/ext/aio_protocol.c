@@ -145,8 +145,7 @@ static const struct aio_driver protocol_driver = {
 /* What comes out of a batch goes to the loop's handler, and ends the connection; KeyboardInterrupt ends the loop. */
 static PyObject *end_call(struct protocol_driver *self, struct aio_connection *connection, int result) {
     aio_loop_leave(connection->loop);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        aio_loop_report(connection->loop, "a connection failed", (PyObject *)connection);
+    if (result < 0 && aio_loop_contain(connection->loop, "a connection failed", (PyObject *)connection)) {
         if (connection->driver && call_transport(self, NAME_ABORT, NULL) < 0) PyErr_WriteUnraisable((PyObject *)self);
         result = 0;
     } else if (result < 0) {

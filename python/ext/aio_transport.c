@@ -238,8 +238,7 @@ static size_t on_ready(struct fastws_watch *Py_UNUSED(watch), unsigned found, vo
     Py_INCREF(self);
     struct aio_connection *connection = (struct aio_connection *)Py_NewRef(self->connection);
     int result = serve(self, found, &received);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        aio_loop_report(self->loop, "a connection failed", (PyObject *)connection);
+    if (result < 0 && aio_loop_contain(self->loop, "a connection failed", (PyObject *)connection)) {
         if (aio_transport_abort(self) < 0) PyErr_WriteUnraisable((PyObject *)self);
     }
     Py_DECREF(connection);

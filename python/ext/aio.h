@@ -351,8 +351,8 @@ PyObject *aio_send_control(PyObject *self, PyObject *const *args, Py_ssize_t cou
 PyObject *aio_send_close(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 
 /* A future that is done when there is room again: new reference, or NULL with an exception. */
-PyObject *aio_drain_wait(struct aio_connection *self);
-void aio_drain_wake(struct aio_connection *self);
+PyObject *aio_room_wait(struct aio_connection *self);
+void aio_room_wake(struct aio_connection *self);
 
 extern PyMethodDef aio_functions[];
 

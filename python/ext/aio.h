@@ -334,6 +334,9 @@ int aio_waiter_wake(PyObject *waiter, struct aio_loop *loop);
 /* Wakes who waits for a message, if there is somebody. */
 int aio_receive_wake(struct aio_connection *self);
 
+/* throw() of a coroutine that has nothing more to do: raises what it is given. */
+PyObject *aio_throw(PyObject *args);
+
 PyObject *aio_receive(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *aio_receive_next(PyObject *self);
 PyObject *aio_receive_part(PyObject *self, PyObject *ignored);

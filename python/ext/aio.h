@@ -259,7 +259,7 @@ struct aio_connection {
     struct aio_connection *next_dirty;
     size_t timer;              /* its place in the heap, from 1; 0: none */
     uint64_t end_ms;           /* when the transport is given up; UINT64_MAX: not yet */
-    uint64_t hold_ms;          /* when an end that is held is taken all the same; UINT64_MAX: never */
+    uint64_t hold_ms;          /* when an end that is held is taken all the same */
     double latency;            /* seconds */
     uint8_t phase;             /* enum phase */
     uint8_t is_dirty;

@@ -71,6 +71,10 @@ int aio_loop_raise_soon(struct aio_loop *self);
 /* Hands the exception that is set to the exception handler of the loop. */
 void aio_loop_report(struct aio_loop *self, const char *message, PyObject *connection);
 
+/* Does so for an Exception, and returns 1. KeyboardInterrupt and SystemExit are for nobody but who runs the loop: they
+ * stay set, and 0 is returned. */
+int aio_loop_contain(struct aio_loop *self, const char *message, PyObject *connection);
+
 /* A writable memoryview of 64 KiB that all share: for bytes that are used up before the next are received. Borrowed, or
  * NULL with an exception. */
 PyObject *aio_loop_scratch(struct aio_loop *self);
@@ -173,6 +177,13 @@ struct aio_driver {
     PyObject *(*get_transport)(struct aio_connection *connection);
 };
 
+/* Sends what is pending by system calls: what both drivers do with a plain socket. Returns 0 when all is out, 1 when the
+ * socket takes no more, or -1 with errno. aio_socket.c. */
+int aio_socket_write(int fd, struct fastws_conn *conn);
+
+/* Whether the error of a system call on a socket says that it is to be tried again later. */
+int aio_socket_is_busy(int error);
+
 /* What a driver tells the connection, inside of a batch. All return 0, or -1 with an exception that is for the loop. */
 
 /* The transport is there. driver_data is what the functions above find in connection->driver_data. */
@@ -248,7 +259,7 @@ struct aio_connection {
     struct aio_connection *next_dirty;
     size_t timer;              /* its place in the heap, from 1; 0: none */
     uint64_t end_ms;           /* when the transport is given up; UINT64_MAX: not yet */
-    uint64_t hold_ms;          /* when an end that is held is taken all the same; UINT64_MAX: never */
+    uint64_t hold_ms;          /* when an end that is held is taken all the same */
     double latency;            /* seconds */
     uint8_t phase;             /* enum phase */
     uint8_t is_dirty;
@@ -323,6 +334,9 @@ int aio_waiter_wake(PyObject *waiter, struct aio_loop *loop);
 /* Wakes who waits for a message, if there is somebody. */
 int aio_receive_wake(struct aio_connection *self);
 
+/* throw() of a coroutine that has nothing more to do: raises what it is given. */
+PyObject *aio_throw(PyObject *args);
+
 PyObject *aio_receive(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *aio_receive_next(PyObject *self);
 PyObject *aio_receive_part(PyObject *self, PyObject *ignored);
@@ -340,8 +354,8 @@ PyObject *aio_send_control(PyObject *self, PyObject *const *args, Py_ssize_t cou
 PyObject *aio_send_close(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 
 /* A future that is done when there is room again: new reference, or NULL with an exception. */
-PyObject *aio_drain_wait(struct aio_connection *self);
-void aio_drain_wake(struct aio_connection *self);
+PyObject *aio_room_wait(struct aio_connection *self);
+void aio_room_wake(struct aio_connection *self);
 
 extern PyMethodDef aio_functions[];
 

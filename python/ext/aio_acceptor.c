@@ -74,9 +74,7 @@ static size_t on_ready(struct fastws_watch *Py_UNUSED(watch), unsigned Py_UNUSED
     Py_INCREF(self);
     for (int i = 0; i < ACCEPT_MAX && result > 0 && self->watch && !PyErr_Occurred(); i++) {
         result = accept_one(self);
-        if (result >= 0 || !PyErr_ExceptionMatches(PyExc_Exception)) continue;
-        aio_loop_report(self->loop, "a client could not be accepted", NULL);
-        result = 1;
+        if (result < 0 && aio_loop_contain(self->loop, "a client could not be accepted", NULL)) result = 1;
     }
     Py_DECREF(self);
     return 0;

@@ -50,7 +50,7 @@ int aio_connection_set_writable(struct aio_connection *self, int is_writable) {
     if (!is_writable) return 0;
     if (aio_connection_flush(self) < 0) return -1;
     if (self->is_full) return 0;
-    aio_drain_wake(self);
+    aio_room_wake(self);
     if (aio_connection_go_on(self) < 0) return -1;
     int is_told = self->phase == PHASE_OPEN && self->endpoint->callbacks[ON_DRAIN];
     if (is_told && aio_listener_call(self, ON_DRAIN, NULL) < 0) return -1;
@@ -120,9 +120,8 @@ static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
 int aio_connection_on_time(struct aio_connection *self, uint64_t now_ms) {
     int result = meet_deadline(self, now_ms);
     if (result == 0) result = aio_connection_settle(self);
-    if (result == 0 || !PyErr_ExceptionMatches(PyExc_Exception)) return result;
-    aio_loop_report(self->loop, "a deadline could not be met", (PyObject *)self);
-    return 0;
+    if (result == 0 || aio_loop_contain(self->loop, "a deadline could not be met", (PyObject *)self)) return 0;
+    return -1;
 }
 
 void aio_connection_fail(struct aio_connection *self, const char *where) {
@@ -251,7 +250,7 @@ int aio_connection_lost(struct aio_connection *self, PyObject *exception) {
     int result = deliver_rest(self);
     self->phase = PHASE_LOST;
     aio_timers_remove(self->loop, self);
-    aio_drain_wake(self);
+    aio_room_wake(self);
     if (self->closed) {
         PyObject *done = PyObject_CallMethod(self->closed, "set_result", "O", Py_None);
         if (!done) PyErr_WriteUnraisable((PyObject *)self);

@@ -12,7 +12,8 @@
 #include "events.h"
 #include "payload.h"
 
-#define BATCH 64 /* events taken from the library at a time */
+#define BATCH 64     /* events taken from the library at a time */
+#define HOLD_MS 1000 /* how long an end waits for answers to what came before it, or close_timeout if that is less */
 
 static int is_data(const struct fastws_event *event) {
     return event->kind == FASTWS_EVENT_MESSAGE || event->kind == FASTWS_EVENT_CHUNK;
@@ -233,11 +234,13 @@ static int may_hold_end(const struct aio_connection *self) {
     return (self->queue.count || self->is_busy) && self->driver && !fastws_conn_close_sent(self->protocol.conn);
 }
 
-/* There is nothing more, or an end that is held. */
+/* There is nothing more, or an end that is held: not for so long that the peer, which waits for its answer, would give
+ * us up. */
 static void note_rest(struct aio_connection *self) {
     uint64_t timeout_ms = self->endpoint->config.close_timeout_ms;
+    uint64_t most_ms = timeout_ms && timeout_ms < HOLD_MS ? timeout_ms : HOLD_MS;
     int is_due = fastws_conn_is_end_due(self->protocol.conn);
-    if (is_due && !self->is_end_held) self->hold_ms = timeout_ms ? protocol_now_ms() + timeout_ms : UINT64_MAX;
+    if (is_due && !self->is_end_held) self->hold_ms = protocol_now_ms() + most_ms;
     self->is_end_held = (uint8_t)is_due;
 }
 

@@ -19,11 +19,23 @@ int aio_listener_take(struct aio_endpoint *self, PyObject *listener) {
     return 0;
 }
 
+/* Who sends on a connection that is closing, because of what came before the end, has done nothing wrong. */
+static int is_of_the_end(const struct aio_connection *self) {
+    int is_open = self->phase == PHASE_OPEN && fastws_conn_get_state(self->protocol.conn) == FASTWS_CONN_OPEN;
+    PyObject *const *exceptions = self->state->exceptions;
+    return !is_open && (PyErr_ExceptionMatches(exceptions[EXC_CONNECTION_CLOSED_OK]) ||
+                        PyErr_ExceptionMatches(exceptions[EXC_CONNECTION_CLOSED_ERROR]));
+}
+
 /* What a callback raises fails the connection; only what ends the loop passes through. */
 static int conclude(struct aio_connection *self, PyObject *result) {
     Py_XDECREF(result);
     if (result) return 0;
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    if (is_of_the_end(self)) {
+        PyErr_Clear();
+        return 0;
+    }
     aio_connection_fail(self, "callback failed");
     return 0;
 }

@@ -71,6 +71,12 @@ void aio_loop_report(struct aio_loop *self, const char *message, PyObject *conne
     Py_XDECREF(traceback);
 }
 
+int aio_loop_contain(struct aio_loop *self, const char *message, PyObject *connection) {
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return 0;
+    aio_loop_report(self, message, connection);
+    return 1;
+}
+
 /* What a callback of the loop raises ends the loop, if it is no Exception. */
 static PyObject *raise_it(PyObject *exception, PyObject *Py_UNUSED(ignored)) {
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);

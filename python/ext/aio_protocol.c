@@ -6,18 +6,9 @@
  * the transport holds nothing back. */
 #include "aio.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "args.h"
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
-
-#define IOV_COUNT 16
 
 struct protocol_driver {
     PyObject_HEAD
@@ -64,22 +55,6 @@ static int may_write(struct aio_connection *connection) {
     return len == 0;
 }
 
-/* Sends by system calls until nothing is left, or the socket takes no more. Returns 0, or -1 for an error of the
- * socket, which is left to the transport to meet. */
-static int write_socket(struct protocol_driver *self, struct fastws_conn *conn) {
-    struct iovec iov[IOV_COUNT];
-    int count;
-    while ((count = fastws_conn_pending(conn, (struct fastws_iovec *)(void *)iov, IOV_COUNT)) > 0) {
-        size_t len = 0;
-        for (int i = 0; i < count; i++) len += iov[i].iov_len;
-        struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-        ssize_t sent = sendmsg(self->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
-        if (fastws_conn_sent(conn, (size_t)sent) < 0 || (size_t)sent < len) return 0;
-    }
-    return 0;
-}
-
 static int own(struct fastws_conn *conn) {
     if (fastws_conn_own(conn) == 0) return 0;
     PyErr_NoMemory();
@@ -91,7 +66,7 @@ static int protocol_flush(struct aio_connection *connection) {
     struct fastws_conn *conn = connection->protocol.conn;
     /* What the transport does not want yet waits where it is counted. */
     if (connection->is_full) return own(conn);
-    int is_broken = may_write(connection) && write_socket(self, conn) < 0;
+    int is_broken = may_write(connection) && aio_socket_write(self->fd, conn) < 0;
     if (!fastws_conn_pending_len(conn)) return 0;
     PyObject *rest = protocol_drain(&connection->protocol);
     if (!rest) return -1;
@@ -170,8 +145,7 @@ static const struct aio_driver protocol_driver = {
 /* What comes out of a batch goes to the loop's handler, and ends the connection; KeyboardInterrupt ends the loop. */
 static PyObject *end_call(struct protocol_driver *self, struct aio_connection *connection, int result) {
     aio_loop_leave(connection->loop);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        aio_loop_report(connection->loop, "a connection failed", (PyObject *)connection);
+    if (result < 0 && aio_loop_contain(connection->loop, "a connection failed", (PyObject *)connection)) {
         if (connection->driver && call_transport(self, NAME_ABORT, NULL) < 0) PyErr_WriteUnraisable((PyObject *)self);
         result = 0;
     } else if (result < 0) {

@@ -143,17 +143,22 @@ static PyObject *receive_send(PyObject *object, PyObject *value) {
 
 static PyObject *receive_iternext(PyObject *object) { return receive_send(object, Py_None); }
 
-static PyObject *receive_throw(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    finish((struct receive *)object);
-    if (count < 1) return PyErr_Format(PyExc_TypeError, "throw() takes an exception");
-    PyObject *type = args[0], *value = count > 1 ? args[1] : NULL, *traceback = count > 2 ? args[2] : NULL;
+PyObject *aio_throw(PyObject *args) {
+    PyObject *type, *value = NULL, *traceback = NULL;
+    if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) return NULL;
     if (PyExceptionInstance_Check(type)) {
         value = type;
         type = (PyObject *)Py_TYPE(type);
     }
+    if (!PyExceptionClass_Check(type)) return PyErr_Format(PyExc_TypeError, "throw() takes an exception");
     PyErr_Restore(Py_NewRef(type), Py_XNewRef(value == Py_None ? NULL : value),
                   Py_XNewRef(traceback == Py_None ? NULL : traceback));
     return NULL;
+}
+
+static PyObject *receive_throw(PyObject *object, PyObject *args) {
+    finish((struct receive *)object);
+    return aio_throw(args);
 }
 
 static PyObject *receive_close(PyObject *object, PyObject *Py_UNUSED(ignored)) {
@@ -194,7 +199,7 @@ static void receive_dealloc(PyObject *object) {
 
 static PyMethodDef receive_methods[] = {
     {"send", receive_send, METH_O, NULL},
-    {"throw", (PyCFunction)(void (*)(void))receive_throw, METH_FASTCALL, NULL},
+    {"throw", receive_throw, METH_VARARGS, NULL},
     {"close", receive_close, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -187,7 +187,7 @@ static int is_done(PyObject *future) {
     return result;
 }
 
-PyObject *aio_drain_wait(struct aio_connection *self) {
+PyObject *aio_room_wait(struct aio_connection *self) {
     if (!self->drains) self->drains = PyList_New(0);
     if (!self->drains) return NULL;
     /* Those who gave up. */
@@ -200,7 +200,7 @@ PyObject *aio_drain_wait(struct aio_connection *self) {
     return future;
 }
 
-void aio_drain_wake(struct aio_connection *self) {
+void aio_room_wake(struct aio_connection *self) {
     PyObject *drains = self->drains;
     self->drains = NULL;
     for (Py_ssize_t i = 0; drains && i < PyList_GET_SIZE(drains); i++) {

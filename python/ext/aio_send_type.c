@@ -123,13 +123,8 @@ static PyObject *send_iternext(PyObject *object) { return send_send(object, Py_N
 static PyObject *send_throw(PyObject *object, PyObject *args) {
     struct send *self = (struct send *)object;
     if (!self->inner) {
-        PyObject *type, *value = NULL, *traceback = NULL;
         finish(self);
-        if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) return NULL;
-        int is_instance = PyExceptionInstance_Check(type);
-        PyObject *raised = is_instance ? type : value == Py_None ? NULL : value;
-        PyErr_Restore(Py_NewRef(is_instance ? (PyObject *)Py_TYPE(type) : type), Py_XNewRef(raised), NULL);
-        return NULL;
+        return aio_throw(args);
     }
     PyObject *inner = Py_NewRef(self->inner);
     PyObject *method = PyObject_GetAttrString(inner, "throw");

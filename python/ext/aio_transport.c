@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "errors.h"
 
@@ -16,13 +15,9 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-#define IOV_COUNT 64
-
 static struct aio_transport *transport_of(const struct aio_connection *connection) {
     return (struct aio_transport *)connection->driver_data;
 }
-
-static int is_busy(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 /* ---- The end ---- */
 
@@ -101,27 +96,11 @@ static int block(struct aio_transport *self) {
     return is_full && !connection->is_full ? aio_connection_set_writable(connection, 0) : 0;
 }
 
-static ssize_t send_pieces(int fd, struct iovec *iov, int count) {
-    if (count == 1) return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-    return sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
 /* Sends what the connection has, until nothing is left or the system takes no more. */
 static int send_pending(struct aio_transport *self, struct fastws_conn *conn) {
-    struct iovec iov[IOV_COUNT];
-    int count;
-    while ((count = fastws_conn_pending(conn, (struct fastws_iovec *)(void *)iov, IOV_COUNT)) > 0) {
-        size_t len = 0;
-        for (int i = 0; i < count; i++) len += iov[i].iov_len;
-        ssize_t sent = send_pieces(self->fd, iov, count);
-        if (sent < 0 && !is_busy(errno)) return break_output(self);
-        size_t done = sent > 0 ? (size_t)sent : 0;
-        int error = fastws_conn_sent(conn, done);
-        (void)error; /* it is what was listed, or less */
-        if (done < len) return block(self);
-    }
-    return 0;
+    int result = aio_socket_write(self->fd, conn);
+    if (result < 0) return break_output(self);
+    return result ? block(self) : 0;
 }
 
 static int transport_flush(struct aio_connection *connection) {
@@ -139,7 +118,7 @@ static int send_head(struct aio_transport *self) {
     Py_ssize_t len = aio_transport_count_head(self);
     if (!len) return 0;
     ssize_t sent = send(self->fd, PyBytes_AS_STRING(self->head) + self->head_off, (size_t)len, MSG_NOSIGNAL);
-    if (sent < 0 && !is_busy(errno)) return break_output(self);
+    if (sent < 0 && !aio_socket_is_busy(errno)) return break_output(self);
     self->head_off += sent > 0 ? sent : 0;
     if (sent < len) return block(self);
     Py_CLEAR(self->head);
@@ -205,7 +184,7 @@ static int receive_frames(struct aio_transport *self, void *ptr, size_t cap, siz
         (void)error; /* gives back what was borrowed */
         errno = reason;
         if (len == 0) return end_input(self);
-        return is_busy(errno) ? 0 : fail(self);
+        return aio_socket_is_busy(errno) ? 0 : fail(self);
     }
     *received = (size_t)len;
     connection->loop->served = connection;
@@ -226,7 +205,7 @@ static int receive_other(struct aio_transport *self, size_t *received) {
     if (!scratch) return -1;
     const Py_buffer *view = PyMemoryView_GET_BUFFER(scratch);
     ssize_t len = recv(self->fd, view->buf, (size_t)view->len, 0);
-    if (len < 0) return is_busy(errno) ? 0 : fail(self);
+    if (len < 0) return aio_socket_is_busy(errno) ? 0 : fail(self);
     if (len == 0) return end_input(self);
     *received = (size_t)len;
     return aio_connection_received(self->connection, view->buf, (size_t)len);
@@ -259,8 +238,7 @@ static size_t on_ready(struct fastws_watch *Py_UNUSED(watch), unsigned found, vo
     Py_INCREF(self);
     struct aio_connection *connection = (struct aio_connection *)Py_NewRef(self->connection);
     int result = serve(self, found, &received);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        aio_loop_report(self->loop, "a connection failed", (PyObject *)connection);
+    if (result < 0 && aio_loop_contain(self->loop, "a connection failed", (PyObject *)connection)) {
         if (aio_transport_abort(self) < 0) PyErr_WriteUnraisable((PyObject *)self);
     }
     Py_DECREF(connection);

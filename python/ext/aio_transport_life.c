@@ -65,10 +65,7 @@ PyObject *aio_transport_end(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     int result = aio_connection_lost(connection, self->exception);
     aio_transport_close_fd(self);
     aio_loop_leave(loop);
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        aio_loop_report(loop, "a connection failed", (PyObject *)connection);
-        result = 0;
-    }
+    if (result < 0 && aio_loop_contain(loop, "a connection failed", (PyObject *)connection)) result = 0;
     Py_CLEAR(self->connection);
     leave_list(self);
     Py_DECREF(self);
@@ -102,8 +99,7 @@ int aio_transport_open(struct aio_connection *connection, int fd, const struct s
     int result = aio_connection_made(connection, &aio_transport_driver, (PyObject *)self);
     aio_loop_leave(loop);
     /* From here on the transport has the descriptor. */
-    if (result < 0 && PyErr_ExceptionMatches(PyExc_Exception)) {
-        aio_loop_report(loop, "a connection failed", (PyObject *)connection);
+    if (result < 0 && aio_loop_contain(loop, "a connection failed", (PyObject *)connection)) {
         result = aio_transport_abort(self);
     }
     Py_DECREF(self);

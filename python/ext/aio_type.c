@@ -135,7 +135,7 @@ static PyObject *connection_closed_error(PyObject *object, PyObject *Py_UNUSED(i
 static PyObject *connection_wait_room(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct aio_connection *self = (struct aio_connection *)object;
     if (!self->is_full || self->phase != PHASE_OPEN) Py_RETURN_NONE;
-    return aio_drain_wait(self);
+    return aio_room_wait(self);
 }
 
 static PyObject *connection_extra_info(PyObject *object, PyObject *args) {

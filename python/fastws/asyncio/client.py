@@ -43,19 +43,19 @@ def backoff(
         delay = min(delay * factor, max_delay)
 
 
-def process_exception(error: Exception) -> Exception | None:
+def process_exception(exc: Exception) -> Exception | None:
     """What ``async for connection in connect(...)`` does after an error: None to try again, an exception to raise.
 
     By default it tries again after errors of the network, when time was up, when the server ended the connection before
     it answered, and for the status 500, 502, 503 and 504.
     """
-    if isinstance(error, InvalidStatus):
-        return None if error.status in (500, 502, 503, 504) else error
-    if isinstance(error, OSError):  # TimeoutError is one
+    if isinstance(exc, InvalidStatus):
+        return None if exc.status in (500, 502, 503, 504) else exc
+    if isinstance(exc, OSError):  # TimeoutError is one
         return None
-    if isinstance(error, InvalidMessage) and error.name in ("FASTWS_ERR_EOF", "FASTWS_ERR_UNEXPECTED_EOF"):
+    if isinstance(exc, InvalidMessage) and exc.name in ("FASTWS_ERR_EOF", "FASTWS_ERR_UNEXPECTED_EOF"):
         return None
-    return error
+    return exc
 
 
 class ClientConnection(Connection):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -14,7 +15,7 @@ from typing import Any
 from .._core import AsyncAcceptor, AsyncConnection, AsyncLoop
 from .connection import LoggerLike
 
-__all__ = ["OPTIONS", "Listening", "listen_tcp", "listen_unix"]
+__all__ = ["OPTIONS", "Listening", "SocketFiles", "listen_tcp", "listen_unix"]
 
 OPTIONS = frozenset(
     ["family", "flags", "sock", "backlog", "reuse_address", "reuse_port", "start_serving", "unix", "path", "ssl"]
@@ -80,6 +81,30 @@ class Listening:
 
     async def wait_closed(self) -> None:
         """Connections are waited for by Server."""
+
+
+class SocketFiles:
+    """What sockets are in the file system. As asyncio has done since 3.13, they are removed when their server closes,
+    but for those that another process has replaced."""
+
+    def __init__(self, socks: Iterable[TransportSocket]) -> None:
+        self._found: list[tuple[Any, os.stat_result]] = []
+        for sock in socks:
+            path = sock.getsockname()
+            if path and path[:1] not in ("\0", b"\0"):
+                with contextlib.suppress(FileNotFoundError):
+                    self._found.append((path, os.stat(path)))
+
+    def remove(self, logger: LoggerLike) -> None:
+        for path, found in self._found:
+            try:
+                if os.path.samestat(os.stat(path), found):
+                    os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                logger.warning("cannot remove socket %r: %s", path, error)
+        self._found = []
 
 
 def _close_all(socks: Iterable[socket.socket]) -> None:

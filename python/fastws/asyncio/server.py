@@ -16,7 +16,7 @@ from .._core import AsyncEndpoint, __version__
 from ..codes import CloseCode
 from .connection import LoggerLike, Protocol, State, loop_of
 from .server_connection import Origins, ProcessRequest, ProcessResponse, SelectSubprotocol, ServerConnection, Settings
-from .listening import OPTIONS, Listening, listen_tcp, listen_unix
+from .listening import OPTIONS, Listening, SocketFiles, listen_tcp, listen_unix
 from .settings import Compression, Driver, check_driver, limits_of
 
 __all__ = ["SERVER", "Server", "ServerConnection", "serve", "unix_serve"]
@@ -56,6 +56,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._server: asyncio.Server | Listening | None = None
+        self._files: SocketFiles | None = None  # to be removed with it
         # Wrong limits are to be known now.
         self._loop = asyncio.get_running_loop()
         self._endpoint = AsyncEndpoint(loop_of(self._loop), "server", listener=listener, **limits)
@@ -128,6 +129,8 @@ class Server:
         assert self._server is not None
         self.logger.info("server closing")
         self._server.close()
+        if self._files is not None:
+            self._files.remove(self.logger)
         for connection in list(self._all):
             if connection._state == State.OPEN and close_connections:
                 connection.close_nowait(code, reason)
@@ -271,19 +274,31 @@ def serve(
         kwargs.setdefault("ssl_handshake_timeout", open_timeout)
         kwargs.setdefault("ssl_shutdown_timeout", close_timeout)
 
+    is_removed = kwargs.pop("cleanup_socket", True) and kwargs.get("unix", False)
     is_own = check_driver(driver) and kwargs.get("ssl") is None and OPTIONS.issuperset(kwargs)
 
     async def create_server(server: Server) -> asyncio.Server | Listening:
+        made: asyncio.Server | Listening
         if is_own:
-            return await _listen(server, host, port, **kwargs)
-        loop: Any = asyncio.get_running_loop()  # its stubs want more of host and port than it does
-        if kwargs.pop("unix", False):
-            made = await loop.create_unix_server(server._make_protocol, **kwargs)
+            made = await _listen(server, host, port, **kwargs)
         else:
-            made = await loop.create_server(server._make_protocol, host, port, **kwargs)
-        return cast(asyncio.Server, made)
+            made = await _listen_by_loop(server, host, port, **kwargs)
+        if is_removed:
+            server._files = SocketFiles(made.sockets)
+        return made
 
     return Server(handler, settings, listener, limits, logger, create_connection, create_server)
+
+
+async def _listen_by_loop(
+    server: Server, host: str | Sequence[str] | None, port: int | None, *, unix: bool = False, **kwargs: Any
+) -> asyncio.Server:
+    loop: Any = asyncio.get_running_loop()  # its stubs want more of host and port than it does
+    if not unix:
+        return cast(asyncio.Server, await loop.create_server(server._make_protocol, host, port, **kwargs))
+    if sys.version_info >= (3, 13):
+        kwargs["cleanup_socket"] = False  # Server does it
+    return cast(asyncio.Server, await loop.create_unix_server(server._make_protocol, **kwargs))
 
 
 async def _listen(
@@ -309,5 +324,9 @@ async def _listen(
 
 
 def unix_serve(handler: Handler | None = None, path: Any = None, **kwargs: Any) -> Server:
-    """Serves on a socket in the file system: like serve(), but with its path in the place of host and port."""
+    """Serves on a socket in the file system: like serve(), but with its path in the place of host and port.
+
+    A socket that is left there is replaced. When the server is closed, its socket is removed, unless cleanup_socket is
+    False: as asyncio does from Python 3.13 on.
+    """
     return serve(handler, unix=True, path=path, **kwargs)

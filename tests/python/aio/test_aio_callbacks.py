@@ -106,6 +106,46 @@ def test_on_close_may_raise(run, serving, raw, caplog):
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["callback failed"]
 
 
+def test_to_send_while_the_connection_closes_is_no_failure(run, serving, raw, logged):
+    """What callbacks raised because they had closed the connection themselves used to be logged."""
+
+    async def main():
+        class Leaving(Listener):
+            def on_message(self, connection, message):
+                super().on_message(connection, message)
+                connection.close_nowait(4000)
+                connection.send_nowait(message)
+
+        listener = Leaving()
+        async with serving(listener=listener) as url, raw(url) as client:
+            client.send(1, b"first")
+            assert await client.read_close() == 4000
+            await listener.closed.wait()
+        assert listener.seen == ["open", "first", ("close", 4000, "")]
+
+    run(main())
+    assert logged() == []
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_other_failures_of_a_closing_connection_are_logged(run, serving, raw, logged, is_open):
+    async def main():
+        def fail(connection, message):
+            if not is_open:
+                connection.close_nowait(4000)
+                raise LookupError("no such luck")
+            raise fastws.ConnectionClosedError(None, None)  # of another connection
+
+        listener = Listener()
+        listener.on_message = fail
+        async with serving(listener=listener) as url, raw(url) as client:
+            client.send(1, b"x")
+            assert await client.read_close() == (1011 if is_open else 4000)
+
+    run(main())
+    assert logged() == ["callback failed"]
+
+
 def test_send_nowait_tells_of_room_and_on_drain_when_there_is_again(run, serving, raw):
     async def main():
         drained = asyncio.Event()

@@ -81,7 +81,7 @@ def test_messages_are_received_until_the_close_frame_of_the_peer(run, serving, r
             connection.close_nowait()
             received.set_result([message async for message in connection])
 
-        async with serving(handler) as url, raw(url) as client:
+        async with serving(handler, close_timeout=0.5) as url, raw(url) as client:
             assert await client.read_frame() == (8, b"\x03\xe8")
             client.send(1, b"late")
             client.send(8, b"\x03\xe8")

@@ -36,18 +36,42 @@ def test_a_handler_that_is_busy_answers_before_the_close(run, serving, raw, end,
 
 
 @pytest.mark.parametrize("end, code", ENDS)
-def test_a_handler_that_does_not_come_back_has_close_timeout(run, serving, raw, end, code):
+@pytest.mark.parametrize("close_timeout, held", [(0.3, 0.25), (None, 0.9)])
+def test_a_handler_that_does_not_come_back_has_a_second(run, serving, raw, end, code, close_timeout, held):
+    """It used to have close_timeout: as much as the peer waits for its answer."""
+
     async def handler(connection):
         await connection.recv()
         while connection.state == fastws.asyncio.State.OPEN:
             await asyncio.sleep(0.01)
 
     async def main():
-        async with serving(handler, close_timeout=0.3) as url, raw(url) as client:
+        async with serving(handler, close_timeout=close_timeout) as url, raw(url) as client:
             client.writer.write(TEXT + end)
             before = time.monotonic()
             assert await client.read_close() == code
-            assert 0.25 < time.monotonic() - before < 5
+            assert held < time.monotonic() - before < 8
+
+    run(main())
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_client_that_is_busy_does_not_keep_the_server_from_closing(run, pair, reads):
+    """It used to answer when the server had given it up."""
+
+    async def main():
+        async with pair() as (server, client):
+            server.send_nowait("before")
+            server.close_nowait()
+            if reads:
+                assert await client.recv() == "before"
+            await asyncio.sleep(0)
+            before = time.monotonic()
+            await server.wait_closed()
+            assert time.monotonic() - before < 8
+            assert server.close_code == 1000
+            if not reads:
+                assert await client.recv() == "before"
 
     run(main())
 

@@ -16,14 +16,15 @@ def example_server(*command, errors=None):
     Args:
         errors: file for what the server writes to standard error; this process's own by default.
     """
+    name = " ".join(command)
     # A session of its own keeps Ctrl-C away from the server: whoever started it ends it.
     server = subprocess.Popen(
         [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
     )
     try:
-        yield read_url(server, command[-1])
+        yield read_url(server, name)
         if server.poll() is not None:
-            sys.exit("%s died with status %d" % (command[-1], server.returncode))
+            sys.exit("%s died with status %d" % (name, server.returncode))
     finally:
         server.kill()
         server.wait()

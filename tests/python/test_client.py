@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""examples/client.py and examples/autobahn_client.py: what they print and exit with, also over TLS."""
+"""examples/client.py, and the clients for Autobahn beside it: what they print and exit with, also over TLS."""
 
 import shutil
 import socket
@@ -99,7 +99,12 @@ def test_speaks_tls(run_example, serve, tmp_path):
     assert status == 1 and "mismatch" in printed.lower()
 
 
-def test_runs_the_cases_of_a_fuzzing_server(run_example, serve):
+AUTOBAHN_CLIENTS = ["autobahn_client.py"]
+AUTOBAHN_CLIENTS += [f"autobahn_client_asyncio.py --driver {driver}" for driver in ("protocol", "loop")]
+
+
+@pytest.mark.parametrize("client", AUTOBAHN_CLIENTS)
+def test_runs_the_cases_of_a_fuzzing_server(run_example, serve, client):
     """As Autobahn has them: a count, cases that end as they like, and a report."""
     seen = []
 
@@ -119,7 +124,7 @@ def test_runs_the_cases_of_a_fuzzing_server(run_example, serve):
             connection.socket.shutdown(socket.SHUT_RDWR)
 
     url = f"ws://{serve(fuzz)}"
-    assert run_example("autobahn_client.py", "--agent", "it", url) == (0, "3 cases\n")
+    assert run_example(*client.split(), "--agent", "it", url) == (0, "3 cases\n")
     assert seen == [
         ("/getCaseCount", None, None),
         ("/runCase", ["1"], ["it"]),

@@ -1,152 +1,120 @@
 # SPDX-License-Identifier: MIT
-"""Loads echo servers side by side: CPU time of the server for each message, and messages a second.
+"""Loads servers side by side: echoes, broadcasts, idle connections.
 
-    servers.py --load LOAD_ECHO --server NAME=COMMAND [--server NAME=COMMAND ...] [--rounds N] [--filter REGEX]
+    servers.py [--load LOAD_ECHO --server NAME=COMMAND ...] [--idle NAME=COMMAND ...]
+               [--broadcast-load LOAD_BROADCAST --broadcast NAME=COMMAND ...] [--rounds N] [--filter REGEX] ...
 
-A server is any program that prints `listening on SCHEME://127.0.0.1:PORT/`, or the port alone, and echoes from then on:
+A server is any program that prints `listening on SCHEME://127.0.0.1:PORT/`, or the port alone, and serves from then on:
 WebSocket messages, or, where SCHEME is tcp, bytes. All of them run the whole time, each on --server-cpu, and the load
-comes from a process of its own on --load-cpu. One round measures every server once for every case, in an order of its
-own, and the median of all rounds counts; ratios are medians of the ratios within a round, since what disturbs a machine
-lasts longer than one case.
+comes from a process of its own on --load-cpu; both inherit the priority of this program. One round measures every
+server once for every case, in an order of its own, and the median of all rounds counts; ratios are medians of the
+ratios within a round, since what disturbs a machine lasts longer than one case. Idle connections are opened once, at a
+server of their own.
 """
 
 import argparse
 import json
-import random
+import os
 import re
-import shlex
-import statistics
-import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
-SIZES = (64, 1024, 65536)
-CONNECTIONS = (1, 64, 1000)
-IN_FLIGHT = (64, 64)  # connections, messages in flight on each of them
-KINDS = ("text", "binary")
-BASE = "raw"
+sys.path.insert(0, str(Path(__file__).parent))
 
-
-def make_cases():
-    """Yields (name, kind, connections, messages in flight, bytes)."""
-    shapes = [(count, 1) for count in CONNECTIONS] + [IN_FLIGHT]
-    for count, in_flight in shapes:
-        for size in SIZES:
-            for kind in KINDS:
-                yield f"{kind}/{count}x{in_flight}/{size}", kind, count, in_flight, size
+from serving import broadcast, echo, idle, tables  # noqa: E402
+from serving.goals import verdicts  # noqa: E402
+from serving.process import Server  # noqa: E402
+from serving.rounds import measure_all  # noqa: E402
 
 
-class Server:
-    """A server that runs."""
-
-    def __init__(self, name, command, cpu):
-        self.name = name
-        pinned = ["taskset", "-c", str(cpu), *shlex.split(command)]
-        self.process = subprocess.Popen(pinned, stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        found = re.search(r"(?:(\w+)://[^:/]*:)?(\d+)/?$", line.strip())
-        if not found:
-            self.process.kill()
-            raise SystemExit(f"servers.py: {name} printed {line!r}, and no address")
-        self.is_raw = found[1] == "tcp"
-        self.port = int(found[2])
-
-    def measure(self, options, case):
-        """Returns messages a second and microseconds of CPU each, or None where the server failed."""
-        _, kind, connections, in_flight, size = case
-        command = ["taskset", "-c", str(options.load_cpu), options.load, "raw" if self.is_raw else kind]
-        numbers = (self.port, self.process.pid, connections, in_flight, size, options.seconds)
-        command += map(str, numbers)
-        limit = 60 + 10 * options.seconds
-        run = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
-        if run.returncode != 0:
-            print(f"{self.name} {case[0]}: {run.stderr.strip()}", file=sys.stderr)
-            return None
-        rate, cpu = map(float, run.stdout.split())
-        return rate, cpu
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
+def named(argument):
+    name, _, command = argument.partition("=")
+    if not command:
+        raise argparse.ArgumentTypeError(f"{argument} is not NAME=COMMAND")
+    return name, command
 
 
-def measure_all(options, servers, cases):
-    """Returns {case: {server: [(rate, CPU) or None of each round]}}."""
-    times = {case[0]: {server.name: [] for server in servers} for case in cases}
-    for number in range(options.rounds):
-        for case in cases:
-            for server in random.sample(servers, len(servers)):
-                times[case[0]][server.name].append(server.measure(options, case))
-        print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-    return times
-
-
-def median_of(rounds, which):
-    """The median of one of the two numbers, or None if no round worked."""
-    values = [pair[which] for pair in rounds if pair]
-    return statistics.median(values) if values else None
-
-
-def ratio_of(rounds, base, which):
-    """The median of the ratios to another server in the same round, or None."""
-    values = [pair[which] / other[which] for pair, other in zip(rounds, base, strict=True) if pair and other]
-    return statistics.median(values) if values else None
-
-
-def cell_of(rounds, base, which):
-    value, ratio = median_of(rounds, which), ratio_of(rounds, base, which)
-    if value is None:
-        return "failed"
-    text = f"{value:.3g}" if which else f"{value / 1000:.4g}"
-    return text if ratio is None or rounds is base else f"{text} ×{ratio:.2f}"
-
-
-def print_table(title, times, names, base, which):
-    print(f"\n{title}\n")
-    print("| case | " + " | ".join(names) + " |")
-    print("|---" * (len(names) + 1) + "|")
-    for case, by_server in times.items():
-        cells = [cell_of(by_server[name], by_server[base], which) for name in names]
-        print(f"| {case} | " + " | ".join(cells) + " |")
+def names(argument):
+    """A pattern that matches names as a whole: regular expressions, commas between them."""
+    return re.compile("|".join(f"(?:{name})" for name in argument.split(",")))
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description="Loads echo servers side by side.")
-    parser.add_argument("--load", required=True, help="the program load_echo")
-    parser.add_argument("--server", action="append", required=True, metavar="NAME=COMMAND")
+    cpus = sorted(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(description="Loads servers side by side.")
+    parser.add_argument("--load", help="the program load_echo")
+    parser.add_argument("--server", action="append", default=[], type=named, metavar="NAME=COMMAND")
+    parser.add_argument("--broadcast-load", help="the program load_broadcast")
+    parser.add_argument("--broadcast", action="append", default=[], type=named, metavar="NAME=COMMAND")
+    parser.add_argument("--idle", action="append", default=[], type=named, metavar="NAME=COMMAND")
     parser.add_argument("--skipped", action="append", default=[], metavar="NAME: REASON")
+    parser.add_argument("--only", type=names, default=re.compile(".*"), metavar="REGEX,...")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--filter", type=re.compile, default=re.compile(""))
-    parser.add_argument("--server-cpu", type=int, default=0)
-    parser.add_argument("--load-cpu", type=int, default=1)
-    parser.add_argument("--json")
-    parser.add_argument("--markdown", action="store_true", help="changes nothing: the tables are so")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of load for one sample")
+    parser.add_argument("--filter", type=re.compile, default=re.compile(""), metavar="REGEX")
+    parser.add_argument("--server-cpu", type=int, default=cpus[-1])
+    parser.add_argument("--load-cpu", type=int, default=cpus[0])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", action="store_true", help="tables for a document")
     return parser.parse_args()
+
+
+def choose(options, commands, cases):
+    """The cases and the servers that are wanted; no servers where there is no case for them."""
+    wanted = [case for case in cases if options.filter.search(case[0])]
+    return wanted, [(name, command) for name, command in commands if options.only.fullmatch(name)] if wanted else []
+
+
+def measure(options, load, commands, cases, how):
+    """Starts servers, measures them, and stops them. Returns their times."""
+    wanted, chosen = choose(options, commands, cases)
+    servers = []
+    try:
+        for name, command in chosen:
+            servers.append(Server(name, command, options.server_cpu))
+        pinned = ["taskset", "-c", str(options.load_cpu), load]
+        return measure_all(options.rounds, servers, wanted, partial(how, pinned, options.seconds)) if servers else {}
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def measure_idle(options, count):
+    """Returns the bytes of a connection by server."""
+    chosen = choose(options, options.idle, [(idle.CASE,)])[1]
+    return {name: idle.measure(name, command, options.server_cpu, count) for name, command in chosen}
+
+
+def show(options, times, held, count):
+    render = tables.markdown if options.markdown else tables.text
+    for table in tables.tables(times, held, count, is_compact=options.markdown):
+        print(render(table), end="\n\n")
+    for note in tables.notes(times):
+        print(note)
+    found = list(verdicts(times, held))
+    if options.markdown and found:
+        print(tables.markdown(tables.goal_table(found)), end="\n\n")
+    elif found:
+        print("\n".join(tables.goal_lines(found)))
+    for skipped in options.skipped:
+        print(f"SKIPPED {skipped}")
+    return found
 
 
 def main():
     options = parse_arguments()
-    cases = [case for case in make_cases() if options.filter.search(case[0])]
-    if not cases:
-        raise SystemExit("servers.py: no case matches")
-    servers = []
-    try:
-        for argument in options.server:
-            name, command = argument.split("=", 1)
-            servers.append(Server(name, command, options.server_cpu))
-        times = measure_all(options, servers, cases)
-    finally:
-        for server in servers:
-            server.stop()
-    names = [server.name for server in servers]
-    base = BASE if BASE in names else names[0]
-    print_table(f"Microseconds of the server's CPU for each message, × {base}", times, names, base, 1)
-    print_table(f"Thousands of messages a second, × {base}", times, names, base, 0)
-    for skipped in options.skipped:
-        print(f"SKIPPED {skipped}")
+    count = idle.raise_limit()
+    held = measure_idle(options, count)
+    times = measure(options, options.load, options.server, echo.make_cases(), echo.measure)
+    times |= measure(options, options.broadcast_load, options.broadcast, broadcast.make_cases(), broadcast.measure)
+    if not times and not held:
+        raise SystemExit("servers.py: no case and no server matches")
+    found = show(options, times, held, count)
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(times, file, indent=1)
+        results = {"times": times, "idle": held, "connections": count, "skipped": options.skipped}
+        results["goals"] = [verdict._asdict() for verdict in found]
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

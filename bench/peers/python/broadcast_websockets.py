@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""Sends each message to all clients, by websockets.broadcast(), as its documentation has it. Compression is off."""
+
+import serving
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+
+connections: set[ServerConnection] = set()
+
+
+async def handle(connection: ServerConnection) -> None:
+    connections.add(connection)
+    try:
+        async for message in connection:
+            broadcast(connections, message)
+    finally:
+        connections.discard(connection)
+
+
+async def start():
+    return await serve(handle, "127.0.0.1", 0, compression=None, max_size=serving.MAX_SIZE)
+
+
+if __name__ == "__main__":
+    serving.run(start, serving.parse(__doc__))

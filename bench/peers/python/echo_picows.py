@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""An echo server by picows: its core API, which is its fastest one. A frame is sent back from a view of the receive
+buffer, without a copy into bytes; text is not checked. There is no compression in this API, and no automatic ping by
+default. Its sockets are those of aiofastnet, which it takes by default on both event loops."""
+
+import picows
+import serving
+
+
+class Echo(picows.WSListener):
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if frame.msg_type == picows.WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            transport.disconnect()
+        else:
+            transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
+
+
+async def start():
+    return await picows.ws_create_server(lambda request: Echo(), "127.0.0.1", 0, max_frame_size=serving.MAX_SIZE)
+
+
+if __name__ == "__main__":
+    serving.run(start, serving.parse(__doc__))

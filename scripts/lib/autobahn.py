@@ -164,13 +164,13 @@ def play_all(wstest, reports, short, roles):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(prog="scripts/autobahn")
+    parser = argparse.ArgumentParser(prog="scripts/autobahn", usage="%(prog)s [--short] [ROLE...]")
     parser.add_argument("--short", action="store_true", help="without 9.*, and with a sample of 12.* and 13.*")
     parser.add_argument("--check", action="store_true", help="only look whether there are such roles")
     parser.add_argument("wstest")
     parser.add_argument("reports", type=pathlib.Path)
     parser.add_argument("roles", nargs="*", metavar="role", help="one of: %s; all by default" % ", ".join(ROLES))
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     unknown = [role for role in options.roles if role not in ROLES]
     if unknown:
         parser.error("no role is called %s; there are: %s" % (unknown[0], ", ".join(ROLES)))

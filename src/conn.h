@@ -128,10 +128,6 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_close(struct fastws_conn *conn, 
 /* Gives back all that compression takes. */
 FWS_PRIVATE void fws_conn_drop_deflate(struct fastws_conn *conn);
 
-/* Returns when compression was last used, or last told to be idle; UINT64_MAX if it holds nothing that
- * fastws_conn_idle() would give back now. */
-FWS_PRIVATE uint64_t fws_conn_used_ms(const struct fastws_conn *conn);
-
 /* Says whether a message is to be compressed.
  *   opcode   with the flags of fastws_conn_send()
  *   len      SIZE_MAX if it is not known */

@@ -69,7 +69,7 @@ void fastws_conn_idle(struct fastws_conn *conn) {
     conn->inflater->used_ms = fws_conn_now_ms(conn);
 }
 
-uint64_t fws_conn_used_ms(const struct fastws_conn *conn) {
+uint64_t fastws_conn_idle_since_ms(const struct fastws_conn *conn) {
     return conn->inflater && fws_deflate_can_idle(conn->inflater->deflate) ? conn->inflater->used_ms : UINT64_MAX;
 }
 

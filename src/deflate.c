@@ -184,11 +184,14 @@ static void show(zlib_stream *zlib, const struct fastws_deflate_step *step) {
 
 /* Moves the step behind what zlib read and wrote. */
 static void move_on(const zlib_stream *zlib, struct fastws_deflate_step *step) {
-    size_t taken = piece(step->src_len) - zlib->avail_in, written = piece(step->dst_len) - zlib->avail_out;
-    if (taken > 0) step->src += taken;
-    step->src_len -= taken;
-    if (written > 0) step->dst += written;
-    step->dst_len -= written;
+    if (step->src_len > 0) {
+        step->src_len -= (size_t)(zlib->next_in - step->src);
+        step->src = zlib->next_in;
+    }
+    if (step->dst_len > 0) {
+        step->dst_len -= (size_t)(zlib->next_out - step->dst);
+        step->dst = zlib->next_out;
+    }
 }
 
 void fws_stream_compress(struct fws_stream *stream, struct fastws_deflate_step *step, int is_flushed) {

@@ -316,6 +316,48 @@ static void an_idle_connection_gives_its_streams_back(void **state) {
     }
 }
 
+static void says_since_when_it_is_idle(void **state) {
+    (void)state;
+    for (int mode = FASTWS_DEFLATE_TAKEOVER; mode <= FASTWS_DEFLATE_NO_TAKEOVER; mode++) {
+        struct fastws_deflate_config config;
+        struct end from, to;
+        struct fastws_event event;
+        /* A server keeps a stream to send with, its client one to inflate with, where there is a context to keep. */
+        uint64_t since_ms = mode == FASTWS_DEFLATE_TAKEOVER ? 70 : UINT64_MAX;
+        uint64_t peer_since_ms = mode == FASTWS_DEFLATE_NO_TAKEOVER ? UINT64_MAX : 90;
+        fastws_deflate_config_init(&config, (enum fastws_deflate_mode)mode);
+        end_prepare(&from, SERVER);
+        end_prepare(&to, CLIENT);
+        open_end(&from, &config);
+        open_end(&to, &config);
+        assert_true(fastws_conn_idle_since_ms(from.conn) == UINT64_MAX);
+        fastws_pool_set_now(from.pool, 50000);
+        fastws_pool_set_now(to.pool, 90000);
+        assert_int_equal(fastws_conn_begin(from.conn, 1 | FASTWS_SEND_COMPRESSED), 0);
+        assert_int_equal(fastws_conn_write(from.conn, "Hel", 3), 0);
+        assert_int_equal(fastws_conn_flush_fragment(from.conn), 0);
+        /* Inside of a message its stream is needed, whatever the mode. */
+        assert_true(fastws_conn_deflate_held(from.conn) > 1024);
+        assert_true(fastws_conn_idle_since_ms(from.conn) == UINT64_MAX);
+        fastws_pool_set_now(from.pool, 70999);
+        assert_int_equal(fastws_conn_write(from.conn, "lo", 2), 0);
+        assert_int_equal(fastws_conn_finish(from.conn), 0);
+        end_drain(&from, 4096);
+        assert_int_equal(fastws_conn_feed(to.conn, from.sent.ptr, from.sent.len), 0);
+        assert_int_equal(fastws_conn_next(to.conn, &event, 1), 1);
+        assert_int_equal(event.len, 5);
+        assert_int_equal(fastws_conn_next(to.conn, &event, 1), 0);
+        assert_true(fastws_conn_idle_since_ms(from.conn) == since_ms);
+        assert_true(fastws_conn_idle_since_ms(to.conn) == peer_since_ms);
+        fastws_conn_idle(from.conn);
+        fastws_conn_idle(to.conn);
+        assert_true(fastws_conn_idle_since_ms(from.conn) == UINT64_MAX);
+        assert_true(fastws_conn_idle_since_ms(to.conn) == UINT64_MAX);
+        end_close(&from);
+        end_close(&to);
+    }
+}
+
 static void allocates_nothing_for_small_messages_once_warm(void **state) {
     (void)state;
     struct fastws_deflate_config config;
@@ -394,6 +436,7 @@ int main(void) {
         cmocka_unit_test(reads_the_example_of_the_rfc_between_plain_messages),
         cmocka_unit_test(a_flag_chooses_for_one_message),
         cmocka_unit_test(an_idle_connection_gives_its_streams_back),
+        cmocka_unit_test(says_since_when_it_is_idle),
         cmocka_unit_test(allocates_nothing_for_small_messages_once_warm),
         cmocka_unit_test(comes_before_the_first_byte_or_not_at_all),
         cmocka_unit_test(every_allocation_may_fail),

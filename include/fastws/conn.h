@@ -156,6 +156,12 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) size_t fastws_conn_deflate_held(co
  * as fastws_deflate_idle() does. Invalidates no view. */
 FASTWS_API FASTWS_NONNULL(1) void fastws_conn_idle(struct fastws_conn *conn);
 
+/* Returns since when compression has been idle, for drivers that call fastws_conn_idle() after a while of it: the time
+ * when a message was last compressed or inflated, or that function called, by the clock of fastws_pool_set_now().
+ * UINT64_MAX while it would give nothing back: compression is off, or holds no stream but for messages that have begun
+ * and not ended. */
+FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_idle_since_ms(const struct fastws_conn *conn);
+
 /* Ends the connection: its buffers go back, what was not sent is dropped. NULL is allowed. */
 FASTWS_API void fastws_conn_free(struct fastws_conn *conn);
 

@@ -10,6 +10,7 @@
 #include "errors.h"
 
 #define SILENCE_MS 1000 /* how often a connection that is not read is looked at */
+#define IDLE_MS 10000   /* without a message for so long, or for ping_interval, compression gives its streams back */
 
 static int call_hook(struct aio_connection *self, enum name name, PyObject *argument) {
     PyObject *result = argument ? PyObject_CallMethodOneArg((PyObject *)self, self->state->names[name], argument)
@@ -27,8 +28,9 @@ int aio_connection_flush(struct aio_connection *self) {
         return 0;
     }
     if (self->driver->flush(self) < 0) return -1;
-    /* With a close frame out, the connection may be over. */
-    return fastws_conn_get_state(self->protocol.conn) == FASTWS_CONN_OPEN ? 0 : aio_connection_settle(self);
+    /* With a close frame out, the connection may be over. What was compressed moves the time when it is idle. */
+    int is_open = fastws_conn_get_state(self->protocol.conn) == FASTWS_CONN_OPEN;
+    return is_open && !self->protocol.compression ? 0 : aio_connection_settle(self);
 }
 
 int aio_connection_go_on(struct aio_connection *self) {
@@ -84,6 +86,13 @@ static int is_silence_ours(const struct aio_connection *self) {
     return (self->is_held || self->is_paused) && !self->backlog && !fastws_conn_close_sent(self->protocol.conn);
 }
 
+/* When compression has been idle for long enough to give back what it can do without. */
+static uint64_t idle_due_ms(const struct aio_connection *self) {
+    uint64_t since_ms = self->protocol.compression ? fastws_conn_idle_since_ms(self->protocol.conn) : UINT64_MAX;
+    uint64_t ping_ms = self->endpoint->config.ping_interval_ms;
+    return since_ms == UINT64_MAX ? UINT64_MAX : since_ms + (ping_ms && ping_ms < IDLE_MS ? ping_ms : IDLE_MS);
+}
+
 int aio_connection_settle(struct aio_connection *self) {
     uint64_t due_ms = self->end_ms;
     if (self->phase == PHASE_LOST) return 0;
@@ -92,6 +101,8 @@ int aio_connection_settle(struct aio_connection *self) {
         due_ms = is_silence_ours(self) ? protocol_now_ms() + SILENCE_MS : fastws_conn_deadline_ms(self->protocol.conn);
         if (self->is_end_held && self->hold_ms < due_ms) due_ms = self->hold_ms;
         if (self->end_ms < due_ms) due_ms = self->end_ms;
+        uint64_t idle_ms = idle_due_ms(self);
+        if (idle_ms < due_ms) due_ms = idle_ms;
     }
     if (self->timer && self->loop->timers[self->timer - 1].due_ms <= due_ms) return 0;
     return aio_timers_set(self->loop, self, due_ms);
@@ -104,11 +115,10 @@ static int meet_deadline(struct aio_connection *self, uint64_t now_ms) {
         return self->driver ? self->driver->abort(self) : 0;
     }
     if (self->phase != PHASE_OPEN || self->is_ending) return 0;
+    protocol_touch(&self->protocol);
+    if (idle_due_ms(self) <= now_ms) fastws_conn_idle(self->protocol.conn);
     if (self->is_end_held && self->hold_ms <= now_ms) return aio_end_take(self);
     if (is_silence_ours(self)) return 0;
-    protocol_touch(&self->protocol);
-    /* It was silent for a while. */
-    if (self->protocol.compression) fastws_conn_idle(self->protocol.conn);
     int done = fastws_conn_on_time(self->protocol.conn, now_ms);
     if (done < 0) {
         error_raise(self->state, done);

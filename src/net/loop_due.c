@@ -51,7 +51,7 @@ static uint64_t conn_due_ms(struct fastws_socket *socket) {
 static uint64_t idle_due_ms(const struct fastws_socket *socket) {
     const struct fastws_conn *conn = (const struct fastws_conn *)(const void *)socket->conn;
     uint32_t idle_ms = config_of(socket)->deflate_idle_ms;
-    uint64_t used_ms = conn->inflater == NULL || idle_ms == 0 ? UINT64_MAX : fws_conn_used_ms(conn);
+    uint64_t used_ms = conn->inflater == NULL || idle_ms == 0 ? UINT64_MAX : fastws_conn_idle_since_ms(conn);
     return used_ms == UINT64_MAX ? UINT64_MAX : used_ms + idle_ms;
 }
 

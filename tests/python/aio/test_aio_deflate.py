@@ -136,18 +136,48 @@ def test_a_bomb_meets_max_size(run, serving):
     run(main())
 
 
-def test_silence_gives_memory_back(run, pair):
-    async def main():
-        options = {"compression": TAKEOVER, "ping_interval": 0.1}
-        async with pair({"compression": TAKEOVER}, **options) as (server, client):
+async def _exchange_around_silence(pair, seconds, ping_interval):
+    """Has a message go each way, waits for the streams of all directions to be given back, and sends again."""
+    options = {"compression": TAKEOVER, "ping_interval": ping_interval}
+    async with pair(options, **options) as (server, client):
+        for _ in range(2):
             await server.send(PRICE * 100)
             assert await client.recv() == PRICE * 100
-            held = fastws.deflate.stats().compressors
-            assert held > 0
-            while fastws.deflate.stats().compressors >= held:
+            await client.send(PRICE * 100)
+            assert await server.recv() == PRICE * 100
+            stats = fastws.deflate.stats()
+            assert stats.compressors > 0 and stats.inflaters > 0
+            begin = asyncio.get_running_loop().time()
+            while stats.compressors or stats.inflaters:
                 await asyncio.sleep(0.02)
-            await server.send(PRICE * 100)
-            assert await client.recv() == PRICE * 100
+                stats = fastws.deflate.stats()
+            assert asyncio.get_running_loop().time() - begin > seconds * 0.9
+            assert stats.windows > 0  # a copy of what the peer's next message may refer to
+
+
+def test_silence_gives_memory_back(run, pair):
+    run(_exchange_around_silence(pair, 0.1, 0.1))
+
+
+@pytest.mark.parametrize("loop_name", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("driver", ["loop"], indirect=True)
+def test_silence_gives_memory_back_without_pings(run, pair):
+    """After ten seconds. It used to be at the next ping, so never."""
+    run(_exchange_around_silence(pair, 10, None))
+
+
+def test_a_client_that_only_sends_gives_memory_back(run, serving):
+    async def handler(connection):
+        async for _ in connection:
+            pass
+
+    async def main():
+        async with serving(handler, compression=TAKEOVER) as url:
+            async with fastws.asyncio.connect(url, compression=TAKEOVER, ping_interval=0.1) as client:
+                for _ in range(20):
+                    await client.send(PRICE * 100)
+                while fastws.deflate.stats().compressors:
+                    await asyncio.sleep(0.02)
 
     run(main())
 

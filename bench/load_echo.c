@@ -42,7 +42,8 @@ static void start_burst(struct connection *connection) {
 static void take(struct connection *connection, const uint8_t *bytes, size_t len) {
     if (len > connection->owed) fail("the server sent more than an echo");
     const uint8_t *expected = burst.answers + burst.answers_len - connection->owed;
-    if ((is_checking || !connection->is_checked) && memcmp(bytes, expected, len) != 0) fail("something else came than the echo");
+    int is_compared = is_checking || !connection->is_checked;
+    if (is_compared && memcmp(bytes, expected, len) != 0) fail("something else came than the echo");
     connection->owed -= len;
     received += len;
 }

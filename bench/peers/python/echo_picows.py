@@ -15,6 +15,12 @@ class Echo(picows.WSListener):
         else:
             transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
 
+    def pause_writing(self) -> None:
+        """Clients here read all that comes. The inherited functions write a line to the log each time."""
+
+    def resume_writing(self) -> None:
+        """See pause_writing()."""
+
 
 async def start():
     server = await picows.ws_create_server(lambda request: Echo(), "127.0.0.1", 0, max_frame_size=listening.MAX_SIZE)

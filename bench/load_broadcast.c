@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads a server that sends each message it gets to all its clients, and says what that costs it:
  * load_broadcast PORT PID CONNECTIONS BYTES SECONDS
- * One more client, which controls, sends a text, and the next one when each of CONNECTIONS has it, and the control, too.
- * Prints broadcasts a second, the microseconds of CPU time of process PID for each of them, and the share of a processor
- * that this program took. What comes is compared with what was sent in the first fifth of the time, then counted. */
+ * One more client, which controls, sends a text, and the next one when each of CONNECTIONS has it, and the control,
+ * too. Prints broadcasts a second, the microseconds of CPU time of process PID for each of them, and the share of a
+ * processor that this program took. What comes is compared with what was sent in the first fifth of the time, and
+ * counted from then on. */
 #define _POSIX_C_SOURCE 200809L
 #include "load.h"
 

@@ -10,7 +10,8 @@
 
 struct connection {
     int fd;
-    int is_checked;
+    int is_checked; /* its first burst came back */
+    int is_ended;   /* it is owed nothing, and sends nothing any more */
     size_t owed; /* bytes that are still to come of what was sent */
     size_t left; /* bytes of the burst that could not be sent yet */
 };
@@ -18,9 +19,9 @@ struct connection {
 static struct frames burst; /* what each connection sends at a time: all that may be in flight */
 static struct connection *connections;
 static int is_checking = 1;
-static int unchecked; /* connections that did not get their first burst back yet */
-static int is_ending; /* nothing more is sent */
-static int ended;     /* connections that are owed nothing any more */
+static int unchecked;     /* connections */
+static int is_ending;     /* no burst is started any more */
+static int ended;         /* connections */
 static uint64_t received; /* bytes of answers */
 
 static void push(struct connection *connection) {
@@ -42,7 +43,8 @@ static void start_burst(struct connection *connection) {
 static void take(struct connection *connection, const uint8_t *bytes, size_t len) {
     if (len > connection->owed) fail("the server sent more than an echo");
     const uint8_t *expected = burst.answers + burst.answers_len - connection->owed;
-    if ((is_checking || !connection->is_checked) && memcmp(bytes, expected, len) != 0) fail("something else came than the echo");
+    int is_compared = is_checking || !connection->is_checked;
+    if (is_compared && memcmp(bytes, expected, len) != 0) fail("something else came than the echo");
     connection->owed -= len;
     received += len;
 }
@@ -57,10 +59,11 @@ static void serve(struct connection *connection) {
         if (n > 0) take(connection, bytes, (size_t)n);
     } while (n == (ssize_t)sizeof bytes); /* edge-triggered: nothing may be left */
     push(connection);
-    if (connection->owed > 0) return;
+    if (connection->owed > 0 || connection->is_ended) return;
     if (!connection->is_checked) unchecked--;
     connection->is_checked = 1;
     if (is_ending) {
+        connection->is_ended = 1;
         ended++;
     } else {
         start_burst(connection);

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -104,6 +105,7 @@ def show(options, times, held, count):
 
 def main():
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # servers would outlive this program
     count = idle.raise_limit()
     held = measure_idle(options, count)
     times = measure(options, options.load, options.server, echo.make_cases(), echo.measure)

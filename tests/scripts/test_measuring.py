@@ -25,6 +25,23 @@ def test_a_run_of_no_rounds_is_refused_at_once(script, options, count):
     assert run.stderr == '%s: %s takes a whole number from 1 to 999999, not "%s"\n' % (script, options[-1], count)
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--kernels", "--only", "fastws"), "--only is about --servers"),
+        (("--kernels", "--seconds", "1"), "--seconds is about --servers"),
+        (("--servers", "--seconds", "soon"), '--seconds takes a number, not "soon"'),
+        (("--servers", "--only"), "usage: "),
+        (("--only", "fastws"), "usage: "),
+    ],
+)
+def test_options_of_servers_are_refused_where_they_mean_nothing(options, reason):
+    run = subprocess.run([str(SCRIPTS / "peers"), *options], capture_output=True, text=True, timeout=20)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr.startswith(f"peers: {reason}")
+
+
 def rows_of(**ns):
     """Rows as scripts/bench measures them; __ stands for a slash."""
     rows = {}

@@ -2,7 +2,7 @@
 """Sends each message to all clients, by fastws.broadcast(). Compression is off."""
 
 import fastws
-import serving
+import listening
 
 connections: set[fastws.ServerConnection] = set()
 
@@ -31,11 +31,12 @@ class Listener:
 
 async def start():
     handler, listener = (None, Listener()) if options.api == "callbacks" else (handle, None)
-    return await fastws.serve(
-        handler, "127.0.0.1", 0, listener=listener, compression=None, max_size=serving.MAX_SIZE, driver=options.driver
+    server = await fastws.serve(
+        handler, "127.0.0.1", 0, listener=listener, compression=None, max_size=listening.MAX_SIZE, driver=options.driver
     )
+    return server, server.sockets[0].getsockname()
 
 
 if __name__ == "__main__":
-    options = serving.parse(__doc__, api=["async-for", "callbacks"], driver=["loop", "protocol"])
-    serving.run(start, options)
+    options = listening.parse(__doc__, api=["async-for", "callbacks"], driver=["loop", "protocol"])
+    listening.run(start, options)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sends each message to all clients, by websockets.broadcast(), as its documentation has it. Compression is off."""
 
-import serving
+import listening
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 connections: set[ServerConnection] = set()
@@ -17,8 +17,9 @@ async def handle(connection: ServerConnection) -> None:
 
 
 async def start():
-    return await serve(handle, "127.0.0.1", 0, compression=None, max_size=serving.MAX_SIZE)
+    server = await serve(handle, "127.0.0.1", 0, compression=None, max_size=listening.MAX_SIZE)
+    return server, server.sockets[0].getsockname()
 
 
 if __name__ == "__main__":
-    serving.run(start, serving.parse(__doc__))
+    listening.run(start, listening.parse(__doc__))

@@ -2,12 +2,12 @@
 """An echo server by aiohttp: a handler of web.WebSocketResponse on the low-level server, which has no router and no
 access log. Compression is off; there is no heartbeat, as by default. A message is str or bytes."""
 
-import serving
+import listening
 from aiohttp import WSMsgType, web
 
 
 async def echo(request: web.BaseRequest) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(compress=False, max_msg_size=serving.MAX_SIZE)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=listening.MAX_SIZE)
     await socket.prepare(request)
     async for message in socket:
         if message.type is WSMsgType.TEXT:
@@ -20,10 +20,9 @@ async def echo(request: web.BaseRequest) -> web.WebSocketResponse:
 async def start():
     runner = web.ServerRunner(web.Server(echo, access_log=None))
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    return site._server
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, runner.addresses[0]
 
 
 if __name__ == "__main__":
-    serving.run(start, serving.parse(__doc__))
+    listening.run(start, listening.parse(__doc__))

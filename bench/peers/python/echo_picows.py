@@ -4,7 +4,7 @@ buffer, without a copy into bytes; text is not checked. There is no compression 
 default. Its sockets are those of aiofastnet, which it takes by default on both event loops."""
 
 import picows
-import serving
+import listening
 
 
 class Echo(picows.WSListener):
@@ -15,10 +15,17 @@ class Echo(picows.WSListener):
         else:
             transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
 
+    def pause_writing(self) -> None:
+        """Clients here read all that comes. The inherited functions write a line to the log each time."""
+
+    def resume_writing(self) -> None:
+        """See pause_writing()."""
+
 
 async def start():
-    return await picows.ws_create_server(lambda request: Echo(), "127.0.0.1", 0, max_frame_size=serving.MAX_SIZE)
+    server = await picows.ws_create_server(lambda request: Echo(), "127.0.0.1", 0, max_frame_size=listening.MAX_SIZE)
+    return server, server.sockets[0].getsockname()
 
 
 if __name__ == "__main__":
-    serving.run(start, serving.parse(__doc__))
+    listening.run(start, listening.parse(__doc__))

@@ -2,7 +2,7 @@
 """An echo server by websockets: its asyncio server, as its documentation has it. Compression is off; the rest is as it
 comes, keep-alive included: a ping after 20 seconds. A message is str or bytes, and text is checked by decoding it."""
 
-import serving
+import listening
 from websockets.asyncio.server import ServerConnection, serve
 
 
@@ -12,8 +12,9 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def start():
-    return await serve(echo, "127.0.0.1", 0, compression=None, max_size=serving.MAX_SIZE)
+    server = await serve(echo, "127.0.0.1", 0, compression=None, max_size=listening.MAX_SIZE)
+    return server, server.sockets[0].getsockname()
 
 
 if __name__ == "__main__":
-    serving.run(start, serving.parse(__doc__))
+    listening.run(start, listening.parse(__doc__))

@@ -19,13 +19,15 @@ def parse(description: str | None, **choices: list[str]) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(start: Callable[[], Awaitable[Any]], options: argparse.Namespace) -> None:
-    """Starts a server, which has to have sockets, says where it listens, and waits until the process is killed."""
+def run(start: Callable[[], Awaitable[tuple[Any, tuple]]], options: argparse.Namespace) -> None:
+    """Starts a server, says where it listens, and waits until the process is killed. start() gives the server, to be
+    kept, and its address."""
 
     async def main() -> None:
-        server = await start()
-        print("listening on ws://{}:{}/".format(*server.sockets[0].getsockname()[:2]), flush=True)
+        server, address = await start()
+        print("listening on ws://{}:{}/".format(*address[:2]), flush=True)
         await asyncio.Event().wait()
+        del server
 
     runner = importlib.import_module("uvloop").run if options.uvloop else asyncio.run
     runner(main())

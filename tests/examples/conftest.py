@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Starts the servers of examples/, once for all tests of a file."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -36,13 +37,15 @@ def command_of():
 
 @pytest.fixture(scope="module")
 def start():
-    """Starts a server by name, and returns its URL. In the end all of them must still run, and stop when told to."""
+    """Starts a server by name, and returns its URL. In the end all of them must still run, and stop when told to: what
+    runs in the background has SIGINT ignored, and would not see it."""
     servers = []
 
     def start_server(command_line, *options):
         name, *fixed = command_line.split()
         command = [*find_example(name), "--port", "0", *fixed, *options]
-        servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=restore))
         line = servers[-1].stdout.readline()
         assert line.startswith("listening on ws://127.0.0.1:"), line
         return line.split()[-1]
@@ -52,7 +55,10 @@ def start():
         with server:
             assert server.poll() is None
             server.send_signal([signal.SIGTERM, signal.SIGINT][number % 2])
-            assert server.wait(10) == 0
+            try:
+                assert server.wait(10) == 0
+            finally:
+                server.kill()
 
 
 @pytest.fixture

@@ -8,9 +8,14 @@ import subprocess
 import sys
 import threading
 
+import hypothesis
 import pytest
 
 import fastws
+
+# How long an example takes says something of the machine only.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEY = b"\x37\xfa\x21\x3d"  # of the examples in RFC 6455 5.7

@@ -72,7 +72,7 @@ def test_the_timeout_of_recv_is_kept(flooded, options):
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             stream.recv(timeout=0.3)
-        assert 0.25 < time.monotonic() - started < 1.5
+        assert 0.25 < time.monotonic() - started < 5
         assert stream.state == "OPEN"
     assert 0 < stream.queued < 1 << 20
 
@@ -180,14 +180,14 @@ RAW_READS = {
 @pytest.mark.parametrize("read", RAW_READS.values(), ids=RAW_READS)
 def test_raw_reads_end_with_the_same_limit(flooded, read):
     """They used to wait for room without a limit of their own, and to break the output then."""
-    stream, _ = flooded(ping_timeout=0.6, close_timeout=0.3)
+    stream, _ = flooded(ping_timeout=1.5, close_timeout=0.3)
     with pytest.raises(TimeoutError):
-        stream.recv(timeout=0.3)
+        stream.recv(timeout=0.2)
     started = time.monotonic()
     with pytest.raises(fastws.ConnectionClosedError) as info:
         while True:  # what has been received is there
             read(stream)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert_flood(info)
     with pytest.raises(fastws.ConnectionClosedError):
         stream.send("x")
@@ -197,7 +197,7 @@ def test_a_raw_read_of_a_flood_that_has_ceased_keeps_the_deadline(pair, in_threa
     """Nothing more comes, so nothing but the time can end it."""
     ours, theirs = pair
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-    stream = Stream(ours, ping_timeout=0.6, close_timeout=0.3)
+    stream = Stream(ours, ping_timeout=1.5, close_timeout=0.3)
     in_thread(theirs.sendall, masked_frame(9, bytes(125)) * 1000)
     with pytest.raises(TimeoutError):
         stream.recv(timeout=0.3)
@@ -252,13 +252,13 @@ def test_memory_stays_small(flooded):
 
 def test_a_send_waits_for_room_and_is_given_up(flooded):
     """That is the sender's limit; the reader has its own."""
-    stream, theirs = flooded(ping_timeout=0.5, close_timeout=0.3)
+    stream, theirs = flooded(ping_timeout=1.5, close_timeout=0.3)
     with pytest.raises(TimeoutError):
         stream.recv(timeout=0.2)
     started = time.monotonic()
     with pytest.raises(fastws.ConnectionClosedError):
         stream.send("behind the pongs")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     with pytest.raises(fastws.ConnectionClosedError) as info:
         stream.recv(timeout=5)
     assert isinstance(info.value.__cause__, fastws.ControlFlood)
@@ -270,7 +270,7 @@ def test_close_is_not_held_up(flooded):
         stream.recv(timeout=0.2)
     started = time.monotonic()
     stream.close()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert stream.io is None
 
 
@@ -333,14 +333,14 @@ HALF = fastws.Header(opcode=fastws.OpCode.BINARY, length=6)
 
 def test_half_a_raw_frame_keeps_pongs_back_until_the_limit(flooded, in_thread):
     """A peer could make the thread that reads raise RuntimeError, while another wrote a frame piece by piece."""
-    stream, _ = flooded(ping_timeout=0.5, close_timeout=0.3)
+    stream, _ = flooded(ping_timeout=1.5, close_timeout=0.3)
     stream.write_header(HALF)
     used = time.process_time()
     with pytest.raises(TimeoutError):
         in_thread(lambda: stream.recv(timeout=0.3))()
     with pytest.raises(fastws.ConnectionClosedError) as info:
         in_thread(lambda: stream.recv(timeout=5))()
-    assert time.process_time() - used < 0.4
+    assert time.process_time() - used < 0.8
     assert_flood(info)
 
 

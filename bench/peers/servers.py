@@ -49,6 +49,7 @@ def parse_arguments():
     parser.add_argument("--broadcast-load", help="the program load_broadcast")
     parser.add_argument("--broadcast", action="append", default=[], type=named, metavar="NAME=COMMAND")
     parser.add_argument("--idle", action="append", default=[], type=named, metavar="NAME=COMMAND")
+    parser.add_argument("--connections", type=int, default=idle.CONNECTIONS, help="that are idle")
     parser.add_argument("--skipped", action="append", default=[], metavar="NAME: REASON")
     parser.add_argument("--only", type=names, default=re.compile(".*"), metavar="REGEX,...")
     parser.add_argument("--rounds", type=int, default=5)
@@ -106,7 +107,7 @@ def show(options, times, held, count):
 def main():
     options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # servers would outlive this program
-    count = idle.raise_limit()
+    count = idle.raise_limit(options.connections)
     held = measure_idle(options, count)
     times = measure(options, options.load, options.server, echo.make_cases(), echo.measure)
     times |= measure(options, options.broadcast_load, options.broadcast, broadcast.make_cases(), broadcast.measure)

@@ -247,6 +247,17 @@ def test_idle_connections_are_weighed_without_garbage(monkeypatch, tmp_path):
     assert left > collected + 60_000
 
 
+def test_no_more_connections_are_opened_than_the_limit_allows(monkeypatch):
+    limits = []
+    monkeypatch.setattr(idle.resource, "getrlimit", lambda which: (1024, 4096))
+    monkeypatch.setattr(idle.resource, "setrlimit", lambda which, pair: limits.append(pair))
+    assert idle.raise_limit(10_000) == 4096 - idle.FIRST - idle.SPARE
+    assert idle.raise_limit(100) == 100
+    monkeypatch.setattr(idle.resource, "getrlimit", lambda which: (1024, idle.resource.RLIM_INFINITY))
+    assert idle.raise_limit(10_000) == 10_000
+    assert limits[0] == (4096, 4096), "processes inherit the limit"
+
+
 def test_a_server_that_does_not_upgrade_is_not_weighed(built, capsys):
     assert idle.measure("raw", str(built / "raw_echo"), CPU, 10) is None
     assert "raw idle: the server answered b'GET / HTTP" in capsys.readouterr().err

@@ -117,6 +117,17 @@ def test_broadcasts_have_a_table_of_their_own(broadcast_load):
     assert cells(result.stdout, "websockets") == [["5 ×2.00", "20"]]
 
 
+def test_idle_connections_are_weighed_at_servers_of_their_own(tmp_path):
+    program = PROGRAM.parent / "python" / "echo_websockets.py"
+    out = tmp_path / "held.json"
+    result = run(f"--idle=websockets={sys.executable} {program}", "--connections=40", "--markdown", f"--json={out}")
+    assert result.returncode == 0, result.stderr
+    held = json.loads(out.read_text())["idle"]["websockets"]
+    assert 1000 < held < 100_000
+    assert "40 idle connections" in result.stdout
+    assert cells(result.stdout, "websockets") == [[f"{held:.0f}"]]
+
+
 def test_only_the_servers_named_are_started(load):
     servers = [RAW, server("fastws", "2"), server("fastws-callbacks", "2"), server("mute", "hello")]
     result = run("--load", load, *servers, "--rounds=1", "--filter=text/1x1/64$", "--markdown", "--only=raw,.*-call.*")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What servers are to reach: each goal is judged at every case that it is about, and its worst case is named."""
+"""What servers are to reach: each goal is judged at every case that it is about. The median of all of them is told, and
+the worst one."""
 
 import re
+import statistics
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -71,7 +73,7 @@ def value_of(goal: Goal, times: Times, case: str) -> float | None:
 
 
 def judge(goal: Goal, times: Times) -> Verdict | None:
-    """The worst of all cases, or None where none was measured."""
+    """The median and the worst of all cases, or None where none was measured."""
     found = {case: value_of(goal, times, case) for case in times if re.search(goal.cases, case)}
     values = [(value, case) for case, value in found.items() if value is not None]
     if not values:
@@ -80,7 +82,8 @@ def judge(goal: Goal, times: Times) -> Verdict | None:
     met = sum(value <= goal.bound if is_most else value >= goal.bound for value, _ in values)
     worst, case = max(values) if is_most else min(values)
     verb, at = WORDS[goal.how]
-    value = f"{worst:.2f} {verb} {goal.other} at worst, {case}; met in {met} of {len(values)}"
+    middle = statistics.median(value for value, _ in values)
+    value = f"{middle:.2f} {verb} {goal.other}, at worst {worst:.2f}, {case}; met in {met} of {len(values)}"
     return Verdict(f"{goal.ours}, {goal.words}", value, f"{at} {goal.bound:g}", met == len(values))
 
 

@@ -22,14 +22,14 @@ REQUEST = (
 )
 
 
-def raise_limit() -> int:
-    """Raises the limit of descriptors, which processes inherit. Returns how many connections may be opened beside the
-    first ones."""
+def raise_limit(wanted: int) -> int:
+    """Raises the limit of descriptors, which processes inherit. Returns how many of the connections that are wanted may
+    be opened beside the first ones."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard == resource.RLIM_INFINITY:
-        return CONNECTIONS
-    return min(CONNECTIONS, hard - FIRST - SPARE)
+        return wanted
+    return min(wanted, hard - FIRST - SPARE)
 
 
 def open_client(port: int) -> socket.socket:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .process import Server
 
-WARM_UPS = 2
+WARM_UPS = 2  # of the first cases, which are small ones: text and binary
 
 
 class Sample(NamedTuple):
@@ -51,7 +51,7 @@ def measure_all(rounds: int, servers: Sequence[Server], cases: Sequence[tuple], 
     what runs often."""
     times: Times = {case[0]: {server.name: [] for server in servers} for case in cases}
     for server in servers:
-        for case in (cases[0], cases[-1])[: min(len(cases), WARM_UPS)]:
+        for case in cases[:WARM_UPS]:
             measure(server, case)
             server.settle()
     for number in range(rounds):

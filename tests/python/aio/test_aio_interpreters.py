@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Other interpreters of the same process, with a lock of their own and without. In a program of its own: what goes wrong
-there ends it."""
+"""Other interpreters of the same process, with a lock of their own and without. In a program of its own: what goes
+wrong there ends it."""
 
 import subprocess
 import sys

@@ -177,8 +177,8 @@ struct aio_driver {
     PyObject *(*get_transport)(struct aio_connection *connection);
 };
 
-/* Sends what is pending by system calls: what both drivers do with a plain socket. Returns 0 when all is out, 1 when the
- * socket takes no more, or -1 with errno. aio_socket.c. */
+/* Sends what is pending by system calls: what both drivers do with a plain socket. Returns 0 when all is out, 1 when
+ * the socket takes no more, or -1 with errno. aio_socket.c. */
 int aio_socket_write(int fd, struct fastws_conn *conn);
 
 /* Whether the error of a system call on a socket says that it is to be tried again later. */

@@ -60,6 +60,7 @@ class CloseCode(enum.IntEnum):
     NO_STATUS_RCVD = 1005
     ABNORMAL_CLOSURE = 1006
     INVALID_PAYLOAD_DATA = 1007
+    INVALID_DATA = 1007  # what websockets calls it
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     MANDATORY_EXTENSION = 1010

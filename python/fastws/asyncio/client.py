@@ -107,8 +107,7 @@ class ClientConnection(Connection):
         self._abort()
 
     def _lost(self) -> None:
-        self._end_pings()
-        self._note_addresses()
+        self._note_end()
         if not self._opened.done():
             ended = InvalidMessage("connection was closed before the answer was complete", name="FASTWS_ERR_EOF")
             self._opened.set_exception(self._exception or ended)

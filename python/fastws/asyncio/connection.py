@@ -342,8 +342,14 @@ class Connection(AsyncConnection):
         self.logger.error(where, exc_info=error)
         self.close_nowait(CloseCode.INTERNAL_ERROR)
 
-    def _note_addresses(self) -> None:
+    def _note_end(self) -> None:
+        """The transport is gone: what is asked for later, and what the log is to know."""
+        self._end_pings()
         self._addresses = self.local_address, self.remote_address
+        if self._parent_logger.isEnabledFor(logging.INFO):
+            reason = _reason_of(self._closed_error())
+            if reason:
+                self.logger.info("connection failed: %s", reason)
 
     def _end_pings(self) -> None:
         for future, _ in (self._pings or {}).values():
@@ -351,6 +357,17 @@ class Connection(AsyncConnection):
                 future.set_exception(self._closed_error())
                 future.exception()  # who left the future is not to be told of it
         self._pings = None
+
+
+def _reason_of(closed: BaseException) -> str:
+    """Why a connection failed, with the names of errors; "" if it was closed."""
+    reasons = []
+    cause = closed.__cause__
+    while cause is not None:
+        name = getattr(cause, "name", "")
+        reasons.append(f"{cause} ({name})" if name else str(cause))
+        cause = cause.__cause__
+    return ": ".join(reasons)
 
 
 async def _each(parts: Iterable[Any]) -> AsyncIterator[Any]:

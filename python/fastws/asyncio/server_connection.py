@@ -85,6 +85,7 @@ class ServerConnection(Connection):
         elif self._rest is not None:
             self._rest += data
             if len(self._rest) > _EARLY_MAX:
+                self.logger.info("request refused: more than %d bytes came before the answer", _EARLY_MAX)
                 self._abort()
         else:
             start = max(len(self._head) - 3, 0)
@@ -100,12 +101,14 @@ class ServerConnection(Connection):
 
     def _open_timed_out(self) -> None:
         if self._task is not None:
+            self.logger.info("request refused: it was not answered within open_timeout")
             self._task.cancel()
         elif self._rest is None:
             upgrade = Upgrade()
             try:
                 upgrade.expire()
-            except HandshakeTimeout:
+            except HandshakeTimeout as error:
+                self.logger.info("request refused: %s", error)
                 self._write(upgrade.response)
         self._close_transport()
         self._end_within(0.5)
@@ -205,8 +208,7 @@ class ServerConnection(Connection):
         return None
 
     def _lost(self) -> None:
-        self._end_pings()
-        self._note_addresses()
+        self._note_end()
         self.server._lost(self)
 
 

@@ -49,10 +49,12 @@ struct aio_loop {
     struct fastws_loop *drain;     /* watches descriptors; NULL: there are none */
     struct aio_transport *transports; /* over drain, linked, each with a reference */
     size_t drain_uses;             /* transports and acceptors */
+    size_t drained_sockets;        /* by the callback that runs */
+    size_t drained_len;            /* bytes that it received */
     uint8_t is_draining;
     uint8_t is_forked;             /* it belongs to the parent of this process */
     int depth;               /* batches under way, one inside of the other */
-    int may_wake;            /* no task runs: one may be woken at once */
+    int may_wake;            /* no task runs: one may be woken at once; -1: not known, see aio_loop_may_wake() */
     int is_waking;           /* a task that was woken runs */
     PyObject *weakrefs;
 };
@@ -60,6 +62,9 @@ struct aio_loop {
 /* Begin and end a batch. aio_loop_leave() flushes what was sent in it; an exception that is set stays. */
 void aio_loop_enter(struct aio_loop *self);
 void aio_loop_leave(struct aio_loop *self);
+
+/* Whether a task may be woken at once: a batch is under way, and no task runs. */
+int aio_loop_may_wake(struct aio_loop *self);
 
 /* Calls a function soon, in a context, which may be NULL. Returns 0, or -1 with an exception. */
 int aio_loop_call_soon(struct aio_loop *self, PyObject *function, PyObject *argument, PyObject *context);

@@ -168,7 +168,7 @@ static int deliver_data(struct aio_connection *self, struct aio_batch *batch) {
     if (self->endpoint->callbacks[ON_MESSAGE]) {
         return call_listener(self, ON_MESSAGE, data_of(self, &batch->events[batch->next++]));
     }
-    int is_direct = self->receiver && self->queue.count == 0 && self->loop->may_wake && self->loop->depth;
+    int is_direct = self->receiver && self->queue.count == 0 && aio_loop_may_wake(self->loop);
     if (is_direct && aio_receive_wake(self) < 0) return -1;
     if (batch->next != before) return 0;
     /* The connection is closing, and nobody reads: what would fill the queue is dropped, so that the end is found. */

@@ -21,7 +21,14 @@ static int is_free_to_wake(struct aio_loop *self) {
 
 void aio_loop_enter(struct aio_loop *self) {
     if (self->depth++) return;
-    self->may_wake = is_free_to_wake(self);
+    self->may_wake = -1;
+}
+
+/* Most batches with callbacks wake nobody, and what is asked here is Python code. */
+int aio_loop_may_wake(struct aio_loop *self) {
+    if (!self->depth) return 0;
+    if (self->may_wake < 0) self->may_wake = is_free_to_wake(self);
+    return self->may_wake;
 }
 
 static void flush_dirty(struct aio_loop *self) {

@@ -263,6 +263,8 @@ static size_t on_ready(struct fastws_watch *Py_UNUSED(watch), unsigned found, vo
         aio_loop_report(self->loop, "a connection failed", (PyObject *)connection);
         if (aio_transport_abort(self) < 0) PyErr_WriteUnraisable((PyObject *)self);
     }
+    self->loop->drained_sockets++;
+    self->loop->drained_len += received;
     Py_DECREF(connection);
     Py_DECREF(self);
     return received;

@@ -45,7 +45,7 @@ struct aio_loop {
     PyObject *space;         /* exporter of the memory that a transport receives into, or NULL */
     struct aio_connection *lent;  /* whose memory space is, borrowed; NULL: nobody's */
     struct aio_connection *dirty; /* connections with something to flush, linked, each with a reference */
-    struct aio_connection *served; /* its driver flushes it when what it received is handed out, borrowed; or NULL */
+    struct aio_connection *dirty_last;
     struct fastws_loop *drain;     /* watches descriptors; NULL: there are none */
     struct aio_transport *transports; /* over drain, linked, each with a reference */
     size_t drain_uses;             /* transports and acceptors */
@@ -62,6 +62,9 @@ struct aio_loop {
 /* Begin and end a batch. aio_loop_leave() flushes what was sent in it; an exception that is set stays. */
 void aio_loop_enter(struct aio_loop *self);
 void aio_loop_leave(struct aio_loop *self);
+
+/* Flushes what was sent so far in a batch that goes on. */
+void aio_loop_flush(struct aio_loop *self);
 
 /* Whether a task may be woken at once: a batch is under way, and no task runs. */
 int aio_loop_may_wake(struct aio_loop *self);
@@ -142,15 +145,18 @@ struct aio_endpoint {
     size_t write_low;
     PyObject *listener;    /* or NULL */
     PyObject *callbacks[CALLBACK_COUNT]; /* methods of the listener, NULL where it has none */
+    PyObject *on_message; /* callbacks[ON_MESSAGE] taken apart, borrowed: the function */
+    PyObject *on_message_self; /* and what it is a method of, or NULL */
 };
 
 /* Looks up the methods of a listener. aio_listener.c. Returns 0, or -1 with an exception. */
 int aio_listener_take(struct aio_endpoint *self, PyObject *listener);
 
-/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there
- * is one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or
+/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; on_message(); and
+ * on_close(), if there is one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or
  * the like. */
 int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument);
+int aio_listener_call_message(struct aio_connection *self, PyObject *message);
 int aio_listener_close(struct aio_connection *self);
 
 /* ---- The driver ---- */

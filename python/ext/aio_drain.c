@@ -122,6 +122,7 @@ static int run_turns(struct aio_loop *self) {
     do {
         before = self->drained_sockets;
         result = fastws_loop_run_once(self->drain, 0);
+        if (!PyErr_Occurred()) aio_loop_flush(self);
     } while (result >= 0 && self->drained_sockets > before && may_go_on(self, start_us));
     return result;
 }

@@ -31,7 +31,7 @@ int aio_loop_may_wake(struct aio_loop *self) {
     return self->may_wake;
 }
 
-static void flush_dirty(struct aio_loop *self) {
+void aio_loop_flush(struct aio_loop *self) {
     while (self->dirty) {
         struct aio_connection *connection = self->dirty;
         self->dirty = connection->next_dirty;
@@ -49,7 +49,7 @@ void aio_loop_leave(struct aio_loop *self) {
     }
     PyObject *raised = NULL, *type, *traceback;
     PyErr_Fetch(&type, &raised, &traceback);
-    flush_dirty(self);
+    aio_loop_flush(self);
     self->depth--;
     if (type) PyErr_Restore(type, raised, traceback);
 }

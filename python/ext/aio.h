@@ -153,8 +153,8 @@ struct aio_endpoint {
 int aio_listener_take(struct aio_endpoint *self, PyObject *listener);
 
 /* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; on_message(); and
- * on_close(), if there is one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or
- * the like. */
+ * on_close(), if there is one and the connection was open. What it raises fails the connection. Return 0, or -1 with
+ * KeyboardInterrupt or the like. */
 int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument);
 int aio_listener_call_message(struct aio_connection *self, PyObject *message);
 int aio_listener_close(struct aio_connection *self);
@@ -353,6 +353,11 @@ PyObject *aio_send_close(PyObject *self, PyObject *const *args, Py_ssize_t count
 /* A future that is done when there is room again: new reference, or NULL with an exception. */
 PyObject *aio_drain_wait(struct aio_connection *self);
 void aio_drain_wake(struct aio_connection *self);
+
+/* Gives a class of connections methods of its own in the place of those that it inherits from AsyncConnection and that
+ * are called for each message: the interpreter takes the short way to a method only where the class of the object is
+ * the one that has it. Takes a type and returns it, or NULL with an exception. */
+PyObject *aio_own_methods(PyObject *module, PyObject *type);
 
 extern PyMethodDef aio_functions[];
 

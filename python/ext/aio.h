@@ -45,14 +45,16 @@ struct aio_loop {
     PyObject *space;         /* exporter of the memory that a transport receives into, or NULL */
     struct aio_connection *lent;  /* whose memory space is, borrowed; NULL: nobody's */
     struct aio_connection *dirty; /* connections with something to flush, linked, each with a reference */
-    struct aio_connection *served; /* its driver flushes it when what it received is handed out, borrowed; or NULL */
+    struct aio_connection *dirty_last;
     struct fastws_loop *drain;     /* watches descriptors; NULL: there are none */
     struct aio_transport *transports; /* over drain, linked, each with a reference */
     size_t drain_uses;             /* transports and acceptors */
+    size_t drained_sockets;        /* by the callback that runs */
+    size_t drained_len;            /* bytes that it received */
     uint8_t is_draining;
     uint8_t is_forked;             /* it belongs to the parent of this process */
     int depth;               /* batches under way, one inside of the other */
-    int may_wake;            /* no task runs: one may be woken at once */
+    int may_wake;            /* no task runs: one may be woken at once; -1: not known, see aio_loop_may_wake() */
     int is_waking;           /* a task that was woken runs */
     PyObject *weakrefs;
 };
@@ -60,6 +62,12 @@ struct aio_loop {
 /* Begin and end a batch. aio_loop_leave() flushes what was sent in it; an exception that is set stays. */
 void aio_loop_enter(struct aio_loop *self);
 void aio_loop_leave(struct aio_loop *self);
+
+/* Flushes what was sent so far in a batch that goes on. */
+void aio_loop_flush(struct aio_loop *self);
+
+/* Whether a task may be woken at once: a batch is under way, and no task runs. */
+int aio_loop_may_wake(struct aio_loop *self);
 
 /* Calls a function soon, in a context, which may be NULL. Returns 0, or -1 with an exception. */
 int aio_loop_call_soon(struct aio_loop *self, PyObject *function, PyObject *argument, PyObject *context);
@@ -141,15 +149,18 @@ struct aio_endpoint {
     size_t write_low;
     PyObject *listener;    /* or NULL */
     PyObject *callbacks[CALLBACK_COUNT]; /* methods of the listener, NULL where it has none */
+    PyObject *on_message; /* callbacks[ON_MESSAGE] taken apart, borrowed: the function */
+    PyObject *on_message_self; /* and what it is a method of, or NULL */
 };
 
 /* Looks up the methods of a listener. aio_listener.c. Returns 0, or -1 with an exception. */
 int aio_listener_take(struct aio_endpoint *self, PyObject *listener);
 
-/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; and on_close(), if there
- * is one and the connection was open. What it raises fails the connection. Return 0, or -1 with KeyboardInterrupt or
- * the like. */
+/* Call what is not NULL in callbacks, with the connection and, if there is one, an argument; on_message(); and
+ * on_close(), if there is one and the connection was open. What it raises fails the connection. Return 0, or -1 with
+ * KeyboardInterrupt or the like. */
 int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument);
+int aio_listener_call_message(struct aio_connection *self, PyObject *message);
 int aio_listener_close(struct aio_connection *self);
 
 /* ---- The driver ---- */
@@ -356,6 +367,11 @@ PyObject *aio_send_close(PyObject *self, PyObject *const *args, Py_ssize_t count
 /* A future that is done when there is room again: new reference, or NULL with an exception. */
 PyObject *aio_room_wait(struct aio_connection *self);
 void aio_room_wake(struct aio_connection *self);
+
+/* Gives a class of connections methods of its own in the place of those that it inherits from AsyncConnection and that
+ * are called for each message: the interpreter takes the short way to a method only where the class of the object is
+ * the one that has it. Takes a type and returns it, or NULL with an exception. */
+PyObject *aio_own_methods(PyObject *module, PyObject *type);
 
 extern PyMethodDef aio_functions[];
 

@@ -45,5 +45,6 @@ static PyObject *broadcast(PyObject *module, PyObject *const *args, Py_ssize_t c
 
 PyMethodDef aio_functions[] = {
     {"_broadcast", (PyCFunction)(void (*)(void))broadcast, METH_FASTCALL, NULL},
+    {"_own_methods", aio_own_methods, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

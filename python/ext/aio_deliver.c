@@ -166,10 +166,13 @@ static int call_listener(struct aio_connection *self, enum callback callback, Py
 
 static int deliver_data(struct aio_connection *self, struct aio_batch *batch) {
     int before = batch->next;
-    if (self->endpoint->callbacks[ON_MESSAGE]) {
-        return call_listener(self, ON_MESSAGE, data_of(self, &batch->events[batch->next++]));
+    if (self->endpoint->on_message) {
+        PyObject *message = data_of(self, &batch->events[batch->next++]);
+        int result = message ? aio_listener_call_message(self, message) : -1;
+        Py_XDECREF(message);
+        return result;
     }
-    int is_direct = self->receiver && self->queue.count == 0 && self->loop->may_wake && self->loop->depth;
+    int is_direct = self->receiver && self->queue.count == 0 && aio_loop_may_wake(self->loop);
     if (is_direct && aio_receive_wake(self) < 0) return -1;
     if (batch->next != before) return 0;
     /* The connection is closing, and nobody reads: what would fill the queue is dropped, so that the end is found. */

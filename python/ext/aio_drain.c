@@ -2,13 +2,23 @@
 /* The loop of the library inside of an event loop of Python: one descriptor, registered once, and one callback that
  * serves every socket that is ready. It exists while something is watched.
  *
- * A turn has bounds, which struct fastws_loop_config has by default. The set is level-triggered: what they leave out is
- * ready in the next iteration of the event loop. */
+ * The callback has bounds. The set is level-triggered: what they leave out is ready in the next iteration of the event
+ * loop. */
 #include "aio.h"
+
+#include <time.h>
 
 #include <fastws/error.h>
 
 #include "errors.h"
+
+/* Bounds of a turn. While half of what a callback may do is left another one follows, so that all of them together have
+ * twice these: 64 sockets, 1 MiB, 1 ms. */
+enum { TURN_SOCKETS = 32, TURN_LEN = 512 * 1024, TURN_US = 500 };
+
+/* After so long something more is ready, mostly, and to see whether it is costs a fraction of an iteration of the event
+ * loop, and of the turn that has passed. */
+enum { AGAIN_US = 25 };
 
 static int register_reader(struct aio_loop *self) {
     PyObject *run = PyObject_GetAttrString((PyObject *)self, "_drain");
@@ -22,6 +32,9 @@ static int open_drain(struct aio_loop *self) {
     struct fastws_loop_config config;
     fastws_loop_config_init(&config);
     config.backend = FASTWS_BACKEND_EPOLL;
+    config.turn_sockets = TURN_SOCKETS;
+    config.turn_len = TURN_LEN;
+    config.turn_us = TURN_US;
     int error = fastws_loop_new(&config, &self->drain);
     if (error == FASTWS_ERR_NOMEM) PyErr_NoMemory();
     if (error == FASTWS_ERR_DESCRIPTORS) PyErr_SetFromErrno(PyExc_OSError);
@@ -88,13 +101,39 @@ void aio_drain_unwatch(struct aio_loop *self, struct fastws_watch **watch) {
 
 /* ---- What is called ---- */
 
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static int may_go_on(const struct aio_loop *self, uint64_t start_us) {
+    if (self->drained_sockets > TURN_SOCKETS || self->drained_len > TURN_LEN || PyErr_Occurred()) return 0;
+    uint64_t passed_us = now_us() - start_us;
+    return passed_us >= AGAIN_US && passed_us < TURN_US;
+}
+
+/* Returns an error of the library, or what is none. */
+static int run_turns(struct aio_loop *self) {
+    uint64_t start_us = now_us();
+    size_t before;
+    int result;
+    self->drained_sockets = self->drained_len = 0;
+    do {
+        before = self->drained_sockets;
+        result = fastws_loop_run_once(self->drain, 0);
+        if (!PyErr_Occurred()) aio_loop_flush(self);
+    } while (result >= 0 && self->drained_sockets > before && may_go_on(self, start_us));
+    return result;
+}
+
 PyObject *aio_drain_run(PyObject *object, PyObject *Py_UNUSED(ignored)) {
     struct aio_loop *self = (struct aio_loop *)object;
     if (!self->drain || self->is_draining) Py_RETURN_NONE;
     Py_INCREF(self);
     aio_loop_enter(self);
     self->is_draining = 1;
-    int result = fastws_loop_run_once(self->drain, 0);
+    int result = run_turns(self);
     self->is_draining = 0;
     aio_loop_leave(self);
     /* FASTWS_ERR_FORKED: a child that was told nothing of the fork. What it shares stays as it is. */

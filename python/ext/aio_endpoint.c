@@ -99,6 +99,7 @@ static int endpoint_clear(PyObject *object) {
     struct aio_endpoint *self = (struct aio_endpoint *)object;
     Py_CLEAR(self->listener);
     for (int i = 0; i < CALLBACK_COUNT; i++) Py_CLEAR(self->callbacks[i]);
+    self->on_message = self->on_message_self = NULL;
     return 0;
 }
 

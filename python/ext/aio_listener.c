@@ -16,6 +16,10 @@ int aio_listener_take(struct aio_endpoint *self, PyObject *listener) {
         if (result < 0) return -1;
         if (self->callbacks[i] == Py_None) Py_CLEAR(self->callbacks[i]);
     }
+    PyObject *method = self->callbacks[ON_MESSAGE];
+    int is_bound = method && PyMethod_Check(method);
+    self->on_message = is_bound ? PyMethod_GET_FUNCTION(method) : method;
+    self->on_message_self = is_bound ? PyMethod_GET_SELF(method) : NULL;
     return 0;
 }
 
@@ -45,6 +49,15 @@ int aio_listener_call(struct aio_connection *self, enum callback callback, PyObj
     size_t count = argument ? 2 : 1;
     PyObject *function = self->endpoint->callbacks[callback];
     return conclude(self, PyObject_Vectorcall(function, args + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL));
+}
+
+/* A method is called as the function that it is: one call less for each message. */
+int aio_listener_call_message(struct aio_connection *self, PyObject *message) {
+    const struct aio_endpoint *endpoint = self->endpoint;
+    PyObject *args[] = {NULL, endpoint->on_message_self, (PyObject *)self, message};
+    size_t skipped = endpoint->on_message_self ? 1 : 2;
+    size_t count = (4 - skipped) | PY_VECTORCALL_ARGUMENTS_OFFSET;
+    return conclude(self, PyObject_Vectorcall(endpoint->on_message, args + skipped, count, NULL));
 }
 
 int aio_listener_close(struct aio_connection *self) {

@@ -21,10 +21,17 @@ static int is_free_to_wake(struct aio_loop *self) {
 
 void aio_loop_enter(struct aio_loop *self) {
     if (self->depth++) return;
-    self->may_wake = is_free_to_wake(self);
+    self->may_wake = -1;
 }
 
-static void flush_dirty(struct aio_loop *self) {
+/* Most batches with callbacks wake nobody, and what is asked here is Python code. */
+int aio_loop_may_wake(struct aio_loop *self) {
+    if (!self->depth) return 0;
+    if (self->may_wake < 0) self->may_wake = is_free_to_wake(self);
+    return self->may_wake;
+}
+
+void aio_loop_flush(struct aio_loop *self) {
     while (self->dirty) {
         struct aio_connection *connection = self->dirty;
         self->dirty = connection->next_dirty;
@@ -42,7 +49,7 @@ void aio_loop_leave(struct aio_loop *self) {
     }
     PyObject *raised = NULL, *type, *traceback;
     PyErr_Fetch(&type, &raised, &traceback);
-    flush_dirty(self);
+    aio_loop_flush(self);
     self->depth--;
     if (type) PyErr_Restore(type, raised, traceback);
 }

@@ -18,10 +18,10 @@
 int aio_connection_flush_soon(struct aio_connection *self) {
     struct aio_loop *loop = self->loop;
     if (!loop->depth) return aio_connection_flush(self);
-    if (self->is_dirty || self == loop->served) return 0;
+    if (self->is_dirty) return 0;
     self->is_dirty = 1;
-    self->next_dirty = loop->dirty;
-    loop->dirty = (struct aio_connection *)Py_NewRef(self);
+    struct aio_connection **place = loop->dirty ? &loop->dirty_last->next_dirty : &loop->dirty;
+    *place = loop->dirty_last = (struct aio_connection *)Py_NewRef(self);
     return 0;
 }
 
@@ -114,9 +114,33 @@ int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *tex
     return result < 0 ? -1 : 1;
 }
 
+/* Sends a message of few bytes inside of a batch, as most are, with what aio_send_whole() comes to for it. Returns 1, 0
+ * if it has to go that way, -1 with an exception. */
+static inline int send_short(struct aio_connection *self, PyObject *message) {
+    const void *payload;
+    size_t len;
+    int opcode;
+    if (PyUnicode_CheckExact(message) && PyUnicode_IS_COMPACT_ASCII(message)) {
+        payload = PyUnicode_DATA(message);
+        len = (size_t)PyUnicode_GET_LENGTH(message);
+        opcode = FASTWS_OPCODE_TEXT;
+    } else if (PyBytes_CheckExact(message)) {
+        payload = PyBytes_AS_STRING(message);
+        len = (size_t)PyBytes_GET_SIZE(message);
+        opcode = FASTWS_OPCODE_BINARY;
+    } else {
+        return 0;
+    }
+    if (len >= BORROW_MIN || !self->loop->depth) return 0;
+    return end_send(self, fastws_conn_send(self->protocol.conn, opcode, payload, len), len) < 0 ? -1 : 1;
+}
+
 PyObject *aio_send_nowait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"message", "text", "compress", NULL};
     struct aio_connection *self = (struct aio_connection *)object;
+    int is_plain = count == 1 && !kwnames && self->phase == PHASE_OPEN && !self->is_sending;
+    int done = is_plain ? send_short(self, args[0]) : 0;
+    if (done) return done < 0 ? NULL : PyBool_FromLong(!self->is_full);
     PyObject *sorted[3] = {count ? args[0] : NULL, NULL, NULL};
     if ((count != 1 || kwnames) && arg_sort("send_nowait", args, count, kwnames, names, 1, 1, sorted) < 0) return NULL;
     if (check_may_send(self) < 0) return NULL;

@@ -2,6 +2,7 @@
 /* The AsyncConnection type: what Python sees of a connection under asyncio. */
 #include "aio.h"
 
+#include <string.h>
 #include <structmember.h>
 
 #include "args.h"
@@ -269,6 +270,37 @@ static PyMethodDef connection_methods[] = {
     {"_wait_room", connection_wait_room, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
+
+/* ---- Methods of the classes that are made of it ---- */
+
+/* NULL: there is none. */
+static PyMethodDef *definition_of(const char *name) {
+    for (PyMethodDef *method = connection_methods; method->ml_name; method++) {
+        if (strcmp(method->ml_name, name) == 0) return method;
+    }
+    return NULL;
+}
+
+static int own_method(PyObject *type, const char *name) {
+    PyMethodDef *definition = definition_of(name);
+    PyObject *found = PyObject_GetAttrString(type, name);
+    if (!found) return -1;
+    int is_inherited = Py_IS_TYPE(found, &PyMethodDescr_Type) && ((PyMethodDescrObject *)found)->d_method == definition;
+    PyObject *own = is_inherited ? PyDescr_NewMethod((PyTypeObject *)type, definition) : Py_NewRef(found);
+    int result = own && is_inherited ? PyObject_SetAttrString(type, name, own) : own ? 0 : -1;
+    Py_XDECREF(own);
+    Py_DECREF(found);
+    return result;
+}
+
+PyObject *aio_own_methods(PyObject *Py_UNUSED(module), PyObject *type) {
+    static const char *const names[] = {"recv", "send", "send_nowait"};
+    if (!PyType_Check(type)) return PyErr_Format(PyExc_TypeError, "_own_methods() takes a class");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (own_method(type, names[i]) < 0) return NULL;
+    }
+    return Py_NewRef(type);
+}
 
 static PyType_Slot connection_slots[] = {
     {Py_tp_doc, "AsyncConnection(endpoint, *args, **kwargs)\n--\n\n"

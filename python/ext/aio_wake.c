@@ -71,7 +71,7 @@ int aio_waiter_wake(PyObject *object, struct aio_loop *loop) {
     struct waiter *self = (struct waiter *)object;
     if (self->state != WAITER_PENDING) return 0;
     self->state = WAITER_DONE;
-    return call_back(self, loop->depth && loop->may_wake);
+    return call_back(self, aio_loop_may_wake(loop));
 }
 
 /* ---- The protocol of a future ---- */

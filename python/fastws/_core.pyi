@@ -2,7 +2,7 @@
 from asyncio import AbstractEventLoop, Future, Transport
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Protocol, Self, SupportsIndex, final, overload
+from typing import Any, Literal, NoReturn, Protocol, Self, SupportsIndex, TypeVar, final, overload
 
 from _typeshed import structseq
 from typing_extensions import Buffer, disjoint_base
@@ -21,6 +21,7 @@ _Delivery = Literal["messages", "fragments", "stream"]
 _Compression = Deflate | Literal["deflate"]
 _DeflateMode = Literal["takeover", "tail", "no_takeover"]
 _Bits = Callable[[Header], Header | None]
+_ConnectionT = TypeVar("_ConnectionT", bound=AsyncConnection)
 
 class _Unsets(Protocol):
     def unset_bits(self, header: Header, /) -> Header | None: ...
@@ -33,6 +34,7 @@ _ConnectionState = Literal["OPEN", "CLOSING", "CLOSED"]
 _ItemKind = Literal["token", "separator", "string", "comment", "octet"]
 
 def _broadcast(connections: list[AsyncConnection], message: object, /) -> list[tuple[Any, Exception]]: ...
+def _own_methods(type: type[_ConnectionT], /) -> type[_ConnectionT]: ...
 def mask(buf: Buffer, key: Buffer, offset: SupportsIndex = 0) -> None: ...
 def masked(data: Buffer, key: Buffer, offset: SupportsIndex = 0) -> bytes: ...
 def compile_frame(

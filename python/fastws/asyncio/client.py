@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequen
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
-from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, parse_request, parse_url
+from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, _own_methods, parse_request, parse_url
 from ..dialer import follow, unsafe
 from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
 from ..heads import Url
@@ -58,6 +58,7 @@ def process_exception(exc: Exception) -> Exception | None:
     return exc
 
 
+@_own_methods
 class ClientConnection(Connection):
     """A connection of a client: what connect() gives."""
 

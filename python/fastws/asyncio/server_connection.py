@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from .._core import AsyncEndpoint, Deflate, Upgrade, parse_request, parse_response
+from .._core import AsyncEndpoint, Deflate, Upgrade, _own_methods, parse_request, parse_response
 from ..exceptions import HandshakeError, HandshakeTimeout, NegotiationError, Reject
 from ..heads import Request as _RequestHead
 from .connection import Connection, State
@@ -34,6 +34,7 @@ ProcessResponse = Callable[["ServerConnection", Request, Response], _Answer]
 SelectSubprotocol = Callable[["ServerConnection", Sequence[str]], Union[str, None]]
 
 
+@_own_methods
 class ServerConnection(Connection):
     """A connection of a server: what a handler is called with.
 

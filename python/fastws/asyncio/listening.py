@@ -87,7 +87,7 @@ class SocketFiles:
     """What sockets are in the file system. As asyncio has done since 3.13, they are removed when their server closes,
     but for those that another process has replaced."""
 
-    def __init__(self, socks: Iterable[TransportSocket]) -> None:
+    def __init__(self, socks: Iterable[TransportSocket | socket.socket]) -> None:
         self._found: list[tuple[Any, os.stat_result]] = []
         for sock in socks:
             path = sock.getsockname()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""websockets as the peer, in both directions: compressed and not, with TLS and without, through a proxy and straight."""
+"""websockets as the peer, in both directions: compressed, by TLS and through a proxy, each of them or not."""
 
 import asyncio
 import contextlib

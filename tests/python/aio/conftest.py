@@ -7,6 +7,8 @@ import gc
 import importlib.util
 import logging
 import os
+import ssl
+import subprocess
 
 import pytest
 
@@ -212,3 +214,48 @@ def logged(caplog):
         return [record.getMessage() for record in caplog.records if record.levelno >= level]
 
     return logged
+
+
+@pytest.fixture(scope="session")
+def contexts(tmp_path_factory):
+    """TLS contexts of a server and of a client that trusts it."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += " -addext subjectAltName=DNS:localhost"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    return server, ssl.create_default_context(cafile=certificate)
+
+
+@contextlib.asynccontextmanager
+async def _http_proxy(answer=b"HTTP/1.1 200 OK\r\n\r\n"):
+    """A proxy that connects to where CONNECT says."""
+    seen = []
+
+    async def pipe(reader, writer):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def talk(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        seen.append(head)
+        writer.write(answer)
+        if b" 200 " not in answer:
+            writer.close()
+            return
+        port = int(head.split()[1].rpartition(b":")[2])
+        there = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), seen
+
+
+@pytest.fixture
+def http_proxy():
+    return _http_proxy

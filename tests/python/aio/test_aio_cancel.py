@@ -44,10 +44,14 @@ async def drain(connection, wanted):
 async def fill(connection):
     """Sends until neither the system nor the peer takes more; gives how many messages that took."""
     count = 0
-    while connection.queued < 2 * len(BIG):
-        connection.send_nowait(BIG)
-        count += 1
-        await asyncio.sleep(0.01 if connection.queued else 0)
+    held = None
+    while held is None or connection.queued != held:
+        while connection.queued < 2 * len(BIG):
+            connection.send_nowait(BIG)
+            count += 1
+            await asyncio.sleep(0)
+        held = connection.queued
+        await asyncio.sleep(0.1)
     return count
 
 

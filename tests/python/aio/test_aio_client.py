@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import subprocess
 
 import pytest
 import websockets
@@ -13,19 +12,6 @@ from websockets.asyncio.server import serve as websockets_serve
 
 import fastws
 import fastws.asyncio
-
-
-@pytest.fixture(scope="session")
-def contexts(tmp_path_factory):
-    """TLS contexts of a server and of a client that trusts it."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    command += " -addext subjectAltName=DNS:localhost"
-    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    return server, ssl.create_default_context(cafile=certificate)
 
 
 @contextlib.asynccontextmanager
@@ -275,35 +261,8 @@ def test_a_socket_that_is_connected_already(run, serving, echo):
     run(main())
 
 
-@contextlib.asynccontextmanager
-async def http_proxy(answer=b"HTTP/1.1 200 OK\r\n\r\n"):
-    """A proxy that connects to where CONNECT says."""
-    seen = []
-
-    async def pipe(reader, writer):
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def talk(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        seen.append(head)
-        writer.write(answer)
-        if b" 200 " not in answer:
-            writer.close()
-            return
-        port = int(head.split()[1].rpartition(b":")[2])
-        there = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pipe(reader, there[1]), pipe(there[0], writer))
-
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), seen
-
-
 @pytest.mark.parametrize("is_secure", [False, True])
-def test_through_a_proxy(run, echo, contexts, is_secure):
+def test_through_a_proxy(run, echo, contexts, http_proxy, is_secure):
     async def main():
         options = {"ssl": contexts[0]} if is_secure else {}
         async with fastws.asyncio.serve(echo, "127.0.0.1", 0, **options) as server, http_proxy() as (address, seen):
@@ -318,7 +277,7 @@ def test_through_a_proxy(run, echo, contexts, is_secure):
     run(main())
 
 
-def test_a_proxy_that_refuses(run):
+def test_a_proxy_that_refuses(run, http_proxy):
     async def main():
         async with http_proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (address, _):
             with pytest.raises(fastws.InvalidProxyStatus):

@@ -157,12 +157,26 @@ static int queue_borrowed(struct fastws_conn *conn, unsigned opcode, const void 
     return 1;
 }
 
+/* What another connection has in the cork moves to memory of its own: by the first message of a batch, so that all of
+ * them go the short way, and not by each. */
+static int queue_short_anew(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
+    struct fastws_pool *pool = conn->writer.pool;
+    int is_taken = pool->cork.holder && pool->cork.holder != &conn->writer;
+    if (!is_taken || conn->writer.queued > 0) return 0;
+    TRY(fws_cork_empty(pool));
+    return queue_short(conn, opcode, payload, len);
+}
+
 static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
     int is_compressed = fws_conn_compresses(conn, opcode, len);
     opcode &= ~(FASTWS_SEND_PLAIN | FASTWS_SEND_COMPRESSED);
     if (opcode != FASTWS_OPCODE_TEXT && opcode != FASTWS_OPCODE_BINARY) return FASTWS_ERR_ARGUMENT;
     TRY(check_may_begin(conn));
     if (is_compressed) return fws_conn_queue_compressed(conn, (unsigned)opcode, 1, payload, len);
+    if (conn->send_way == FWS_SEND_SHORT && len < FWS_BORROW_MIN) {
+        int result = queue_short_anew(conn, (unsigned)opcode, payload, len);
+        if (result != 0) return result < 0 ? result : 0;
+    }
     int is_borrowed = conn->send_way == FWS_SEND_SHORT && len >= FWS_BORROW_MIN && len <= (size_t)PTRDIFF_MAX;
     if (is_borrowed && queue_borrowed(conn, (unsigned)opcode, payload, len)) return 0;
     return queue_frame(conn, (unsigned)opcode, payload, len);

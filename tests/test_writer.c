@@ -279,6 +279,56 @@ static void without_a_key_a_client_sends_nothing(void **state) {
     end_close(&end);
 }
 
+/* The first message of a batch moves what another connection has queued: the rest of it needs no memory. */
+static void batches_of_connections_take_turns_in_the_cork(void **state) {
+    (void)state;
+    struct end end;
+    struct fastws_conn *other;
+    struct fastws_iovec iov[2];
+    end_prepare(&end, FASTWS_ROLE_SERVER);
+    end_open(&end);
+    assert_int_equal(fastws_conn_new(&end.config, end.pool, &other), 0);
+    assert_int_equal(fastws_conn_send(other, 2, "ab", 2), 0);
+    assert_int_equal(fastws_conn_send(other, 2, "cd", 2), 0);
+    uint64_t calls = end.memory.calls;
+    for (int i = 0; i < 100; i++) assert_int_equal(fastws_conn_send(end.conn, 2, "xy", 2), 0);
+    assert_true(end.memory.calls <= calls + 1);
+    assert_int_equal(fastws_conn_pending(end.conn, iov, 2), 1);
+    assert_int_equal(iov[0].len, 100 * 4);
+    /* FIN binary, length 2, payload. */
+    for (size_t i = 0; i < 100; i++) assert_memory_equal((const uint8_t *)iov[0].base + 4 * i, "\x82\x02xy", 4);
+    assert_int_equal(fastws_conn_sent(end.conn, 100 * 4), 0);
+    assert_int_equal(fastws_conn_pending(other, iov, 2), 1);
+    assert_int_equal(iov[0].len, 8);
+    assert_memory_equal(iov[0].base, "\x82\x02\x61\x62\x82\x02\x63\x64", 8);
+    assert_int_equal(fastws_conn_sent(other, 8), 0);
+    assert_int_equal(fastws_conn_pending_len(other), 0);
+    fastws_conn_free(other);
+    end_close(&end);
+}
+
+/* Without memory for that nothing is sent, and nothing is lost. */
+static void a_batch_waits_for_memory_where_another_has_the_cork(void **state) {
+    (void)state;
+    struct end end;
+    struct fastws_conn *other;
+    end_prepare(&end, FASTWS_ROLE_SERVER);
+    end_open(&end);
+    assert_int_equal(fastws_conn_new(&end.config, end.pool, &other), 0);
+    assert_int_equal(fastws_conn_send(other, 2, "ab", 2), 0);
+    end.memory.fail_at = end.memory.calls + 1;
+    end.memory.fail_on = 1;
+    assert_int_equal(fastws_conn_send(end.conn, 2, "xy", 2), FASTWS_ERR_NOMEM);
+    assert_int_equal(fastws_conn_pending_len(end.conn), 0);
+    assert_int_equal(fastws_conn_pending_len(other), 4);
+    end.memory.fail_at = 0;
+    end.memory.fail_on = 0;
+    assert_int_equal(fastws_conn_send(end.conn, 2, "xy", 2), 0);
+    assert_int_equal(fastws_conn_pending_len(end.conn), 4);
+    fastws_conn_free(other);
+    end_close(&end);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_messages_of_every_form),
@@ -291,6 +341,8 @@ int main(void) {
         cmocka_unit_test(counts_what_was_sent_against_what_was_listed),
         cmocka_unit_test(keys_come_from_the_source_given),
         cmocka_unit_test(without_a_key_a_client_sends_nothing),
+        cmocka_unit_test(batches_of_connections_take_turns_in_the_cork),
+        cmocka_unit_test(a_batch_waits_for_memory_where_another_has_the_cork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

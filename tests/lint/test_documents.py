@@ -123,7 +123,7 @@ def complete(text):
 
 def sh_problems(tree, text):
     """Commands that are not there, and options that their scripts do not know."""
-    for line in text.replace("&&", "\n").split("\n"):
+    for line in text.replace("\\\n", "").replace("&&", "\n").split("\n"):
         words = [word for word in shlex.split(line, comments=True)]
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words.pop(0)

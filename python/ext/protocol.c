@@ -14,27 +14,6 @@
 #include "events.h"
 #include "payload.h"
 
-#define POOL_NAME "fastws.pool"
-
-static void pool_destroy(PyObject *capsule) {
-    fastws_pool_free(PyCapsule_GetPointer(capsule, POOL_NAME));
-}
-
-PyObject *pool_new(void) {
-    struct fastws_pool_config config;
-    struct fastws_pool *pool;
-    fastws_pool_config_init(&config);
-    config.payload_allocator = &payload_allocator;
-    int error = fastws_pool_new(&config, &pool);
-    if (error == FASTWS_ERR_NOMEM) return PyErr_NoMemory();
-    if (error < 0) return error_raise_value(error);
-    PyObject *capsule = PyCapsule_New(pool, POOL_NAME, pool_destroy);
-    if (!capsule) fastws_pool_free(pool);
-    return capsule;
-}
-
-struct fastws_pool *pool_of(const struct state *state) { return PyCapsule_GetPointer(state->pool, POOL_NAME); }
-
 static uint64_t now_us(void) {
 #if PY_VERSION_HEX >= 0x030D0000
     PyTime_t now;

@@ -28,7 +28,7 @@ struct protocol {
     uint16_t error_code; /* close code of that error */
 };
 
-/* Makes the pool of the module: a capsule. */
+/* Makes the pool of the module, a capsule: pool.c. */
 PyObject *pool_new(void);
 
 /* What is inside. */

@@ -120,6 +120,8 @@ def test_to_send_while_the_connection_closes_is_no_failure(run, serving, raw, lo
         async with serving(listener=listener) as url, raw(url) as client:
             client.send(1, b"first")
             assert await client.read_close() == 4000
+            client.send(8, b"\x0f\xa0")
+            client.writer.close()
             await listener.closed.wait()
         assert listener.seen == ["open", "first", ("close", 4000, "")]
 

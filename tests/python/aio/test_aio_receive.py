@@ -228,7 +228,7 @@ def test_what_came_before_the_end_is_received_after_it(run, serving, raw):
             await connection.wait_closed()
             received.set_result([message async for message in connection])
 
-        async with serving(handler) as url, raw(url) as client:
+        async with serving(handler, close_timeout=0.5) as url, raw(url) as client:
             for i in range(10):
                 client.send(1, str(i).encode())
             client.send(8, b"\x03\xe8")

@@ -156,7 +156,7 @@ struct fastws_loop_config {
     int backend;                           /* enum fastws_backend; FASTWS_BACKEND_BEST */
     const struct fastws_pool_config *pool; /* of the pool that all connections of the loop share. Its allocator serves
                                               the loop, too. NULL: the defaults, but slabs of 68 KiB, which hold a
-                                              message of 64 KiB with its header, and a write buffer of 64 KiB */
+                                              message of 64 KiB with its header, and a write buffer as large */
     unsigned turn_sockets;                 /* what one fastws_loop_run_once() does at most, so that the code around it
                                               has its turn: sockets served, 1 to 1024; 64 */
     size_t turn_len;                       /* bytes received; 1 MiB. 0: no limit. Looked at between sockets */

@@ -7,8 +7,8 @@
 #define POOL_NAME "fastws.pool"
 
 /* As in the event loop of the library: a message of 64 KiB, or 64 of 1 KiB, fit a slab together with their headers, and
- * the answers to one slab fit the write buffer. */
-enum { SLAB_LEN = 68 * 1024, CORK_LEN = 64 * 1024 };
+ * the echo of one slab fits the write buffer. */
+enum { SLAB_LEN = 68 * 1024, CORK_LEN = SLAB_LEN };
 
 static void pool_destroy(PyObject *capsule) {
     fastws_pool_free(PyCapsule_GetPointer(capsule, POOL_NAME));

@@ -14,8 +14,8 @@
 /* A message of 64 KiB fits a slab together with its header: where it does not, its echo costs nearly twice as much. */
 enum { TURN_SOCKETS_MAX = 1024, CLOCK_EVERY = 8, SLAB_LEN = 68 * 1024 };
 
-/* A batch of answers to one slab fits it, and it is no more than the usual mark. */
-enum { CORK_LEN = 64 * 1024 };
+/* The echo of one slab fits the write buffer: the rest of a batch that does not is copied once more. */
+enum { CORK_LEN = SLAB_LEN };
 
 /* ---- Forks ---- */
 

@@ -55,11 +55,7 @@ static int take_mode(PyObject *value, enum fastws_deflate_mode *mode) {
 
 static int take_number(PyObject *value, const struct setting *setting, uint64_t *number) {
     if (setting->kind >= SETTING_LIMIT32) return arg_limit(value, setting->name, setting->max, number);
-    if (arg_unsigned(value, setting->name, setting->max, number) < 0) return -1;
-    if (*number >= setting->min) return 0;
-    PyErr_Format(PyExc_ValueError, "%s must be from %llu to %llu", setting->name, (unsigned long long)setting->min,
-                 (unsigned long long)setting->max);
-    return -1;
+    return arg_between(value, setting->name, setting->min, setting->max, number);
 }
 
 static int take_setting(PyObject *value, const struct setting *setting, struct fastws_deflate_config *config) {

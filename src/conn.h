@@ -128,6 +128,9 @@ FWS_PRIVATE FASTWS_NODISCARD int fws_conn_queue_close(struct fastws_conn *conn, 
 /* Gives back all that compression takes. */
 FWS_PRIVATE void fws_conn_drop_deflate(struct fastws_conn *conn);
 
+/* Gives back what it holds for messages to come, and keeps what was agreed on. */
+FWS_PRIVATE void fws_conn_end_deflate(struct fastws_conn *conn);
+
 /* Says whether a message is to be compressed.
  *   opcode   with the flags of fastws_conn_send()
  *   len      SIZE_MAX if it is not known */

@@ -46,6 +46,10 @@ void fws_conn_drop_deflate(struct fastws_conn *conn) {
     conn->inflater = NULL;
 }
 
+void fws_conn_end_deflate(struct fastws_conn *conn) {
+    if (conn->inflater) fastws_deflate_free(conn->inflater->deflate);
+}
+
 int fastws_conn_has_deflate(const struct fastws_conn *conn) {
     return conn->inflater != NULL;
 }

@@ -217,6 +217,7 @@ static void stop(struct fastws_conn *conn, enum fastws_conn_state state, int err
     conn->is_stopped = 1;
     conn->since_ms = fws_conn_now_ms(conn);
     fws_conn_drop_draft(conn);
+    fws_conn_end_deflate(conn);
     fws_conn_choose_ways(conn);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Compressed messages beside all else that a connection does: short ways, batches, discarding, new configurations,
- * marks, the cork, reset. */
+ * marks, the cork, reset, the end. */
 #include "deflating.h"
 
 #include <fastws/error.h>
@@ -366,6 +366,35 @@ static void reset_gives_everything_back(void **state) {
     }
 }
 
+/* ---- The end ---- */
+
+static void a_connection_that_is_over_holds_nothing(void **state) {
+    (void)state;
+    static const uint8_t away[] = {0x03, 0xe9}; /* 1001 */
+    for (int round = 0; round < 4; round++) {
+        struct end end;
+        struct fastws_deflate_stats stats;
+        struct fastws_deflate_params told = {.client_no_context_takeover = 1};
+        open_end(&end, round % 2 == 0 ? SERVER : CLIENT);
+        get_busy(&end);
+        if (round < 2) {
+            end_receive_frame(&end, 0x88, away, sizeof away);
+            assert_int_equal(fastws_conn_get_state(end.conn), FASTWS_CONN_CLOSED);
+        } else {
+            end_receive_frame(&end, 0xc9, hello, 3); /* a ping with RSV1 */
+            assert_int_equal(fastws_conn_get_state(end.conn), FASTWS_CONN_FAILED);
+        }
+        assert_int_equal(fastws_conn_deflate_held(end.conn), 0);
+        fastws_pool_get_deflate_stats(end.pool, &stats);
+        assert_int_equal(stats.held, stats.free);
+        assert_true(fastws_conn_idle_since_ms(end.conn) == UINT64_MAX);
+        /* What was agreed on can be asked for all the same. */
+        assert_int_equal(fastws_conn_get_deflate(end.conn, &told), 1);
+        assert_memory_equal(&told, &agreed, sizeof agreed);
+        end_close(&end);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_messages_take_the_way_without_a_reader),
@@ -378,6 +407,7 @@ int main(void) {
         cmocka_unit_test(new_marks_judge_compressed_bytes_that_are_queued),
         cmocka_unit_test(the_cork_is_shared_with_connections_that_do_not_compress),
         cmocka_unit_test(reset_gives_everything_back),
+        cmocka_unit_test(a_connection_that_is_over_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

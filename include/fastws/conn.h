@@ -149,7 +149,8 @@ FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1, 2) int fastws_conn_get_deflate(con
  * of a frame add up to something else (fastws_event.remaining). 0 where compression is off. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) uint64_t fastws_conn_frame_len(const struct fastws_conn *conn);
 
-/* Returns the bytes that compression holds for this connection now: fastws_deflate_held(), 0 where it is off. */
+/* Returns the bytes that compression holds for this connection now: fastws_deflate_held(), 0 where it is off, and once
+ * the close or error event was handed out. */
 FASTWS_API FASTWS_NODISCARD FASTWS_NONNULL(1) size_t fastws_conn_deflate_held(const struct fastws_conn *conn);
 
 /* For a connection that has been silent: gives what compression holds back, as far as the next message can do without,

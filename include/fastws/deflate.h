@@ -97,7 +97,8 @@ struct fastws_deflate_config {
                                        server_no_context_takeover; 0 else */
     uint8_t window_bits;            /* of own messages, at most: 8..15; 12 with TAKEOVER, 15 else */
     uint8_t peer_window_bits;       /* of the peer's, at most: 8..15; 15. A server asks for it where the offer lets it,
-                                       a client in its offer, which some servers decline */
+                                       a client in its offer, which some servers decline. zlib cannot compress with
+                                       8 by itself: peers may refuse that in offer and answer */
     uint8_t is_peer_bits_required;  /* 1: a server declines an offer that does not let it limit the client's window to
                                        peer_window_bits; 0 */
     uint8_t is_any_bits_offered;    /* 1: a client offers client_max_window_bits; 1. 0: for servers that choke on it */

@@ -36,7 +36,7 @@ int arg_key(PyObject *object, const char *what, uint8_t key[4]) {
     return is_right ? 0 : -1;
 }
 
-int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
+int arg_between(PyObject *object, const char *what, uint64_t min, uint64_t max, uint64_t *out) {
     if (!PyIndex_Check(object)) {
         PyErr_Format(PyExc_TypeError, "%s must be an integer, not %.200s", what, Py_TYPE(object)->tp_name);
         return -1;
@@ -48,12 +48,17 @@ int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out
     if (value == (unsigned long long)-1 && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return -1;
         PyErr_Clear();
-    } else if (value <= max) {
+    } else if (value >= min && value <= max) {
         *out = value;
         return 0;
     }
-    PyErr_Format(PyExc_ValueError, "%s must be from 0 to %llu", what, (unsigned long long)max);
+    PyErr_Format(PyExc_ValueError, "%s must be from %llu to %llu", what, (unsigned long long)min,
+                 (unsigned long long)max);
     return -1;
+}
+
+int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out) {
+    return arg_between(object, what, 0, max, out);
 }
 
 int arg_payload(PyObject *object, const char *what, Py_buffer *view) {

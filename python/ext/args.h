@@ -12,6 +12,9 @@
 /* Four bytes. */
 int arg_key(PyObject *object, const char *what, uint8_t key[4]);
 
+/* An integer from min to max. */
+int arg_between(PyObject *object, const char *what, uint64_t min, uint64_t max, uint64_t *out);
+
 /* An integer from 0 to max. */
 int arg_unsigned(PyObject *object, const char *what, uint64_t max, uint64_t *out);
 

@@ -55,11 +55,7 @@ static int take_mode(PyObject *value, enum fastws_deflate_mode *mode) {
 
 static int take_number(PyObject *value, const struct setting *setting, uint64_t *number) {
     if (setting->kind >= SETTING_LIMIT32) return arg_limit(value, setting->name, setting->max, number);
-    if (arg_unsigned(value, setting->name, setting->max, number) < 0) return -1;
-    if (*number >= setting->min) return 0;
-    PyErr_Format(PyExc_ValueError, "%s must be from %llu to %llu", setting->name, (unsigned long long)setting->min,
-                 (unsigned long long)setting->max);
-    return -1;
+    return arg_between(value, setting->name, setting->min, setting->max, number);
 }
 
 static int take_setting(PyObject *value, const struct setting *setting, struct fastws_deflate_config *config) {
@@ -278,7 +274,7 @@ static PyType_Slot deflate_slots[] = {
      "        'takeover', else False.\n"
      "    window_bits: of own messages, at most: 8 to 15. None: 12 with 'takeover', else 15.\n"
      "    peer_window_bits: of the peer's, at most: 8 to 15. A server asks for it where the offer lets it, a client\n"
-     "        in its offer, which some servers decline.\n"
+     "        in its offer, which some servers decline. zlib cannot compress with 8 by itself: peers may refuse that.\n"
      "    require_peer_window_bits: True: a server declines an offer that does not let it ask for that.\n"
      "    offer_window_bits: False: a client does not offer client_max_window_bits, on which some servers choke.\n"
      "    level: of zlib, 0 to 9. 6 takes about twice the time of 1 for a tenth less on JSON.\n"

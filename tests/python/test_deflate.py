@@ -138,6 +138,12 @@ def test_refuses_settings_that_are_none():
         Deflate("tail", False)
 
 
+@pytest.mark.parametrize("value", [0, 7, 16, 1 << 70, -1])
+def test_the_range_of_a_setting_is_named(value):
+    with pytest.raises(ValueError, match="^window_bits must be from 8 to 15$"):
+        Deflate(window_bits=value)
+
+
 def test_compares_and_shows_itself():
     a, b = Deflate("tail", threshold=5), Deflate("tail", threshold=5)
     assert a == b and hash(a) == hash(b) and a != Deflate("tail") and a != 5 and len({a, b, Deflate()}) == 2

@@ -166,6 +166,25 @@ def test_silence_gives_memory_back_without_pings(run, pair):
     run(_exchange_around_silence(pair, 10, None))
 
 
+def test_a_connection_that_is_over_holds_nothing(run, pair):
+    """Also while the program keeps the object, to ask it for its close code for example."""
+
+    async def main():
+        async with pair({"compression": TAKEOVER}, compression=TAKEOVER) as (server, client):
+            await client.send(PRICE * 100)
+            await server.send(await server.recv())
+            await client.recv()
+            stats = fastws.deflate.stats()
+            assert stats.compressors > 0 and stats.inflaters > 0
+            await client.close()
+            await server.wait_closed()
+            stats = fastws.deflate.stats()
+            assert stats.held == stats.free
+            assert client.compression == server.compression is not None
+
+    run(main())
+
+
 def test_a_client_that_only_sends_gives_memory_back(run, serving):
     async def handler(connection):
         async for _ in connection:

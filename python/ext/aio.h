@@ -348,6 +348,9 @@ int aio_receive_wake(struct aio_connection *self);
 /* throw() of a coroutine that has nothing more to do: raises what it is given. */
 PyObject *aio_throw(PyObject *args);
 
+/* Says of a coroutine that is dropped before its first step, as Python does of its own, that an await was forgotten. */
+void aio_warn_not_awaited(const char *name);
+
 PyObject *aio_receive(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 PyObject *aio_receive_next(PyObject *self);
 PyObject *aio_receive_part(PyObject *self, PyObject *ignored);

@@ -106,6 +106,10 @@ static PySendResult receive_step(PyObject *object, PyObject *Py_UNUSED(value), P
         aio_connection_raise_closed(connection);
         result = -1;
     }
+    if (result == 0 && connection->endpoint->on_message) {
+        PyErr_SetString(PyExc_RuntimeError, "messages of this connection go to on_message() of its listener");
+        result = -1;
+    }
     if (result == 0) {
         connection->receiver = object;
         self->state = RECEIVE_WAITING;
@@ -143,6 +147,15 @@ static PyObject *receive_send(PyObject *object, PyObject *value) {
 
 static PyObject *receive_iternext(PyObject *object) { return receive_send(object, Py_None); }
 
+void aio_warn_not_awaited(const char *name) {
+    PyObject *type, *raised, *traceback;
+    PyErr_Fetch(&type, &raised, &traceback);
+    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited", name) < 0) {
+        PyErr_WriteUnraisable(Py_None);
+    }
+    PyErr_Restore(type, raised, traceback);
+}
+
 PyObject *aio_throw(PyObject *args) {
     PyObject *type, *value = NULL, *traceback = NULL;
     if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) return NULL;
@@ -170,6 +183,11 @@ static PyObject *receive_await(PyObject *object) { return Py_NewRef(object); }
 
 /* ---- The type ---- */
 
+static const char *name_of(const struct receive *self) {
+    static const char *const names[] = {"Connection.recv", "Connection.__anext__", "Connection._receive_part"};
+    return names[self->kind];
+}
+
 static int receive_traverse(PyObject *object, visitproc visit, void *arg) {
     struct receive *self = (struct receive *)object;
     Py_VISIT(Py_TYPE(object));
@@ -191,11 +209,23 @@ static int receive_clear(PyObject *object) {
 
 static void receive_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
+    const struct receive *self = (const struct receive *)object;
     PyObject_GC_UnTrack(object);
+    if (self->state == RECEIVE_FRESH && self->connection) aio_warn_not_awaited(name_of(self));
     receive_clear(object);
     type->tp_free(object);
     Py_DECREF(type);
 }
+
+static PyObject *receive_name(PyObject *object, void *Py_UNUSED(closure)) {
+    return PyUnicode_FromString(name_of((const struct receive *)object));
+}
+
+static PyGetSetDef receive_getset[] = {
+    {"__name__", receive_name, NULL, NULL, NULL},
+    {"__qualname__", receive_name, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
 
 static PyMethodDef receive_methods[] = {
     {"send", receive_send, METH_O, NULL},
@@ -214,6 +244,7 @@ static PyType_Slot receive_slots[] = {
     SLOT(Py_tp_iter, PyObject_SelfIter),
     SLOT(Py_tp_iternext, receive_iternext),
     {Py_tp_methods, receive_methods},
+    {Py_tp_getset, receive_getset},
     {0, NULL},
 };
 

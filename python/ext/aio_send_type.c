@@ -170,11 +170,23 @@ static int send_clear(PyObject *object) {
 
 static void send_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
+    const struct send *self = (const struct send *)object;
     PyObject_GC_UnTrack(object);
+    if (self->state == SEND_FRESH && self->connection) aio_warn_not_awaited("Connection.send");
     send_clear(object);
     type->tp_free(object);
     Py_DECREF(type);
 }
+
+static PyObject *send_name(PyObject *Py_UNUSED(object), void *Py_UNUSED(closure)) {
+    return PyUnicode_FromString("Connection.send");
+}
+
+static PyGetSetDef send_getset[] = {
+    {"__name__", send_name, NULL, NULL, NULL},
+    {"__qualname__", send_name, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
 
 static PyMethodDef send_methods[] = {
     {"send", send_send, METH_O, NULL},
@@ -193,6 +205,7 @@ static PyType_Slot send_slots[] = {
     SLOT(Py_tp_iter, PyObject_SelfIter),
     SLOT(Py_tp_iternext, send_iternext),
     {Py_tp_methods, send_methods},
+    {Py_tp_getset, send_getset},
     {0, NULL},
 };
 

@@ -15,14 +15,32 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequen
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
-from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, _own_methods, parse_request, parse_url
+from .._core import (
+    AsyncEndpoint,
+    AsyncTransport,
+    Dial,
+    __version__,
+    _own_methods,
+    is_same_origin,
+    parse_request,
+    parse_response,
+    parse_url,
+)
 from ..dialer import follow, unsafe
 from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
 from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
 from .connection import Connection, LoggerLike, Protocol, loop_of
 from .heads import Headers, HeadersLike, Request, Response
-from .settings import Compression, Driver, check_compression, check_driver, check_subprotocols, limits_of
+from .settings import (
+    Compression,
+    Driver,
+    check_compression,
+    check_driver,
+    check_listener,
+    check_subprotocols,
+    limits_of,
+)
 
 __all__ = ["USER_AGENT", "ClientConnection", "backoff", "connect", "process_exception", "unix_connect"]
 
@@ -65,6 +83,7 @@ class ClientConnection(Connection):
     def __init__(self, endpoint: AsyncEndpoint, dial: Dial, logger: LoggerLike) -> None:
         super().__init__(endpoint, logger)
         self._dial: Dial | None = dial
+        self._head = b""  # of the answer
         self._opened: asyncio.Future[None] = self._loop.create_future()
         head = parse_request(dial.request)
         assert head is not None
@@ -83,17 +102,14 @@ class ClientConnection(Connection):
         except Exception as error:
             self._fail(error)
             return
+        self._head += data or b""
         if rest is None:
             return
-        handshake = dial.handshake
-        assert handshake is not None
+        assert dial.handshake is not None
         self._dial = None
-        self._subprotocol = handshake.protocol
-        self._response = Response(101, "Switching Protocols", Headers(handshake.headers))
-        if self._subprotocol is not None:
-            self._response.headers["Sec-WebSocket-Protocol"] = self._subprotocol
-        if handshake.extensions:
-            self._response.headers["Sec-WebSocket-Extensions"] = ", ".join(handshake.extensions)
+        self._subprotocol = dial.handshake.protocol
+        self._heads = dial.request, _without_interim(self._head[: len(self._head) - len(rest)])
+        self._request, self._head = None, b""
         self._open(rest, dial.compression)
         if not self._opened.done():
             self._opened.set_result(None)
@@ -112,6 +128,15 @@ class ClientConnection(Connection):
         if not self._opened.done():
             ended = InvalidMessage("connection was closed before the answer was complete", name="FASTWS_ERR_EOF")
             self._opened.set_exception(self._exception or ended)
+
+
+def _without_interim(heads: bytes) -> bytes:
+    """The last of the heads that a server has answered with: those before it are of 1xx. RFC 9110 15.2."""
+    head = parse_response(heads)
+    while head is not None and head.size < len(heads):
+        heads = heads[head.size :]
+        head = parse_response(heads)
+    return heads
 
 
 class _Hold(asyncio.Protocol):
@@ -148,7 +173,7 @@ class connect:
         subprotocols: to offer, best first.
         compression: "deflate" or a Deflate: messages are compressed where both sides agree to; None: never. RFC 7692.
         additional_headers: of the request, behind those of the handshake.
-        user_agent_header: the value of User-Agent; None for no such header.
+        user_agent_header: the value of User-Agent, unless additional_headers have one; None for no such header.
         proxy: the address of a proxy; True for that of the environment; None for none. See Dialer.
         process_exception: for the loop above: see the function of that name.
         open_timeout: seconds until the connection has to be open; None for no limit.
@@ -211,11 +236,12 @@ class connect:
         self.reconnect_delays = reconnect_delays
         self._is_own = check_driver(driver)
         self._kwargs = kwargs
-        self._listener = listener
+        self._listener = check_listener(listener)
         self._class = create_connection or ClientConnection
         self._limits = limits_of(locals())
-        header = list(Headers(additional_headers or ()).raw_items())
-        if user_agent_header is not None:
+        headers = Headers(additional_headers or ())
+        header = list(headers.raw_items())
+        if user_agent_header is not None and "User-Agent" not in headers:
             header.insert(0, ("User-Agent", user_agent_header))
         self._arguments: dict[str, Any] = {
             "protocols": check_subprotocols(subprotocols) or None,
@@ -250,12 +276,19 @@ class connect:
                     raise
                 if redirects == _REDIRECTS_MAX:
                     raise unsafe("too many redirects", refusal, "FASTWS_ERR_DIAL_REDIRECTS_MAX") from refusal
-                if any(self._kwargs.get(name) is not None for name in ("sock", "host", "port", "path")):
+                if not self._may_follow(refusal.location):
                     raise unsafe("redirect away from the host or socket that was given", refusal) from refusal
                 address, arguments, server_hostname = follow(
                     self.uri, address, refusal, self._arguments, self._kwargs.get("server_hostname")
                 )
         raise AssertionError("every way through the loop ends it")
+
+    def _may_follow(self, location: str | None) -> bool:
+        """A socket that was given is used up, and a host that was given stands for the first origin only."""
+        if self._kwargs.get("sock") is not None:
+            return False
+        is_elsewhere = any(self._kwargs.get(name) is not None for name in ("host", "port", "path"))
+        return not is_elsewhere or location is None or is_same_origin(self.uri, location)
 
     async def _open(
         self, address: str, arguments: dict[str, Any], server_hostname: str | None

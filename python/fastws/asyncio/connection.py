@@ -192,8 +192,8 @@ class Connection(AsyncConnection):
         """Closes the connection, and waits until it is gone: for close_timeout at most. RFC 6455 7.1.2.
 
         Args:
-            code: 1000 to 1003, 1007 to 1014, 3000 to 4999.
-            reason: at most 123 bytes of UTF-8.
+            code: 1000 to 1003, 1007 to 1014, 3000 to 4999; 1005 for a close frame without code and reason.
+            reason: what is over 123 bytes of UTF-8 is left out.
 
         Raises:
             ValueError: code or reason may not be sent.

@@ -42,6 +42,10 @@ class Headers(MutableMapping[str, str]):
     def __str__(self) -> str:
         return "".join([f"{name}: {value}\r\n" for name, value in self._lines]) + "\r\n"
 
+    def serialize(self) -> bytes:
+        """The lines as bytes, with the empty line behind them."""
+        return str(self).encode("latin-1")
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self.get_all(name))
 
@@ -168,4 +172,4 @@ class Response:
         if not 100 <= self.status_code <= 999 or not is_header_value(self.reason_phrase):
             raise ValueError(f"status may not be written: {self.status_code} {self.reason_phrase!r}")
         line = f"HTTP/1.1 {self.status_code:d} {self.reason_phrase}\r\n"
-        return (line + str(self.headers)).encode("latin-1") + self.body
+        return line.encode("latin-1") + self.headers.serialize() + self.body

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import socket
 import sys
@@ -12,12 +13,12 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
-from .._core import AsyncEndpoint, __version__
+from .._core import AsyncEndpoint, __version__, close_body
 from ..codes import CloseCode
 from .connection import LoggerLike, Protocol, State, loop_of
 from .server_connection import Origins, ProcessRequest, ProcessResponse, SelectSubprotocol, ServerConnection, Settings
 from .listening import OPTIONS, Listening, SocketFiles, listen_tcp, listen_unix
-from .settings import Compression, Driver, check_driver, limits_of
+from .settings import Compression, Driver, check_driver, check_listener, limits_of
 
 __all__ = ["SERVER", "Server", "ServerConnection", "serve", "unix_serve"]
 
@@ -59,7 +60,9 @@ class Server:
         self._files: SocketFiles | None = None  # to be removed with it
         # Wrong limits are to be known now.
         self._loop = asyncio.get_running_loop()
-        self._endpoint = AsyncEndpoint(loop_of(self._loop), "server", listener=listener, **limits)
+        # What handlers find, however their clients came: connections of several servers share one reader.
+        self._context = contextvars.copy_context()
+        self._endpoint = AsyncEndpoint(loop_of(self._loop), "server", listener=check_listener(listener), **limits)
         self._closed: asyncio.Future[None] = self._loop.create_future()
 
     def _make_connection(self) -> ServerConnection:
@@ -77,7 +80,7 @@ class Server:
             with contextlib.suppress(StopIteration):
                 connection._shake_hands().send(None)
             return
-        task = connection._task = self._loop.create_task(self._run(connection))
+        task = connection._task = self._context.run(self._loop.create_task, self._run(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -121,14 +124,18 @@ class Server:
             close_connections: whether connections are closed, too; else they go on. Requests that were not answered yet
                 are refused with 503.
             code, reason: what their peers are told.
+
+        Raises:
+            ValueError: code or reason may not be sent.
         """
         if self._closing is None:
+            close_body(code, reason)
             self._closing = self._loop.create_task(self._close(close_connections, code, reason))
 
     async def _close(self, close_connections: bool, code: int, reason: str) -> None:
-        assert self._server is not None
         self.logger.info("server closing")
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         if self._files is not None:
             self._files.remove(self.logger)
         for connection in list(self._all):
@@ -138,7 +145,8 @@ class Server:
                 connection._abort()
         while self._all:
             await asyncio.wait([connection._closed() for connection in self._all])
-        await self._server.wait_closed()
+        if self._server is not None:
+            await self._server.wait_closed()
         while self._tasks:
             await asyncio.wait(self._tasks)
         self.logger.info("server closed")

@@ -16,7 +16,7 @@ from ..exceptions import HandshakeError, HandshakeTimeout, NegotiationError, Rej
 from ..heads import Request as _RequestHead
 from .connection import Connection, State
 from .heads import Headers, Request, Response
-from .settings import Compression, check_compression, check_subprotocols
+from .settings import Compression, check_compression, check_subprotocols, check_timeout
 
 if TYPE_CHECKING:
     from .server import Server
@@ -264,10 +264,12 @@ class Settings:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.origins: Origins | None = options["origins"]
+        if isinstance(self.origins, str):
+            raise TypeError("origins must be a list, not a str")
         self.subprotocols: Sequence[str] = check_subprotocols(options["subprotocols"])
         self.select_subprotocol: SelectSubprotocol | None = options["select_subprotocol"]
         self.process_request: ProcessRequest | None = options["process_request"]
         self.process_response: ProcessResponse | None = options["process_response"]
         self.server_header: str | None = options["server_header"]
         self.compression: Compression = check_compression(options["compression"])
-        self.open_timeout: float | None = options["open_timeout"]
+        self.open_timeout = check_timeout("open_timeout", options["open_timeout"])

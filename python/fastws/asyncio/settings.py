@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import select
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Union
@@ -10,7 +11,16 @@ from typing import Any, Literal, Union
 from .._core import Deflate
 from ..http import is_token
 
-__all__ = ["Compression", "Driver", "check_compression", "check_driver", "check_subprotocols", "limits_of"]
+__all__ = [
+    "Compression",
+    "Driver",
+    "check_compression",
+    "check_driver",
+    "check_listener",
+    "check_subprotocols",
+    "check_timeout",
+    "limits_of",
+]
 
 Driver = Union[Literal["protocol"], Literal["loop"]]
 
@@ -32,6 +42,21 @@ def check_driver(driver: str | None) -> bool:
     if driver not in (None, "protocol", "loop"):
         raise ValueError(f"unknown driver: {driver}")
     return (driver or _DEFAULT_DRIVER) == "loop" and hasattr(select, "epoll")
+
+
+def check_listener(listener: object | None) -> object | None:
+    """A listener, if nobody would have to await what it does."""
+    for name in ("on_open", "on_message", "on_close", "on_ping", "on_pong", "on_drain"):
+        if inspect.iscoroutinefunction(getattr(listener, name, None)):
+            raise TypeError(f"{name} of a listener must be a plain function, not a coroutine function")
+    return listener
+
+
+def check_timeout(name: str, seconds: float | None) -> float | None:
+    """Seconds, if they can be waited for."""
+    if seconds is not None and not 0 <= seconds <= 4294967:
+        raise ValueError(f"{name} must be a number of seconds of at least 0 and at most 4294967, or None")
+    return seconds
 
 
 def check_subprotocols(subprotocols: Iterable[str] | None) -> Sequence[str]:

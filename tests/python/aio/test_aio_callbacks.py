@@ -2,6 +2,7 @@
 """The callback API: what is called when, and what becomes of what it raises."""
 
 import asyncio
+import types
 
 import pytest
 
@@ -196,3 +197,39 @@ def test_keyboard_interrupt_passes_through(loop_name, serving):
         task.cancel()
     loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
     loop.close()
+
+
+@pytest.mark.parametrize("name", ["on_open", "on_message", "on_close", "on_ping", "on_pong", "on_drain"])
+def test_coroutine_functions_are_no_callbacks(run, name):
+    """Their coroutines would be awaited by nobody: messages used to get lost without an error."""
+
+    async def coroutine_function(*arguments):
+        pass
+
+    async def main():
+        listener = types.SimpleNamespace(**{name: coroutine_function})
+        for function in (fastws.asyncio.serve, lambda **options: fastws.asyncio.connect("ws://localhost/", **options)):
+            with pytest.raises(TypeError, match=f"{name} of a listener must be a plain function"):
+                function(listener=listener)
+
+    run(main())
+
+
+def test_recv_does_not_wait_for_what_goes_to_on_message(run, serving, echo):
+    """It used to wait for ever."""
+
+    async def main():
+        received = asyncio.Queue()
+        listener = types.SimpleNamespace(on_message=lambda connection, message: received.put_nowait(message))
+        async with serving(echo) as url, fastws.asyncio.connect(url, listener=listener) as client:
+            with pytest.raises(RuntimeError, match="go to on_message"):
+                await client.recv()
+            with pytest.raises(RuntimeError, match="go to on_message"):
+                await anext(client)
+            await client.send("x")
+            assert await received.get() == "x"
+            await client.close()
+            with pytest.raises(fastws.ConnectionClosedOK):
+                await client.recv()
+
+    run(main())

@@ -96,6 +96,76 @@ def test_follows_redirects_and_keeps_secrets(run, serving):
     run(main())
 
 
+@pytest.mark.parametrize("host, port", [("127.0.0.1", True), (None, True), ("127.0.0.1", False)])
+def test_a_host_that_was_given_stands_for_the_first_origin_only(run, host, port):
+    """A redirect within that origin used to be refused, too."""
+
+    async def main():
+        same = b"HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n"
+        other = b"HTTP/1.1 302 Found\r\nLocation: http://other.example/\r\n\r\n"
+        async with answering(same, other) as (url, requests):
+            number = int(url.rstrip("/").rpartition(":")[2])
+            given = {"host": host, "port": number if port else None}
+            given = {name: value for name, value in given.items() if value is not None}
+            address = f"ws://127.0.0.1:{number}/" if host is None else f"ws://a.example:{number}/"
+            with pytest.raises(fastws.SecurityError, match="redirect away from the host"):
+                await fastws.asyncio.connect(address, **given)
+            assert requests[1].startswith(b"GET /there ")
+            assert len(requests) == 2
+
+    run(main())
+
+
+def test_the_value_of_user_agent_may_be_among_additional_headers(run):
+    """Both used to be sent, the default first."""
+
+    async def main():
+        async with answering(b"HTTP/1.1 404 Not Found\r\n\r\n") as (url, requests):
+            with pytest.raises(fastws.InvalidStatus):
+                await fastws.asyncio.connect(url, additional_headers={"user-agent": "mine"})
+            assert requests[0].lower().count(b"user-agent") == 1
+            assert b"user-agent: mine\r\n" in requests[0]
+
+    run(main())
+
+
+def test_the_response_is_the_last_head_as_it_came(run, serving, echo):
+    """Of what the handshake itself asks for, nothing used to be in it."""
+
+    async def main():
+        async with serving(echo) as url, fastws.asyncio.connect(url) as client:
+            key = client.request.headers["Sec-WebSocket-Key"].encode()
+            names = [name for name, _ in client.response.headers.raw_items()]
+            assert client.response.headers["Sec-WebSocket-Accept"] == fastws.accept_key(key)
+            assert {"Upgrade", "Connection", "Sec-WebSocket-Extensions", "Server"} <= set(names)
+
+    run(main())
+
+
+def test_interim_answers_are_no_response(run):
+    async def main():
+        async def talk(reader, writer):
+            request = fastws.http.parse_request(await reader.readuntil(b"\r\n\r\n"))
+            accept = fastws.accept_key(request.header("Sec-WebSocket-Key").encode())
+            answer = "HTTP/1.1 103 Early Hints\r\nX-Hint: 1\r\n\r\nHTTP/1.1 101 Fine\r\nUpgrade: websocket\r\n"
+            answer += f"Connection: Upgrade\r\nX-Last: 1\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            # FIN text | 2 | "hi"
+            for byte in answer.encode() + b"\x81\x02hi":
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            url = "ws://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1])
+            async with fastws.asyncio.connect(url, close_timeout=0.1) as client:
+                assert (client.response.status_code, client.response.reason_phrase) == (101, "Fine")
+                assert "X-Last" in client.response.headers and "X-Hint" not in client.response.headers
+                assert await client.recv() == "hi"
+
+    run(main())
+
+
 def test_redirects_in_a_circle_end(run):
     async def main():
         async with answering(*[b"HTTP/1.1 307 X\r\nLocation: /again\r\n\r\n"] * 20) as (url, requests):

@@ -2,6 +2,7 @@
 """How connections end: close frames, timeouts, errors of handlers, of peers and of the program, and nothing is left."""
 
 import asyncio
+import contextvars
 import gc
 import socket
 import struct
@@ -213,8 +214,6 @@ def test_a_handler_that_raises_closes_with_1011_and_is_logged(run, serving, raw,
 
 
 def test_handlers_run_in_tasks_and_contexts_of_their_own(run, serving):
-    import contextvars
-
     variable = contextvars.ContextVar("variable", default=0)
 
     async def main():
@@ -232,6 +231,57 @@ def test_handlers_run_in_tasks_and_contexts_of_their_own(run, serving):
             async with fastws.asyncio.connect(url) as one, fastws.asyncio.connect(url) as two:
                 await asyncio.gather(one.wait_closed(), two.wait_closed())
         assert len(tasks) == 2
+
+    run(main())
+
+
+def test_handlers_find_the_context_of_their_server(run, echo, url_of):
+    """Those of the second server used to find that of the first, or of a client, with the driver of the library."""
+    variable = contextvars.ContextVar("variable", default="none")
+
+    async def main():
+        async def handler(connection):
+            await connection.send(variable.get())
+
+        async def serve(name):
+            variable.set(name)
+            return await fastws.asyncio.serve(handler, "127.0.0.1", 0)
+
+        async def connect(server):
+            variable.set("client")
+            async with fastws.asyncio.connect(url_of(server)) as client:
+                return await client.recv()
+
+        servers = [await asyncio.create_task(serve(name)) for name in "abc"]
+        for server, name in zip(servers, "abc"):
+            assert await asyncio.create_task(connect(server)) == name
+            server.close()
+            await server.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("code, reason", [(999, ""), (1006, ""), (1005, "reason"), (1001, "\ud800")])
+def test_a_server_refuses_to_close_with_what_may_not_be_sent(run, serving, echo, code, reason):
+    """It used to stop listening, and wait_closed() never to return."""
+
+    async def main():
+        async with fastws.asyncio.serve(echo, "127.0.0.1", 0) as server:
+            with pytest.raises(ValueError):
+                server.close(code=code, reason=reason)
+            assert server.is_serving()
+
+    run(main())
+
+
+def test_a_server_that_never_began_can_be_closed(run, echo):
+    """wait_closed() used to wait for ever."""
+
+    async def main():
+        server = fastws.asyncio.serve(echo, "127.0.0.1", 0)
+        server.close()
+        await server.wait_closed()
+        assert not server.is_serving()
 
     run(main())
 

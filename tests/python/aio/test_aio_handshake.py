@@ -289,6 +289,10 @@ def test_serve_refuses_bad_arguments(run, echo):
             ({"handler": echo, "max_queue": (1, 2)}, ValueError),
             ({"handler": echo, "max_size": 0}, ValueError),
             ({"handler": echo, "ping_interval": -1}, ValueError),
+            ({"handler": echo, "open_timeout": -1}, ValueError),
+            ({"handler": echo, "open_timeout": float("nan")}, ValueError),
+            ({"handler": echo, "open_timeout": "1"}, TypeError),
+            ({"handler": echo, "origins": "https://a.example"}, TypeError),
         ]:
             with pytest.raises(error):
                 fastws.asyncio.serve(**arguments)

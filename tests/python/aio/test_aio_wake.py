@@ -127,3 +127,22 @@ def test_recv_is_a_coroutine_for_asyncio(run, pair, wrap):
             assert await asyncio.gather(server.recv()) == ["y"]
 
     run(main())
+
+
+def test_to_forget_an_await_is_warned_of(run, pair):
+    """As with coroutines of Python; nothing used to be said."""
+
+    async def main():
+        async with pair() as (server, client):
+            with pytest.warns(RuntimeWarning, match="coroutine 'Connection.recv' was never awaited"):
+                server.recv()
+            with pytest.warns(RuntimeWarning, match="coroutine 'Connection.__anext__' was never awaited"):
+                anext(server)
+            server.recv().close()
+            waiting = asyncio.create_task(server.recv())
+            await asyncio.sleep(0)
+            assert "coro=<Connection.recv()" in repr(waiting)
+            await client.send("x")
+            assert await waiting == "x"
+
+    run(main())

@@ -93,7 +93,7 @@ static const struct row rows[] = {
     /* What a client sees: a server declines a bad offer and answers none of these. */
     ROW(DEFLATE_PARAM, 0, 0, "RFC 7692 7.1", "permessage-deflate has no such parameter"),
     ROW(DEFLATE_VALUE, 0, 0, "RFC 7692 7.1", "parameter of permessage-deflate has a wrong value"),
-    ROW(DEFLATE_REPEATED, 0, 0, "RFC 7692 7.1", "parameter of permessage-deflate is given twice"),
+    ROW(DEFLATE_REPEATED, 0, 0, "RFC 7692 7.1", "permessage-deflate, or a parameter of it, is given twice"),
     ROW(DEFLATE_ANSWER, 0, 0, "RFC 7692 7.1.2", "answer for permessage-deflate was not allowed by the offer"),
     ROW(DEFLATE_UNAVAILABLE, 0, 0, "", "library was built without zlib"),
 

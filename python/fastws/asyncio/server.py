@@ -101,7 +101,8 @@ class Server:
             connection.logger.error("opening handshake failed", exc_info=True)
             connection._abort()
         except BaseException:
-            connection._abort()
+            if not self._loop.is_closed():
+                connection._abort()
             raise
 
     def _lost(self, connection: ServerConnection) -> None:

@@ -561,6 +561,11 @@ static void refuses_addresses_and_configurations(void **state) {
     assert_int_equal(fastws_loop_listen(loop, &bad, "127.0.0.1", port, 0, NULL), FASTWS_ERR_ADDRESS_IN_USE);
     assert_int_equal(fastws_loop_listen(loop, &bad, "127.0.0.1", "x", 0, NULL), FASTWS_ERR_ADDRESS);
     assert_int_equal(fastws_loop_listen(loop, &bad, "127.0.0.1", NULL, 0, NULL), FASTWS_ERR_ADDRESS);
+    /* The system used to take 65536 for any port, 99999 for 34463, and "http" for 80. */
+    static const char *const no_ports[] = {"", "65536", "99999", "4294967296", "-1", "+1", " 1", "1 ", "0x1", "http"};
+    for (size_t i = 0; i < sizeof no_ports / sizeof *no_ports; i++) {
+        assert_int_equal(fastws_loop_listen(loop, &bad, "127.0.0.1", no_ports[i], 0, NULL), FASTWS_ERR_ADDRESS);
+    }
     assert_int_equal(fastws_loop_listen(loop, &bad, "192.0.2.1", "0", 0, NULL), FASTWS_ERR_ADDRESS);
     assert_int_equal(fastws_loop_listen_unix(loop, &bad, "/nowhere/at/all", NULL), FASTWS_ERR_ADDRESS);
     assert_int_equal(fastws_loop_listen_unix(loop, &bad, "", NULL), FASTWS_ERR_ADDRESS);

@@ -119,11 +119,19 @@ static int listen_at(const struct addrinfo *address, unsigned flags) {
     return error;
 }
 
+/* getaddrinfo() also takes names of services, and of larger numbers the lower 16 bits. */
+static int is_port(const char *text) {
+    unsigned port = 0;
+    if (text == NULL || *text == '\0') return 0;
+    for (; *text >= '0' && *text <= '9' && port <= 65535; text++) port = port * 10 + (unsigned)(*text - '0');
+    return *text == '\0' && port <= 65535;
+}
+
 /* Returns the first address that works, or the error of the last one. */
 static int listen_at_any(const char *host, const char *port, unsigned flags) {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
     struct addrinfo *addresses;
-    if (port == NULL) return FASTWS_ERR_ADDRESS;
+    if (!is_port(port)) return FASTWS_ERR_ADDRESS;
     int failed = getaddrinfo(host, port, &hints, &addresses);
     if (failed != 0) return failed == EAI_MEMORY ? FASTWS_ERR_NOMEM : FASTWS_ERR_ADDRESS;
     int fd = FASTWS_ERR_ADDRESS;

@@ -80,7 +80,10 @@ class Server:
             with contextlib.suppress(StopIteration):
                 connection._shake_hands().send(None)
             return
-        task = connection._task = self._context.run(self._loop.create_task, self._run(connection))
+        task = self._context.run(self._loop.create_task, self._run(connection))
+        # An eager task has begun: the handshake may be over, and nothing of it is left to be cancelled.
+        if connection._state == State.CONNECTING:
+            connection._task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -101,7 +104,8 @@ class Server:
             connection.logger.error("opening handshake failed", exc_info=True)
             connection._abort()
         except BaseException:
-            connection._abort()
+            if not self._loop.is_closed():
+                connection._abort()
             raise
 
     def _lost(self, connection: ServerConnection) -> None:

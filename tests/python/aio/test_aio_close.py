@@ -274,6 +274,36 @@ def test_a_server_refuses_to_close_with_what_may_not_be_sent(run, serving, echo,
     run(main())
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="CPython has them from 3.12 on")
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_handlers_of_eager_tasks_are_not_cancelled_at_the_end(run, serving, is_asked):
+    """They used to be: as if the connection had gone in the middle of the handshake."""
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        ended = asyncio.get_running_loop().create_future()
+
+        async def handler(connection):
+            try:
+                async for message in connection:
+                    await connection.send(message)
+                await asyncio.sleep(0.01)
+                ended.set_result("clean")
+            except asyncio.CancelledError:
+                ended.set_result("cancelled")
+
+        async def process_request(connection, request):
+            await asyncio.sleep(0)
+
+        async with serving(handler, process_request=process_request if is_asked else None) as url:
+            async with fastws.asyncio.connect(url) as client:
+                await client.send("x")
+                assert await client.recv() == "x"
+            assert await ended == "clean"
+
+    run(main())
+
+
 def test_a_server_that_never_began_can_be_closed(run, echo):
     """wait_closed() used to wait for ever."""
 

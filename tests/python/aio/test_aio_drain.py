@@ -193,6 +193,7 @@ def test_a_child_that_lives_on_keeps_no_connection_open(run, driver, pair):
     run(main())
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_loop_may_be_closed_with_connections_open(loop_name, driver):
     from tests.python.aio.conftest import _new_loop
 

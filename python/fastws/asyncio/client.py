@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients under asyncio: connect() and what it gives."""
+"""Clients under asyncio: connect(), which ends in a ClientConnection."""
 
 from __future__ import annotations
 
@@ -13,25 +13,16 @@ import sys
 import traceback as _traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
-from .._core import (
-    AsyncEndpoint,
-    AsyncTransport,
-    Dial,
-    __version__,
-    _own_methods,
-    is_same_origin,
-    parse_request,
-    parse_response,
-    parse_url,
-)
+from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, is_same_origin, parse_url
 from ..dialer import follow, unsafe
 from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
 from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
-from .connection import Connection, LoggerLike, Protocol, loop_of
-from .heads import Headers, HeadersLike, Request, Response
+from .client_connection import ClientConnection
+from .connection import LoggerLike, Protocol, loop_of
+from .heads import Headers, HeadersLike
 from .settings import (
     Compression,
     Driver,
@@ -74,69 +65,6 @@ def process_exception(exc: Exception) -> Exception | None:
     if isinstance(exc, InvalidMessage) and exc.name in ("FASTWS_ERR_EOF", "FASTWS_ERR_UNEXPECTED_EOF"):
         return None
     return exc
-
-
-@_own_methods
-class ClientConnection(Connection):
-    """A connection of a client: what connect() gives."""
-
-    def __init__(self, endpoint: AsyncEndpoint, dial: Dial, logger: LoggerLike) -> None:
-        super().__init__(endpoint, logger)
-        self._dial: Dial | None = dial
-        self._head = b""  # of the answer
-        self._opened: asyncio.Future[None] = self._loop.create_future()
-        head = parse_request(dial.request)
-        assert head is not None
-        self._request = Request.from_head(head)
-
-    def _made(self) -> None:
-        assert self._dial is not None
-        self._write(self._dial.request)
-
-    def _receive_head(self, data: bytes | None) -> None:
-        dial = self._dial
-        if dial is None:
-            return
-        try:
-            rest = dial.eof() if data is None else dial.feed(data)
-        except Exception as error:
-            self._fail(error)
-            return
-        self._head += data or b""
-        if rest is None:
-            return
-        assert dial.handshake is not None
-        self._dial = None
-        self._subprotocol = dial.handshake.protocol
-        self._heads = dial.request, _without_interim(self._head[: len(self._head) - len(rest)])
-        self._request, self._head = None, b""
-        self._open(rest, dial.compression)
-        if not self._opened.done():
-            self._opened.set_result(None)
-
-    def _fail(self, error: BaseException) -> None:
-        self._dial = None
-        if not self._opened.done():
-            self._opened.set_exception(error)
-        self._abort()
-
-    def _open_timed_out(self) -> None:
-        self._abort()
-
-    def _lost(self) -> None:
-        self._note_end()
-        if not self._opened.done():
-            ended = InvalidMessage("connection was closed before the answer was complete", name="FASTWS_ERR_EOF")
-            self._opened.set_exception(self._exception or ended)
-
-
-def _without_interim(heads: bytes) -> bytes:
-    """The last of the heads that a server has answered with: those before it are of 1xx. RFC 9110 15.2."""
-    head = parse_response(heads)
-    while head is not None and head.size < len(heads):
-        heads = heads[head.size :]
-        head = parse_response(heads)
-    return heads
 
 
 class _Hold(asyncio.Protocol):

@@ -110,11 +110,15 @@ void fastws_conn_free(struct fastws_conn *conn) {
 
 /* ---- Short ways ---- */
 
+/* What goes the short way is not judged: no more of it fits the cork than the mark allows. */
+static uint16_t find_short_lines(const struct fastws_conn *conn) {
+    size_t high = conn->config->queue_high, cap = conn->writer.pool->cork.cap;
+    return (uint16_t)((high == 0 || high > cap ? cap : high) / FWS_CORK_LINE);
+}
+
 static enum fws_send_way find_send_way(const struct fastws_conn *conn) {
-    size_t high = conn->config->queue_high;
-    /* What goes the short way is in the cork: too little for a mark that is not below its length. */
     int is_short = conn->state == FASTWS_CONN_OPEN && !conn->draft && !conn->is_extended && !conn->inflater &&
-                   (high == 0 || high >= conn->writer.pool->cork.cap);
+                   conn->short_lines > 0;
     if (!is_short) return FWS_SEND_LONG;
     return conn->is_client ? FWS_SEND_SHORT_MASKED : FWS_SEND_SHORT;
 }
@@ -128,6 +132,7 @@ static uint16_t find_run_max(const struct fastws_limits *limits) {
 }
 
 void fws_conn_choose_ways(struct fastws_conn *conn) {
+    conn->short_lines = find_short_lines(conn);
     conn->send_way = (uint8_t)find_send_way(conn);
     conn->run_max = find_run_max(&conn->config->limits);
     conn->mask_bit = conn->is_client ? 0 : 0x80;

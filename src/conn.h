@@ -52,6 +52,7 @@ struct fastws_conn {
     unsigned is_eof : 1;
     unsigned is_end_held : 1; /* no close and no error is handed out */
     unsigned delivery : 2; /* enum fastws_delivery, of messages to come */
+    uint16_t short_lines;  /* what may be queued the short way without passing queue_high, in lines of the cork */
 };
 
 /* A fragment may be shorter than asked for. */

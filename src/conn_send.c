@@ -2,7 +2,7 @@
 /* Implements the sending half of a connection: whole messages, control frames, the close frame, what is pending. */
 #include <fastws/close.h>
 
-#include "conn.h"
+#include "conn_short.h"
 
 /* ---- Frames ---- */
 
@@ -63,44 +63,12 @@ static int check_may_begin(const struct fastws_conn *conn) {
     return conn->draft ? FASTWS_ERR_STATE : 0;
 }
 
-/* FIN, no RSV bit, opcode | MASK, a length of 7 or 16 bits. RFC 6455 5.2. */
-static FWS_ALWAYS_INLINE uint8_t *write_short_header(uint8_t *dst, unsigned opcode, unsigned mask_bit, size_t len) {
-    dst[0] = (uint8_t)(0x80u | opcode);
-    if (FWS_LIKELY(len < 126)) {
-        dst[1] = (uint8_t)(mask_bit | len);
-        return dst + 2;
-    }
-    dst[1] = (uint8_t)(mask_bit | 126u);
-    fws_store_be16(dst + 2, (uint16_t)len);
-    return dst + 4;
-}
-
-/* Two copies of count bytes, count a constant: the first and the last ones of len, at most twice count. */
-#define COPY_ENDS(dst, src, len, count)                                                                                \
-    do {                                                                                                               \
-        uint8_t first_[count], last_[count];                                                                           \
-        memcpy(first_, (src), (count));                                                                                \
-        memcpy(last_, (src) + (len) - (count), (count));                                                               \
-        memcpy((dst), first_, (count));                                                                                \
-        memcpy((dst) + (len) - (count), last_, (count));                                                               \
-    } while (0)
-
-/* memcpy() for payloads that are mostly short: for those the call takes as long as all the rest of a send. */
-static FWS_ALWAYS_INLINE void copy_payload(uint8_t *dst, const uint8_t *src, size_t len) {
-    if (FWS_LIKELY(len - 32 <= 32)) {
-        COPY_ENDS(dst, src, len, 32);
-    } else if (len - 16 < 16) {
-        COPY_ENDS(dst, src, len, 16);
-    } else if (len > 0) {
-        memcpy(dst, src, len);
-    }
-}
-
 static FWS_ALWAYS_INLINE void mask_words(uint32_t *words, size_t count, uint32_t key) {
     for (size_t i = 0; i < count; i++) words[i] ^= key;
 }
 
-/* Like COPY_ENDS, but masks. Turning the key by len gives its phase in the last bytes, as count is a multiple of 4. */
+/* The first and the last count bytes, masked; they overlap. Turning the key by len gives its phase in the last bytes:
+ * count is a multiple of 4. */
 #define MASK_ENDS(dst, src, len, key, count)                                                                           \
     do {                                                                                                               \
         uint32_t first_[(count) / 4], last_[(count) / 4];                                                              \
@@ -112,7 +80,7 @@ static FWS_ALWAYS_INLINE void mask_words(uint32_t *words, size_t count, uint32_t
         memcpy((dst) + (len) - (count), last_, (count));                                                               \
     } while (0)
 
-/* The kernel, with the shortcut of copy_payload(). */
+/* The kernel, with the shortcut of fws_copy_short(). */
 static FWS_ALWAYS_INLINE void mask_payload(const struct fastws_pool *pool, uint8_t *dst, const uint8_t *src, size_t len,
                                            uint32_t key) {
     if (FWS_LIKELY(len - 32 <= 32)) {
@@ -124,21 +92,13 @@ static FWS_ALWAYS_INLINE void mask_payload(const struct fastws_pool *pool, uint8
     }
 }
 
-/* Queues a message of less than FWS_BORROW_MIN bytes the short way. Returns 1, or 0 if it has to go the long way. */
-static FWS_ALWAYS_INLINE int queue_short(struct fastws_conn *conn, unsigned opcode, const void *payload, size_t len) {
-    uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 2u : 4u) + len);
-    if (FWS_UNLIKELY(!dst)) return 0;
-    copy_payload(write_short_header(dst, opcode, 0, len), payload, len);
-    return 1;
-}
-
-/* Like queue_short(), but masks. */
+/* Queues a message of a client the short way. Returns 1, or 0 if it has to go the long way. */
 static FWS_ALWAYS_INLINE int queue_short_masked(struct fastws_conn *conn, unsigned opcode, const void *payload,
                                                 size_t len, uint32_t key) {
     struct fastws_pool *pool = conn->writer.pool;
-    uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 6u : 8u) + len);
+    uint8_t *dst = fws_writer_lengthen(&conn->writer, (len < 126 ? 6u : 8u) + len, conn->short_lines);
     if (FWS_UNLIKELY(!dst)) return 0;
-    dst = write_short_header(dst, opcode, 0x80, len);
+    dst = fws_write_short_header(dst, opcode, 0x80, len);
     fws_store_u32(dst, key);
     mask_payload(pool, dst + 4, payload, len, key);
     return 1;
@@ -164,7 +124,7 @@ static int queue_short_anew(struct fastws_conn *conn, unsigned opcode, const voi
     int is_taken = pool->cork.holder && pool->cork.holder != &conn->writer;
     if (!is_taken || conn->writer.queued > 0) return 0;
     TRY(fws_cork_empty(pool));
-    return queue_short(conn, opcode, payload, len);
+    return fws_conn_queue_short(conn, opcode, payload, len);
 }
 
 static FWS_NOINLINE int send_long(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
@@ -199,10 +159,9 @@ static FWS_NOINLINE int send_short_masked(struct fastws_conn *conn, int opcode, 
 }
 
 int fastws_conn_send(struct fastws_conn *conn, int opcode, const void *payload, size_t len) {
-    int is_data = (unsigned)opcode - FASTWS_OPCODE_TEXT <= FASTWS_OPCODE_BINARY - FASTWS_OPCODE_TEXT;
-    if (FWS_LIKELY(is_data && len < FWS_BORROW_MIN && conn->send_way != FWS_SEND_LONG)) {
+    if (FWS_LIKELY(fws_is_short_message(opcode, len) && conn->send_way != FWS_SEND_LONG)) {
         if (conn->send_way == FWS_SEND_SHORT_MASKED) return send_short_masked(conn, opcode, payload, len);
-        if (FWS_LIKELY(queue_short(conn, (unsigned)opcode, payload, len))) return 0;
+        if (FWS_LIKELY(fws_conn_queue_short(conn, (unsigned)opcode, payload, len))) return 0;
     }
     return send_long(conn, opcode, payload, len);
 }

@@ -13,7 +13,7 @@ enum { SLAB_LEN_DEFAULT = 64 * 1024, SLAB_LEN_MIN = 4096, SLAB_LEN_MAX = 1 << 30
 /* The cork lies behind the pool, and what aligns it in front. */
 static size_t pool_size(size_t cork_len) { return sizeof(struct fastws_pool) + FWS_POOL_ALIGN - 1 + cork_len; }
 
-static uint8_t *align(uint8_t *ptr) { return ptr + (0u - (uintptr_t)ptr) % FWS_POOL_ALIGN; }
+static uint8_t *align(uint8_t *ptr, unsigned alignment) { return ptr + (0u - (uintptr_t)ptr) % alignment; }
 
 void fastws_pool_config_init(struct fastws_pool_config *config) {
     *config = (struct fastws_pool_config){
@@ -39,7 +39,7 @@ int fastws_pool_new(const struct fastws_pool_config *config, struct fastws_pool 
     if (!memory) return FASTWS_ERR_NOMEM;
     struct fastws_pool *pool = (void *)memory;
     memset(pool, 0, offsetof(struct fastws_pool, cork.chunks));
-    pool->cork.bytes = align(memory + sizeof *pool);
+    pool->cork.bytes = align(memory + sizeof *pool, FWS_POOL_ALIGN);
     pool->cork.cap = config->cork_len;
     pool->allocator = allocator;
     pool->payload_allocator = config->payload_allocator ? config->payload_allocator : allocator;
@@ -52,11 +52,11 @@ int fastws_pool_new(const struct fastws_pool_config *config, struct fastws_pool 
 }
 
 static size_t slab_size(const struct fastws_pool *pool) {
-    return sizeof(struct fastws_slab) + pool->slab_len + FWS_SLAB_SLOP;
+    return sizeof(struct fastws_slab) + FWS_SLAB_ALIGN - 1 + pool->slab_len + FWS_SLAB_SLOP;
 }
 
 static void release_slab(struct fastws_pool *pool, struct fastws_slab *slab) {
-    pool->allocator->release(pool->allocator->context, slab, slab_size(pool));
+    pool->allocator->release(pool->allocator->context, slab->memory, slab_size(pool));
 }
 
 void fastws_pool_free(struct fastws_pool *pool) {
@@ -104,8 +104,10 @@ int fws_pool_deflate(struct fastws_pool *pool, struct fastws_deflate_pool **out)
 }
 
 struct fastws_slab *fws_pool_make_slab(struct fastws_pool *pool) {
-    struct fastws_slab *slab = pool->allocator->allocate(pool->allocator->context, slab_size(pool));
-    if (!slab) return NULL;
+    uint8_t *memory = pool->allocator->allocate(pool->allocator->context, slab_size(pool));
+    if (!memory) return NULL;
+    struct fastws_slab *slab = (void *)(align(memory + sizeof *slab, FWS_SLAB_ALIGN) - sizeof *slab);
+    slab->memory = memory;
     /* The slop is read, though no result depends on it: give it a value once. */
     memset(slab->bytes + pool->slab_len, 0, FWS_SLAB_SLOP);
     pool->slabs_made++;

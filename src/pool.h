@@ -17,9 +17,14 @@ struct fastws_conn;
  * vectors (design of the slop variants). */
 #define FWS_SLAB_SLOP 64
 
+/* Where bytes of a slab begin: the kernel copies into it by rep movsb, which takes up to half as long again where the
+ * destination begins beside a line, and more than that in the first bytes of a page. */
+#define FWS_SLAB_ALIGN 64
+
 struct fastws_slab {
     struct fastws_slab *next;
-    uint8_t bytes[]; /* slab_len of the pool, and the slop */
+    uint8_t *memory; /* what was allocated: the slab, and what aligns its bytes in front */
+    uint8_t bytes[]; /* slab_len of the pool, and the slop; aligned to FWS_SLAB_ALIGN */
 };
 
 /* What a chunk of the cork refers to. */
@@ -42,6 +47,7 @@ struct fws_chunk {
  * a copy and a gathering write cost the same many times over; 64 chunks is what one batch of events can ask for. Where
  * many connections share a pool, more is worth it: what is behind the cork takes blocks and the long way. */
 enum { FWS_CORK_CAP = 16 * 1024, FWS_CORK_CAP_MIN = 4096, FWS_CORK_CAP_MAX = 1 << 20, FWS_CORK_CHUNKS = 64 };
+enum { FWS_CORK_LINE = 64 }; /* bytes: in lines, any cap is a number of 16 bits */
 
 /* A short frame at the start of the cork must not lie across two pages, where a store takes more than 30 cycles on Zen
  * 4: where malloc() happened to place it so, one pool in 50, every message took half as long again. */
@@ -56,6 +62,7 @@ struct fws_cork {
                                   Not beside holder: gcc makes one store of both, by three instructions */
     size_t len;                /* bytes written, sent ones included */
     size_t cap;                /* bytes that there is room for */
+    size_t plain_cap;          /* the same for what goes the short way */
     uint8_t *bytes;            /* aligned to FWS_POOL_ALIGN */
     unsigned first;            /* chunks[first..count) are queued */
     unsigned count;

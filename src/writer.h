@@ -154,16 +154,18 @@ static inline uint8_t *fws_writer_borrow(struct fws_writer *writer, size_t heade
     return cork->bytes;
 }
 
-/* Returns room for len bytes behind what is queued, which all went this way. NULL: go the long way. */
-static FWS_ALWAYS_INLINE uint8_t *fws_writer_lengthen(struct fws_writer *writer, size_t len) {
+/* Returns room for len bytes behind what is queued, which all went this way, with at most so many lines in all. NULL:
+ * go the long way. */
+static FWS_ALWAYS_INLINE uint8_t *fws_writer_lengthen(struct fws_writer *writer, size_t len, uint16_t lines) {
     struct fws_cork *cork = &writer->pool->cork;
     if (cork->plain != writer) {
         if (cork->holder || writer->queued > 0) return NULL;
         cork->holder = writer;
         cork->plain = writer;
+        cork->plain_cap = (size_t)lines * FWS_CORK_LINE;
     }
     size_t off = cork->len;
-    if (FWS_UNLIKELY(cork->cap - off < len)) return NULL;
+    if (FWS_UNLIKELY(cork->plain_cap - off < len)) return NULL;
     cork->len = off + len;
     writer->queued += len;
     return cork->bytes + off;

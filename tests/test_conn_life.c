@@ -279,10 +279,11 @@ static void an_idle_connection_is_192_bytes_and_no_more(void **state) {
 
 static void is_writable_until_the_high_mark_and_from_the_low_mark_on(void **state) {
     (void)state;
-    for (int is_large = 0; is_large < 2; is_large++) {
+    static const size_t marks[] = {300, 1000, 9900, 16300, 16400, 20000}; /* the write buffer has 16 384 bytes */
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         struct end end;
         end_prepare(&end, SERVER);
-        end.config.queue_high = is_large ? 20000 : 1000;
+        end.config.queue_high = marks[i];
         end.config.queue_low = 200;
         end_open(&end);
         uint8_t payload[98] = {0};

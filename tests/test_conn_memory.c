@@ -240,7 +240,8 @@ static void a_declared_length_allocates_nothing(void **state) {
         size_t cap;
         assert_int_equal(fastws_conn_space(end.conn, &ptr, &cap), 0);
         assert_true(cap >= 1);
-        assert_true(end.memory.live - fixed <= 2 * 14 + 65536 + 65536 + 256);
+        size_t around = 512; /* two slabs are aligned, have a head, and may be read beyond their ends */
+        assert_true(end.memory.live - fixed <= 2 * 14 + 65536 + 65536 + around);
         end_close(&end);
     }
 }

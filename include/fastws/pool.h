@@ -33,8 +33,8 @@ struct fastws_pool_config {
                                                   one above. A block grows by resize and has the length of its
                                                   payload when it is taken */
     size_t cork_len;                           /* bytes of the write buffer; 16 384. 4096 to 1 MiB. What a batch queues
-                                                  beyond it costs more; so does every message of a connection whose
-                                                  queue_high (struct fastws_conn_config) is below it, but not 0 */
+                                                  beyond it costs more, and so does what it queues beyond queue_high
+                                                  (struct fastws_conn_config) */
     const struct fastws_random *random;        /* where masking keys come from; NULL: a generator of the pool's own,
                                                   seeded by the operating system: random.h (RFC 6455 10.3) */
 };

@@ -2,7 +2,7 @@
 /* What users send: whether it may be queued, and when it is written. */
 #include "loop_socket.h"
 
-#include "../conn.h"
+#include "../conn_short.h"
 
 static const struct fastws_socket_config *config_of(const struct fastws_socket *socket) {
     return socket->group->config;
@@ -129,15 +129,18 @@ static FWS_NOINLINE int send_any(struct fastws_socket *socket, int opcode, const
 
 /* An answer to what a callback is looking at, which is written when all of its batch is handed out: nothing has to be
  * asked that the connection does not ask. */
-static inline int is_plain_answer(const struct fastws_loop *loop, const struct fastws_socket *socket, size_t len) {
+static inline int is_plain_answer(const struct fastws_loop *loop, const struct fastws_socket *socket) {
     unsigned flags = socket->watch.flags & (FWS_SOCKET_HAS_CONN | FWS_SOCKET_BROKEN);
-    return loop->current == socket && loop->viewed != NULL && len < FWS_BORROW_MIN && flags == FWS_SOCKET_HAS_CONN &&
+    return loop->current == socket && loop->viewed != NULL && flags == FWS_SOCKET_HAS_CONN &&
            socket->watch.kind == FWS_WATCH_OPEN && is_writable(socket);
 }
 
 int fastws_socket_send(struct fastws_socket *socket, int opcode, const void *payload, size_t len) {
-    if (FWS_LIKELY(is_plain_answer(fws_socket_loop(socket), socket, len))) {
-        TRY(fastws_conn_send(fws_socket_conn(socket), opcode, payload, len));
+    if (FWS_LIKELY(fws_is_short_message(opcode, len) && is_plain_answer(fws_socket_loop(socket), socket))) {
+        struct fastws_conn *conn = fws_socket_conn(socket);
+        int is_short = conn->send_way == FWS_SEND_SHORT;
+        if (FWS_LIKELY(is_short && fws_conn_queue_short(conn, (unsigned)opcode, payload, len))) return 0;
+        TRY(fastws_conn_send(conn, opcode, payload, len));
         note_tight(socket);
         return 0;
     }

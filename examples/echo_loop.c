@@ -3,6 +3,7 @@
  * echo_loop [--host H] [--port P] [--threads N] [--poll] */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 enum { THREADS_MAX = 256, SHUTDOWN_MS = 5000 };
 
 struct worker {
-    pthread_t thread;
+    pthread_t thread; /* of all but the first, whose loop main() runs */
     struct fastws_loop *loop;
     struct fastws_post stop;
 };
@@ -32,6 +33,10 @@ static struct fastws_deflate_config deflate_config;
 static struct fastws_upgrade_config upgrade_config;
 static struct fastws_socket_config config;
 
+static struct worker *workers; /* for the handler of signals */
+static int worker_count;
+static atomic_flag is_stopping = ATOMIC_FLAG_INIT;
+
 /* Where it fails, the connection is closing, and on_close would say why. */
 static void on_message(struct fastws_socket *socket, const struct fastws_event *message) {
     int error = fastws_socket_send(socket, message->opcode, message->ptr, (size_t)message->len);
@@ -47,6 +52,20 @@ static void stop(struct fastws_loop *loop, struct fastws_post *post) {
     fastws_loop_shutdown(loop, SHUTDOWN_MS);
 }
 
+/* A post may come from a handler of signals. It must not come twice. */
+static void on_signal(int number) {
+    (void)number;
+    if (atomic_flag_test_and_set(&is_stopping)) return;
+    for (int i = 0; i < worker_count; i++) fastws_loop_post(workers[i].loop, &workers[i].stop);
+}
+
+static void handle_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    for (int i = 0; i < worker_count; i++) workers[i].stop.run = stop;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static void *serve(void *argument) {
     struct worker *worker = argument;
     int error = fastws_loop_run(worker->loop);
@@ -55,7 +74,7 @@ static void *serve(void *argument) {
 }
 
 /* Makes the loops, all of them at one port: that of the first, where the system chose it. */
-static int open_loops(struct worker *workers, const struct options *options) {
+static int open_loops(const struct options *options) {
     struct fastws_loop_config loop_config;
     fastws_loop_config_init(&loop_config);
     loop_config.backend = options->backend;
@@ -69,25 +88,20 @@ static int open_loops(struct worker *workers, const struct options *options) {
         if (error != 0) return error;
         snprintf(port, sizeof port, "%u", fastws_listener_port(listener));
     }
+    handle_signals();
     announce(options->host, port);
     return 0;
 }
 
-static void run(struct worker *workers, int count) {
-    int started = 0;
-    while (started < count && pthread_create(&workers[started].thread, NULL, serve, &workers[started]) == 0) started++;
-    if (started < count) fprintf(stderr, "echo_loop: %d of %d threads started\n", started, count);
-    sigset_t stops; /* blocked in every thread, so that main() alone is told */
-    int signal_number;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
-    if (started > 0) sigwait(&stops, &signal_number);
-    for (int i = 0; i < started; i++) {
-        workers[i].stop.run = stop;
-        fastws_loop_post(workers[i].loop, &workers[i].stop);
+static void run(void) {
+    int started = 1;
+    while (started < worker_count && pthread_create(&workers[started].thread, NULL, serve, &workers[started]) == 0) {
+        started++;
     }
-    for (int i = 0; i < started; i++) pthread_join(workers[i].thread, NULL);
+    if (started < worker_count) fprintf(stderr, "echo_loop: %d of %d threads started\n", started, worker_count);
+    serve(&workers[0]);
+    for (int i = 1; i < started; i++) pthread_join(workers[i].thread, NULL);
+    (void)atomic_flag_test_and_set(&is_stopping); /* no signal posts to a loop that is gone */
 }
 
 static void usage(FILE *file, int status) {
@@ -121,11 +135,6 @@ static void parse(int argc, char **argv, struct options *options) {
 int main(int argc, char **argv) {
     struct options options = {.host = "127.0.0.1", .port = "9001", .threads = 1};
     parse(argc, argv, &options);
-    sigset_t stops;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &stops, NULL);
     fastws_conn_config_init(&conn_config, FASTWS_ROLE_SERVER);
     fastws_socket_config_init(&config, &conn_config);
     fastws_deflate_config_init(&deflate_config, FASTWS_DEFLATE_TAIL);
@@ -134,14 +143,15 @@ int main(int argc, char **argv) {
     config.upgrade = &upgrade_config;
     config.on_message = on_message;
     config.on_trouble = on_trouble;
-    struct worker *workers = calloc((size_t)options.threads, sizeof *workers);
+    worker_count = options.threads;
+    workers = calloc((size_t)worker_count, sizeof *workers);
     if (workers == NULL) return 1;
-    int error = open_loops(workers, &options);
-    if (error == 0) run(workers, options.threads);
+    int error = open_loops(&options);
+    if (error == 0) run();
     if (error != 0) {
         fprintf(stderr, "echo_loop: host %s, port %s: %s\n", options.host, options.port, fastws_error_text(error));
     }
-    for (int i = 0; i < options.threads; i++) fastws_loop_free(workers[i].loop);
+    for (int i = 0; i < worker_count; i++) fastws_loop_free(workers[i].loop);
     free(workers);
     return error != 0;
 }

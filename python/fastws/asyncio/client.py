@@ -253,10 +253,7 @@ class connect:
         if is_unix:
             if kwargs.get("sock") is None:
                 kwargs.setdefault("path", url.path)
-            protocol = _Hold() if is_own else Protocol(connection)
-            transport, _ = await loop.create_unix_connection(lambda: protocol, **kwargs)
-            if is_own:
-                _take_over(transport, connection)
+            await _open_directly(connection, loop.create_unix_connection, kwargs, is_own)
             return
         proxy = None if kwargs.get("sock") is not None else choose_proxy(url, self.proxy)
         if proxy is not None:
@@ -265,10 +262,7 @@ class connect:
         if kwargs.get("sock") is None:
             kwargs.setdefault("host", url.host)
             kwargs.setdefault("port", url.port)
-        protocol = _Hold() if is_own else Protocol(connection)
-        transport, _ = await loop.create_connection(lambda: protocol, **kwargs)
-        if is_own:
-            _take_over(transport, connection)
+        await _open_directly(connection, loop.create_connection, kwargs, is_own)
 
     async def _open_through(
         self, connection: ClientConnection, url: Url, proxy: Proxy, kwargs: dict[str, Any]
@@ -345,6 +339,16 @@ class connect:
             return self.process_exception(error)
         except Exception as raised:
             return raised
+
+
+async def _open_directly(
+    connection: ClientConnection, create: Callable[..., Any], kwargs: dict[str, Any], is_own: bool
+) -> None:
+    """Gives a connection the transport that a function of the event loop makes, or where is_own, the socket of it."""
+    protocol = _Hold() if is_own else Protocol(connection)
+    transport, _ = await create(lambda: protocol, **kwargs)
+    if is_own:
+        _take_over(transport, connection)
 
 
 async def _ask(reader: asyncio.StreamReader, transport: asyncio.Transport, proxy: Proxy, url: Url) -> None:

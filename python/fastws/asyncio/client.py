@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any, Literal, cast
 
 from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, is_same_origin, parse_url
-from ..dialer import follow, unsafe
 from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
 from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
+from ..redirects import follow, unsafe
 from .client_connection import ClientConnection
 from .connection import LoggerLike, Protocol, loop_of
 from .heads import Headers, HeadersLike

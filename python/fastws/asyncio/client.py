@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any, Literal, cast
 
 from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, is_same_origin, parse_url
-from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
+from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidProxyStatus, InvalidStatus
 from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
 from ..redirects import follow, unsafe
 from .client_connection import ClientConnection
 from .connection import LoggerLike, Protocol, loop_of
-from .heads import Headers, HeadersLike
+from .heads import Headers, HeadersLike, Response
 from .settings import (
     Compression,
     Driver,
@@ -122,7 +122,8 @@ class connect:
     Raises:
         InvalidURI, InvalidProxy: an address is none.
         HandshakeTimeout: the connection was not open in time; also a TimeoutError.
-        HandshakeError: the handshake failed; InvalidStatus where the server answered with another status than 101.
+        HandshakeError: the handshake failed; InvalidStatus where the server answered with another status than 101:
+            response is its answer, a Response as that of the connection; so is that of InvalidProxyStatus.
         OSError: the connection could not be opened.
     """
 
@@ -230,7 +231,9 @@ class connect:
         try:
             await self._open_transport(connection, url, server_hostname)
             await connection._opened
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, (InvalidStatus, InvalidProxyStatus)) and error.response is not None:
+                error.response = Response.from_head(error.response)
             connection._abort()
             connection._opened.cancel()
             if connection._opened.done() and not connection._opened.cancelled():

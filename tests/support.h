@@ -108,7 +108,7 @@ struct end {
 void end_prepare(struct end *end, enum fastws_role role);
 void end_open(struct end *end);
 
-/* Prepares and opens an end beside another connection of its pool, which has the cork: it has queued one binary message.
+/* Prepares and opens an end beside another connection of its pool, which has the cork: it has queued a binary message.
  * The caller frees the other one. */
 struct fastws_conn *end_open_beside_cork(struct end *end, enum fastws_role role, const char *message);
 

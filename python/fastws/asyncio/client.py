@@ -276,7 +276,8 @@ class connect:
         to_server = {name: kwargs[name] for name in names}
         to_proxy = {name.removeprefix("proxy_"): value for name, value in kwargs.items() if name not in to_server}
         if proxy.scheme == "https":
-            to_proxy.setdefault("ssl", True)
+            if to_proxy.setdefault("ssl", True) is None:
+                raise ValueError("https:// proxies need proxy_ssl")
         elif to_proxy.get("ssl") is not None:
             raise ValueError("proxy_ssl is for https:// proxies, and this one is none")
         reader = asyncio.StreamReader(loop=loop)

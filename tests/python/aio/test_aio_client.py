@@ -218,6 +218,20 @@ def test_open_timeout(run):
     run(main())
 
 
+@pytest.mark.parametrize("package", [fastws, websockets])
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_an_open_timeout_of_0_is_up_at_once(run, echo, contexts, is_secure, package):
+    async def main():
+        options = {"ssl": contexts[0]} if is_secure else {}
+        async with fastws.asyncio.serve(echo, "127.0.0.1", 0, **options) as server:
+            url = "{}://localhost:{}/".format("wss" if is_secure else "ws", server.sockets[0].getsockname()[1])
+            with pytest.raises(TimeoutError, match="timed out during opening handshake"):
+                await package.connect(url, open_timeout=0, **({"ssl": contexts[1]} if is_secure else {}))
+            await asyncio.sleep(0.05)
+
+    run(main())
+
+
 def test_to_cancel_connect_leaves_nothing(run):
     async def main():
         with socket.create_server(("127.0.0.1", 0)) as sock:
@@ -386,6 +400,25 @@ def test_a_proxy_that_refuses(run, http_proxy):
             assert caught.value.response.headers["x-reason"] == "name"
         with pytest.raises(fastws.InvalidProxy):
             await fastws.asyncio.connect("ws://localhost:1/", proxy="gopher://x")
+
+    run(main())
+
+
+@pytest.mark.parametrize("package", [fastws, websockets])
+def test_a_proxy_is_spoken_to_as_its_address_says(run, package):
+    """Without TLS an https proxy used to be told in the clear what it was to be told in private: the password, say."""
+
+    async def main():
+        async with answering(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (url, requests):
+            address = url.removeprefix("ws://").rstrip("/")
+            with pytest.raises(ValueError, match="https:// prox"):
+                await package.connect("ws://a.example/", proxy=f"https://me:pw@{address}", proxy_ssl=None)
+            with pytest.raises(ValueError, match="proxy_ssl"):
+                await package.connect("ws://a.example/", proxy=f"http://{address}", proxy_ssl=True)
+            assert not requests
+            with pytest.raises(Exception, match="403"):
+                await package.connect("ws://a.example/", proxy=f"http://{address}", proxy_ssl=None)
+            assert len(requests) == 1
 
     run(main())
 

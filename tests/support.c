@@ -271,6 +271,15 @@ void end_open(struct end *end) {
     assert_int_equal(fastws_conn_new(&end->config, end->pool, &end->conn), 0);
 }
 
+struct fastws_conn *end_open_beside_cork(struct end *end, enum fastws_role role, const char *message) {
+    struct fastws_conn *other;
+    end_prepare(end, role);
+    end_open(end);
+    assert_int_equal(fastws_conn_new(&end->config, end->pool, &other), 0);
+    assert_int_equal(fastws_conn_send(other, 2, message, strlen(message)), 0);
+    return other;
+}
+
 void end_close(struct end *end) {
     fastws_conn_free(end->conn);
     fastws_pool_free(end->pool);

@@ -108,6 +108,10 @@ struct end {
 void end_prepare(struct end *end, enum fastws_role role);
 void end_open(struct end *end);
 
+/* Prepares and opens an end beside another connection of its pool, which has the cork: it has queued a binary message.
+ * The caller frees the other one. */
+struct fastws_conn *end_open_beside_cork(struct end *end, enum fastws_role role, const char *message);
+
 /* Frees everything, and fails the test if memory is left. */
 void end_close(struct end *end);
 

@@ -57,11 +57,7 @@ static void says_1006_where_there_is_no_masking_key(void **state) {
 static void says_1006_where_there_is_no_memory(void **state) {
     (void)state;
     struct end end;
-    struct fastws_conn *other;
-    end_prepare(&end, FASTWS_ROLE_SERVER);
-    end_open(&end);
-    assert_int_equal(fastws_conn_new(&end.config, end.pool, &other), 0);
-    assert_int_equal(fastws_conn_send(other, 2, "queued", 6), 0);
+    struct fastws_conn *other = end_open_beside_cork(&end, FASTWS_ROLE_SERVER, "queued");
     begin_message(&end);
     end.memory.fail_at = end.memory.calls + 1;
     end.memory.fail_on = 1;

@@ -283,12 +283,8 @@ static void without_a_key_a_client_sends_nothing(void **state) {
 static void batches_of_connections_take_turns_in_the_cork(void **state) {
     (void)state;
     struct end end;
-    struct fastws_conn *other;
+    struct fastws_conn *other = end_open_beside_cork(&end, FASTWS_ROLE_SERVER, "ab");
     struct fastws_iovec iov[2];
-    end_prepare(&end, FASTWS_ROLE_SERVER);
-    end_open(&end);
-    assert_int_equal(fastws_conn_new(&end.config, end.pool, &other), 0);
-    assert_int_equal(fastws_conn_send(other, 2, "ab", 2), 0);
     assert_int_equal(fastws_conn_send(other, 2, "cd", 2), 0);
     uint64_t calls = end.memory.calls;
     for (int i = 0; i < 100; i++) assert_int_equal(fastws_conn_send(end.conn, 2, "xy", 2), 0);
@@ -311,11 +307,7 @@ static void batches_of_connections_take_turns_in_the_cork(void **state) {
 static void a_batch_waits_for_memory_where_another_has_the_cork(void **state) {
     (void)state;
     struct end end;
-    struct fastws_conn *other;
-    end_prepare(&end, FASTWS_ROLE_SERVER);
-    end_open(&end);
-    assert_int_equal(fastws_conn_new(&end.config, end.pool, &other), 0);
-    assert_int_equal(fastws_conn_send(other, 2, "ab", 2), 0);
+    struct fastws_conn *other = end_open_beside_cork(&end, FASTWS_ROLE_SERVER, "ab");
     end.memory.fail_at = end.memory.calls + 1;
     end.memory.fail_on = 1;
     assert_int_equal(fastws_conn_send(end.conn, 2, "xy", 2), FASTWS_ERR_NOMEM);

@@ -10,6 +10,7 @@
 #include <fastws/cookies.h>
 #include <fastws/cpu.h>
 #include <fastws/deflate.h>
+#include <fastws/deflate_params.h>
 #include <fastws/dial.h>
 #include <fastws/error.h>
 #include <fastws/event.h>

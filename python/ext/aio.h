@@ -192,6 +192,9 @@ struct aio_driver {
  * the socket takes no more, or -1 with errno. aio_socket.c. */
 int aio_socket_write(int fd, struct fastws_conn *conn);
 
+/* Sends bytes by one system call that neither waits nor raises SIGPIPE: send(). */
+ssize_t aio_socket_send(int fd, const void *ptr, size_t len);
+
 /* Whether the error of a system call on a socket says that it is to be tried again later. */
 int aio_socket_is_busy(int error);
 

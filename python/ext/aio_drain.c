@@ -6,8 +6,6 @@
  * loop. */
 #include "aio.h"
 
-#include <time.h>
-
 #include <fastws/error.h>
 
 #include "errors.h"
@@ -101,21 +99,15 @@ void aio_drain_unwatch(struct aio_loop *self, struct fastws_watch **watch) {
 
 /* ---- What is called ---- */
 
-static uint64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 static int may_go_on(const struct aio_loop *self, uint64_t start_us) {
     if (self->drained_sockets > TURN_SOCKETS || self->drained_len > TURN_LEN || PyErr_Occurred()) return 0;
-    uint64_t passed_us = now_us() - start_us;
+    uint64_t passed_us = protocol_now_us() - start_us;
     return passed_us >= AGAIN_US && passed_us < TURN_US;
 }
 
 /* Returns an error of the library, or what is none. */
 static int run_turns(struct aio_loop *self) {
-    uint64_t start_us = now_us();
+    uint64_t start_us = protocol_now_us();
     size_t before;
     int result;
     self->drained_sockets = self->drained_len = 0;

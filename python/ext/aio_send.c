@@ -94,15 +94,28 @@ static int send_object(struct aio_connection *self, PyObject *message, PyObject 
     return result;
 }
 
+/* The payload of what needs no conversion, as most messages do not: a str of ASCII, or bytes. Borrowed. Returns its
+ * opcode, 0 for anything else. */
+static inline int plain_payload(PyObject *message, const void **payload, size_t *len) {
+    if (PyUnicode_CheckExact(message) && PyUnicode_IS_COMPACT_ASCII(message)) {
+        *payload = PyUnicode_DATA(message);
+        *len = (size_t)PyUnicode_GET_LENGTH(message);
+        return FASTWS_OPCODE_TEXT;
+    }
+    if (!PyBytes_CheckExact(message)) return 0;
+    *payload = PyBytes_AS_STRING(message);
+    *len = (size_t)PyBytes_GET_SIZE(message);
+    return FASTWS_OPCODE_BINARY;
+}
+
 int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *text, PyObject *compress) {
+    const void *payload;
+    size_t len;
     int result, flags;
     if (protocol_take_compress(compress, &flags) < 0) return -1;
-    if (PyUnicode_CheckExact(message) && PyUnicode_IS_COMPACT_ASCII(message) && text == Py_None) {
-        size_t len = (size_t)PyUnicode_GET_LENGTH(message);
-        result = send_payload(self, FASTWS_OPCODE_TEXT | flags, PyUnicode_DATA(message), len);
-    } else if (PyBytes_CheckExact(message) && text == Py_None) {
-        size_t len = (size_t)PyBytes_GET_SIZE(message);
-        result = send_payload(self, FASTWS_OPCODE_BINARY | flags, PyBytes_AS_STRING(message), len);
+    int opcode = text == Py_None ? plain_payload(message, &payload, &len) : 0;
+    if (opcode) {
+        result = send_payload(self, opcode | flags, payload, len);
     } else if (PyUnicode_Check(message) || PyObject_CheckBuffer(message)) {
         result = send_object(self, message, text, flags);
     } else {
@@ -119,19 +132,8 @@ int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *tex
 static inline int send_short(struct aio_connection *self, PyObject *message) {
     const void *payload;
     size_t len;
-    int opcode;
-    if (PyUnicode_CheckExact(message) && PyUnicode_IS_COMPACT_ASCII(message)) {
-        payload = PyUnicode_DATA(message);
-        len = (size_t)PyUnicode_GET_LENGTH(message);
-        opcode = FASTWS_OPCODE_TEXT;
-    } else if (PyBytes_CheckExact(message)) {
-        payload = PyBytes_AS_STRING(message);
-        len = (size_t)PyBytes_GET_SIZE(message);
-        opcode = FASTWS_OPCODE_BINARY;
-    } else {
-        return 0;
-    }
-    if (len >= BORROW_MIN || !self->loop->depth) return 0;
+    int opcode = plain_payload(message, &payload, &len);
+    if (!opcode || len >= BORROW_MIN || !self->loop->depth) return 0;
     return end_send(self, fastws_conn_send(self->protocol.conn, opcode, payload, len), len) < 0 ? -1 : 1;
 }
 

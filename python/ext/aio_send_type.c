@@ -41,13 +41,18 @@ PyObject *aio_send(PyObject *object, PyObject *const *args, Py_ssize_t count, Py
     return (PyObject *)self;
 }
 
-static void finish(struct send *self) {
-    struct aio_connection *connection = self->connection;
+/* Lets go of everything but the connection. */
+static void end(struct send *self) {
     self->state = SEND_OVER;
     Py_CLEAR(self->message);
     Py_CLEAR(self->text);
     Py_CLEAR(self->compress);
     Py_CLEAR(self->inner);
+}
+
+static void finish(struct send *self) {
+    struct aio_connection *connection = self->connection;
+    end(self);
     if (!connection) return;
     self->connection = NULL;
     if (!connection->spare_send) connection->spare_send = Py_NewRef(self);
@@ -159,12 +164,8 @@ static int send_traverse(PyObject *object, visitproc visit, void *arg) {
 
 static int send_clear(PyObject *object) {
     struct send *self = (struct send *)object;
-    self->state = SEND_OVER;
+    end(self);
     Py_CLEAR(self->connection);
-    Py_CLEAR(self->message);
-    Py_CLEAR(self->text);
-    Py_CLEAR(self->compress);
-    Py_CLEAR(self->inner);
     return 0;
 }
 

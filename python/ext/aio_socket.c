@@ -12,8 +12,12 @@
 
 #define IOV_COUNT 64
 
+ssize_t aio_socket_send(int fd, const void *ptr, size_t len) {
+    return send(fd, ptr, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static ssize_t send_pieces(int fd, struct iovec *iov, int count) {
-    if (count == 1) return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count == 1) return aio_socket_send(fd, iov->iov_base, iov->iov_len);
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
     return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

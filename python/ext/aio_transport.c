@@ -11,10 +11,6 @@
 
 #include "errors.h"
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
-
 static struct aio_transport *transport_of(const struct aio_connection *connection) {
     return (struct aio_transport *)connection->driver_data;
 }
@@ -117,7 +113,7 @@ static int transport_flush(struct aio_connection *connection) {
 static int send_head(struct aio_transport *self) {
     Py_ssize_t len = aio_transport_count_head(self);
     if (!len) return 0;
-    ssize_t sent = send(self->fd, PyBytes_AS_STRING(self->head) + self->head_off, (size_t)len, MSG_NOSIGNAL);
+    ssize_t sent = aio_socket_send(self->fd, PyBytes_AS_STRING(self->head) + self->head_off, (size_t)len);
     if (sent < 0 && !aio_socket_is_busy(errno)) return break_output(self);
     self->head_off += sent > 0 ? sent : 0;
     if (sent < len) return block(self);

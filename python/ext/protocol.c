@@ -14,7 +14,7 @@
 #include "events.h"
 #include "payload.h"
 
-static uint64_t now_us(void) {
+uint64_t protocol_now_us(void) {
 #if PY_VERSION_HEX >= 0x030D0000
     PyTime_t now;
     if (PyTime_MonotonicRaw(&now) < 0) return 0;
@@ -24,10 +24,10 @@ static uint64_t now_us(void) {
     return (uint64_t)now / 1000u;
 }
 
-uint64_t protocol_now_ms(void) { return now_us() / 1000u; }
+uint64_t protocol_now_ms(void) { return protocol_now_us() / 1000u; }
 
 uint64_t protocol_touch(struct protocol *protocol) {
-    uint64_t now = now_us();
+    uint64_t now = protocol_now_us();
     fastws_pool_set_now(protocol->pool, now);
     return now / 1000u;
 }

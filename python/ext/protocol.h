@@ -65,7 +65,8 @@ int protocol_adopt(struct protocol *protocol, struct protocol_plan *plan);
 /* Notes an error that the connection does not know of. */
 void protocol_note_error(struct protocol *protocol, int error, uint16_t code);
 
-/* The clock of every pool: milliseconds of time.monotonic(). */
+/* The clock of every pool: time.monotonic(). */
+uint64_t protocol_now_us(void);
 uint64_t protocol_now_ms(void);
 
 /* Tells the pool the time: once before bytes are handed in, or anything is sent. Returns the milliseconds. */

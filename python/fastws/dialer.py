@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from ._core import Connection, Deflate, Dial, Stream, is_same_origin, parse_url
+from ._core import Connection, Deflate, Dial, Stream, parse_url
 from .blocking import Deadline, exchange, receive, send
-from .exceptions import HandshakeTimeout, HeadersLike, InvalidMessage, InvalidStatus, SecurityError
+from .exceptions import HandshakeTimeout, HeadersLike, InvalidMessage, InvalidStatus
 from .heads import Option, Response, Url
 from .http import format_options
 from .proxies import Proxy, choose_proxy, open_through
+from .redirects import follow, unsafe
 from .tcp import connect_tcp, connect_unix
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ __all__ = ["Dialer"]
 
 _READ_LEN = 16384
 _TIMEOUT_MAX = 4294967  # seconds, as of every other timeout: milliseconds in 32 bits
-_CREDENTIALS = {"authorization", "cookie", "proxy-authorization"}
 
 
 class Dialer:
@@ -284,43 +283,8 @@ class Dialer:
         return add_tls(io, self._ssl or default_context(), host or "", deadline)
 
 
-def follow(
-    first: str, address: str, refusal: InvalidStatus, arguments: dict[str, Any], server_hostname: str | None
-) -> tuple[str, dict[str, Any], str | None]:
-    """Where a redirect leads, with what arguments of Dial to ask there, and whom to expect.
-
-    Raises:
-        SecurityError: it may not be followed.
-    """
-    location = refusal.location
-    if location is None:
-        raise unsafe("redirect to what is no address of ws or wss", refusal) from refusal
-    # What was to be private must not be said aloud because of a redirect.
-    if parse_url(address).is_secure and not parse_url(location).is_secure:
-        raise unsafe("redirect from wss to ws", refusal) from refusal
-    if is_same_origin(first, location):
-        return _with_userinfo(location, first), arguments, server_hostname
-    header = [pair for pair in arguments["header"] or () if not _is_credential(pair)]
-    return location, {**arguments, "header": header, "host": None}, None
-
-
 def _pairs_of(header: HeadersLike) -> Iterable[Any]:
     return header.items() if isinstance(header, Mapping) else header
-
-
-def _is_credential(pair: Any) -> bool:
-    name = pair[0].decode("latin-1") if isinstance(pair[0], bytes) else pair[0]
-    return name.lower() in _CREDENTIALS
-
-
-def _with_userinfo(location: str, source: str) -> str:
-    """location, which has no userinfo, with that of source."""
-    userinfo = re.match(r"[^/]*//([^/?#]*@)", source)
-    return location.replace("//", "//" + userinfo[1], 1) if userinfo else location
-
-
-def unsafe(text: str, refusal: InvalidStatus, name: str = "FASTWS_ERR_DIAL_REDIRECT") -> SecurityError:
-    return SecurityError(text, name=name, status=refusal.status, rfc="RFC 9110 15.4")
 
 
 def _check_timeout(timeout: float | None) -> None:

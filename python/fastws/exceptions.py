@@ -39,7 +39,6 @@ from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
     from ._core import Close
-    from .heads import Response
 
 __all__ = [
     "CompressionError",
@@ -225,11 +224,11 @@ class InvalidStatus(HandshakeError):
     """The server answered with another status than 101. RFC 6455 4.1.
 
     Attributes:
-        response: the answer, a Response.
+        response: the answer: a Response, or where connect() of fastws.asyncio raises it, the Response of that package.
         location: where a redirect leads, the address that is meant by its Location; None if it is none.
     """
 
-    response: Response | None = None
+    response: Any = None  # of two classes, see above
     location: str | None = None
 
     def __str__(self) -> str:
@@ -265,16 +264,16 @@ class InvalidProxyStatus(ProxyError):
     """The proxy answered to CONNECT with another status than 2xx. RFC 9110 9.3.6.
 
     Attributes:
-        response: the answer, a Response without its body.
+        response: the answer without its body: as for InvalidStatus.
     """
 
-    response: Response | None = None
+    response: Any = None  # of two classes, see above
 
     def __str__(self) -> str:
         return _with_status(super().__str__(), self.response)
 
 
-def _with_status(text: str, response: Response | None) -> str:
+def _with_status(text: str, response: Any) -> str:
     if response is None:
         return text
     return f"{text}: {response.status_code} {response.reason_phrase}".rstrip()

@@ -89,6 +89,10 @@ async def main() -> None:
                 part.upper()
         async for client in fastws.connect("ws://localhost/"):
             await client.close(1001)
+        try:
+            await fastws.connect("ws://localhost/")
+        except fastws.InvalidStatus as refusal:
+            location: str = refusal.response.headers["Location"]
         fastws.broadcast(server.connections, fastws.PreparedMessage("x"))
         await server.serve_forever()
 

@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any, Literal, cast
 
 from .._core import AsyncEndpoint, AsyncTransport, Dial, __version__, is_same_origin, parse_url
-from ..dialer import follow, unsafe
-from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidStatus
+from ..exceptions import HandshakeTimeout, InvalidMessage, InvalidProxyStatus, InvalidStatus
 from ..heads import Url
 from ..proxies import Proxy, choose_proxy, conversation, needs_address
+from ..redirects import follow, unsafe
 from .client_connection import ClientConnection
 from .connection import LoggerLike, Protocol, loop_of
-from .heads import Headers, HeadersLike
+from .heads import Headers, HeadersLike, Response
 from .settings import (
     Compression,
     Driver,
@@ -122,7 +122,8 @@ class connect:
     Raises:
         InvalidURI, InvalidProxy: an address is none.
         HandshakeTimeout: the connection was not open in time; also a TimeoutError.
-        HandshakeError: the handshake failed; InvalidStatus where the server answered with another status than 101.
+        HandshakeError: the handshake failed; InvalidStatus where the server answered with another status than 101:
+            response is its answer, a Response as that of the connection; so is that of InvalidProxyStatus.
         OSError: the connection could not be opened.
     """
 
@@ -230,7 +231,9 @@ class connect:
         try:
             await self._open_transport(connection, url, server_hostname)
             await connection._opened
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, (InvalidStatus, InvalidProxyStatus)) and error.response is not None:
+                error.response = Response.from_head(error.response)
             connection._abort()
             connection._opened.cancel()
             if connection._opened.done() and not connection._opened.cancelled():
@@ -253,10 +256,7 @@ class connect:
         if is_unix:
             if kwargs.get("sock") is None:
                 kwargs.setdefault("path", url.path)
-            protocol = _Hold() if is_own else Protocol(connection)
-            transport, _ = await loop.create_unix_connection(lambda: protocol, **kwargs)
-            if is_own:
-                _take_over(transport, connection)
+            await _open_directly(connection, loop.create_unix_connection, kwargs, is_own)
             return
         proxy = None if kwargs.get("sock") is not None else choose_proxy(url, self.proxy)
         if proxy is not None:
@@ -265,10 +265,7 @@ class connect:
         if kwargs.get("sock") is None:
             kwargs.setdefault("host", url.host)
             kwargs.setdefault("port", url.port)
-        protocol = _Hold() if is_own else Protocol(connection)
-        transport, _ = await loop.create_connection(lambda: protocol, **kwargs)
-        if is_own:
-            _take_over(transport, connection)
+        await _open_directly(connection, loop.create_connection, kwargs, is_own)
 
     async def _open_through(
         self, connection: ClientConnection, url: Url, proxy: Proxy, kwargs: dict[str, Any]
@@ -279,7 +276,8 @@ class connect:
         to_server = {name: kwargs[name] for name in names}
         to_proxy = {name.removeprefix("proxy_"): value for name, value in kwargs.items() if name not in to_server}
         if proxy.scheme == "https":
-            to_proxy.setdefault("ssl", True)
+            if to_proxy.setdefault("ssl", True) is None:
+                raise ValueError("https:// proxies need proxy_ssl")
         elif to_proxy.get("ssl") is not None:
             raise ValueError("proxy_ssl is for https:// proxies, and this one is none")
         reader = asyncio.StreamReader(loop=loop)
@@ -345,6 +343,16 @@ class connect:
             return self.process_exception(error)
         except Exception as raised:
             return raised
+
+
+async def _open_directly(
+    connection: ClientConnection, create: Callable[..., Any], kwargs: dict[str, Any], is_own: bool
+) -> None:
+    """Gives a connection the transport that a function of the event loop makes, or where is_own, the socket of it."""
+    protocol = _Hold() if is_own else Protocol(connection)
+    transport, _ = await create(lambda: protocol, **kwargs)
+    if is_own:
+        _take_over(transport, connection)
 
 
 async def _ask(reader: asyncio.StreamReader, transport: asyncio.Transport, proxy: Proxy, url: Url) -> None:

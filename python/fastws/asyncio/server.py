@@ -283,7 +283,8 @@ def serve(
     settings = Settings(locals())
     limits = limits_of(locals())
     if kwargs.get("ssl") is not None:
-        kwargs.setdefault("ssl_handshake_timeout", open_timeout)
+        # The event loop takes no 0. Nobody is as fast as this either.
+        kwargs.setdefault("ssl_handshake_timeout", 0.0001 if open_timeout == 0 else open_timeout)
         kwargs.setdefault("ssl_shutdown_timeout", close_timeout)
 
     is_removed = kwargs.pop("cleanup_socket", True) and kwargs.get("unix", False)

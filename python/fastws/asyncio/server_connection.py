@@ -88,6 +88,8 @@ class ServerConnection(Connection):
             if len(self._rest) > _EARLY_MAX:
                 self.logger.info("request refused: more than %d bytes came before the answer", _EARLY_MAX)
                 self._abort()
+        elif self.server._settings.open_timeout == 0:
+            self._open_timed_out()  # also where it came with its client
         else:
             start = max(len(self._head) - 3, 0)
             self._head += data

@@ -59,6 +59,37 @@ def test_sends_what_it_was_told(run):
     run(main())
 
 
+@pytest.mark.parametrize("package", [fastws, websockets])
+def test_the_headers_of_a_refusal_are_those_of_websockets(run, package):
+    """They used to be pairs: no name was found in them."""
+
+    async def main():
+        lines = b"X-Reason: full\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nContent-Length: 4\r\n"
+        async with answering(b"HTTP/1.1 503 Busy\r\n" + lines + b"\r\nbusy") as (url, _):
+            with pytest.raises(package.InvalidStatus) as caught:
+                await package.connect(url)
+        response = caught.value.response
+        assert (response.status_code, response.reason_phrase, response.body) == (503, "Busy", b"busy")
+        headers = response.headers
+        assert headers["x-reason"] == headers.get("X-REASON") == "full"
+        assert headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+        assert "x-Reason" in headers and "X-Other" not in headers and headers.get("X-Other") is None
+        with pytest.raises(LookupError):
+            headers["Set-Cookie"]
+
+    run(main())
+
+
+def test_so_are_those_of_a_redirect_that_is_not_followed(run):
+    async def main():
+        async with answering(b"HTTP/1.1 302 Found\r\nLocation: ftp://a.example/\r\n\r\n") as (url, _):
+            with pytest.raises(fastws.SecurityError) as caught:
+                await fastws.asyncio.connect(url)
+            assert caught.value.__cause__.response.headers["location"] == "ftp://a.example/"
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     "answer, error",
     [
@@ -183,6 +214,20 @@ def test_open_timeout(run):
             with pytest.raises(TimeoutError) as caught:
                 await fastws.asyncio.connect(url, open_timeout=0.1)
             assert isinstance(caught.value, fastws.HandshakeTimeout)
+
+    run(main())
+
+
+@pytest.mark.parametrize("package", [fastws, websockets])
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_an_open_timeout_of_0_is_up_at_once(run, echo, contexts, is_secure, package):
+    async def main():
+        options = {"ssl": contexts[0]} if is_secure else {}
+        async with fastws.asyncio.serve(echo, "127.0.0.1", 0, **options) as server:
+            url = "{}://localhost:{}/".format("wss" if is_secure else "ws", server.sockets[0].getsockname()[1])
+            with pytest.raises(TimeoutError, match="timed out during opening handshake"):
+                await package.connect(url, open_timeout=0, **({"ssl": contexts[1]} if is_secure else {}))
+            await asyncio.sleep(0.05)
 
     run(main())
 
@@ -349,11 +394,31 @@ def test_through_a_proxy(run, echo, contexts, http_proxy, is_secure):
 
 def test_a_proxy_that_refuses(run, http_proxy):
     async def main():
-        async with http_proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (address, _):
-            with pytest.raises(fastws.InvalidProxyStatus):
+        async with http_proxy(b"HTTP/1.1 403 Forbidden\r\nX-Reason: name\r\n\r\n") as (address, _):
+            with pytest.raises(fastws.InvalidProxyStatus) as caught:
                 await fastws.asyncio.connect("ws://localhost:1/", proxy=f"http://{address}")
+            assert caught.value.response.headers["x-reason"] == "name"
         with pytest.raises(fastws.InvalidProxy):
             await fastws.asyncio.connect("ws://localhost:1/", proxy="gopher://x")
+
+    run(main())
+
+
+@pytest.mark.parametrize("package", [fastws, websockets])
+def test_a_proxy_is_spoken_to_as_its_address_says(run, package):
+    """Without TLS an https proxy used to be told in the clear what it was to be told in private: the password, say."""
+
+    async def main():
+        async with answering(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (url, requests):
+            address = url.removeprefix("ws://").rstrip("/")
+            with pytest.raises(ValueError, match="https:// prox"):
+                await package.connect("ws://a.example/", proxy=f"https://me:pw@{address}", proxy_ssl=None)
+            with pytest.raises(ValueError, match="proxy_ssl"):
+                await package.connect("ws://a.example/", proxy=f"http://{address}", proxy_ssl=True)
+            assert not requests
+            with pytest.raises(Exception, match="403"):
+                await package.connect("ws://a.example/", proxy=f"http://{address}", proxy_ssl=None)
+            assert len(requests) == 1
 
     run(main())
 

@@ -5,6 +5,7 @@ import asyncio
 import http
 import logging
 import re
+import socket
 
 import pytest
 import websockets
@@ -82,6 +83,38 @@ def test_who_says_nothing_or_goes_leaves_nothing(run, serving, echo, raw):
                 pass
             async with raw(url, b"") as client:
                 assert (await client.read_head()).status_code == 408
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+@pytest.mark.parametrize("listener", [None, object()])
+def test_an_open_timeout_of_0_lets_nobody_in(run, serving, echo, request_with, listener, is_early):
+    """A request that was there with its client used to be answered by a listener, and by a handler without a word,
+    unless the deadline was met first, as on uvloop."""
+
+    async def main():
+        async with serving(None if listener else echo, listener=listener, open_timeout=0) as url:
+            host, _, port = url.removeprefix("ws://").rstrip("/").rpartition(":")
+            with socket.create_connection((host, int(port))) as sock:
+                if is_early:
+                    sock.sendall(request_with())
+                sock.setblocking(False)
+                answer = await asyncio.get_running_loop().sock_recv(sock, 100)
+                assert answer.startswith(b"HTTP/1.1 408 ")
+
+    run(main())
+
+
+def test_an_open_timeout_of_0_is_as_short_with_tls(run, echo, contexts):
+    """The event loop takes no such time for TLS: it used to complain, and uvloop left the client alone."""
+
+    async def main():
+        async with fastws.asyncio.serve(echo, "127.0.0.1", 0, ssl=contexts[0], open_timeout=0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises((OSError, fastws.HandshakeError)) as caught:
+                await fastws.asyncio.connect(f"wss://localhost:{port}/", ssl=contexts[1], open_timeout=5)
+            assert not isinstance(caught.value, TimeoutError)
 
     run(main())
 

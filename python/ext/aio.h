@@ -360,8 +360,12 @@ PyObject *aio_receive_part(PyObject *self, PyObject *ignored);
 
 /* ---- Sending: aio_send.c, aio_send_type.c ---- */
 
-/* Sends a message that is there whole. text and compress are as for send(); compress may be NULL. Returns 1, 0 if it is
- * none, -1 with an exception. */
+/* Sends what most messages are, inside of a batch and where nothing is in the way: a few bytes that need no conversion.
+ * Returns 1, or 0 if it has to go the way below. */
+int aio_send_short(struct aio_connection *self, PyObject *message);
+
+/* Sends a message that is there whole. text and compress are as for send(), or NULL. Returns 1, 0 if it is none, -1
+ * with an exception. */
 int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *text, PyObject *compress);
 
 PyObject *aio_send(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);

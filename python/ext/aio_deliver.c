@@ -110,19 +110,26 @@ static int take_queued(struct aio_connection *self, PyObject *decode, PyObject *
     return *out ? 1 : -1;
 }
 
+/* Takes the next message of the batch, if it is whole and nothing is before it, with no way round by the queue. */
+static int take_from_batch(struct aio_connection *self, PyObject *decode, PyObject **out) {
+    struct aio_batch *batch = self->batch;
+    if (!batch || batch->next == batch->count || self->queue.count) return 0;
+    const struct fastws_event *event = &batch->events[batch->next];
+    if (event->kind != FASTWS_EVENT_MESSAGE) return 0;
+    batch->next++;
+    self->is_busy = 1;
+    PyObject *data = event_data(self->protocol.conn, event);
+    int is_text = event->opcode == FASTWS_OPCODE_TEXT;
+    *out = data && decode != Py_None ? convert(data, is_text, decode) : data;
+    return *out ? 1 : -1;
+}
+
 int aio_take_message(struct aio_connection *self, PyObject *decode, PyObject **out) {
     for (;;) {
-        int result = take_queued(self, decode, out);
+        int result = take_from_batch(self, decode, out);
+        if (!result) result = take_queued(self, decode, out);
         if (result) return result;
         if (may_take_from_batch(self)) {
-            const struct fastws_event *event = &self->batch->events[self->batch->next];
-            if (self->queue.count == 0 && event->kind == FASTWS_EVENT_MESSAGE) {
-                self->batch->next++;
-                self->is_busy = 1;
-                PyObject *data = data_of(self, event);
-                *out = data ? convert(data, event->opcode == FASTWS_OPCODE_TEXT, decode) : NULL;
-                return *out ? 1 : -1;
-            }
             if (push_next(self) < 0) return -1;
         } else if (self->is_held && !self->is_delivering) {
             if (aio_deliver(self) < 0) return -1;

@@ -35,7 +35,7 @@ static PyObject *receive_new(struct aio_connection *connection, enum receive_kin
         if (!self) return NULL;
     }
     self->connection = (struct aio_connection *)Py_NewRef(connection);
-    Py_XSETREF(self->decode, Py_NewRef(decode));
+    if (self->decode != decode) Py_XSETREF(self->decode, Py_NewRef(decode));
     self->kind = (uint8_t)kind;
     self->state = RECEIVE_FRESH;
     return (PyObject *)self;

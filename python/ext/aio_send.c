@@ -43,7 +43,8 @@ static int end_send(struct aio_connection *self, int error, size_t len) {
         protocol_error_raise(&self->protocol, self->state, error);
         return -1;
     }
-    return len < BORROW_MIN ? aio_connection_flush_soon(self) : aio_connection_flush(self);
+    if (len >= BORROW_MIN) return aio_connection_flush(self);
+    return self->is_dirty && self->loop->depth ? 0 : aio_connection_flush_soon(self);
 }
 
 static int send_prepared(struct aio_connection *self, struct fastws_prepared *prepared) {
@@ -113,7 +114,7 @@ int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *tex
     size_t len;
     int result, flags;
     if (protocol_take_compress(compress, &flags) < 0) return -1;
-    int opcode = text == Py_None ? plain_payload(message, &payload, &len) : 0;
+    int opcode = text == NULL || text == Py_None ? plain_payload(message, &payload, &len) : 0;
     if (opcode) {
         result = send_payload(self, opcode | flags, payload, len);
     } else if (PyUnicode_Check(message) || PyObject_CheckBuffer(message)) {
@@ -127,26 +128,25 @@ int aio_send_whole(struct aio_connection *self, PyObject *message, PyObject *tex
     return result < 0 ? -1 : 1;
 }
 
-/* Sends a message of few bytes inside of a batch, as most are, with what aio_send_whole() comes to for it. Returns 1, 0
- * if it has to go that way, -1 with an exception. */
-static inline int send_short(struct aio_connection *self, PyObject *message) {
+int aio_send_short(struct aio_connection *self, PyObject *message) {
     const void *payload;
     size_t len;
+    if (self->phase != PHASE_OPEN || self->is_sending || !self->loop->depth) return 0;
     int opcode = plain_payload(message, &payload, &len);
-    if (!opcode || len >= BORROW_MIN || !self->loop->depth) return 0;
-    return end_send(self, fastws_conn_send(self->protocol.conn, opcode, payload, len), len) < 0 ? -1 : 1;
+    if (!opcode || len >= BORROW_MIN || fastws_conn_send(self->protocol.conn, opcode, payload, len) < 0) return 0;
+    /* Inside of a batch this only takes note. */
+    if (!self->is_dirty) (void)aio_connection_flush_soon(self);
+    return 1;
 }
 
 PyObject *aio_send_nowait(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) {
     static const char *const names[] = {"message", "text", "compress", NULL};
     struct aio_connection *self = (struct aio_connection *)object;
-    int is_plain = count == 1 && !kwnames && self->phase == PHASE_OPEN && !self->is_sending;
-    int done = is_plain ? send_short(self, args[0]) : 0;
-    if (done) return done < 0 ? NULL : PyBool_FromLong(!self->is_full);
+    if (count == 1 && !kwnames && aio_send_short(self, args[0])) return PyBool_FromLong(!self->is_full);
     PyObject *sorted[3] = {count ? args[0] : NULL, NULL, NULL};
     if ((count != 1 || kwnames) && arg_sort("send_nowait", args, count, kwnames, names, 1, 1, sorted) < 0) return NULL;
     if (check_may_send(self) < 0) return NULL;
-    int result = aio_send_whole(self, sorted[0], sorted[1] ? sorted[1] : Py_None, sorted[2]);
+    int result = aio_send_whole(self, sorted[0], sorted[1], sorted[2]);
     if (result < 0) return NULL;
     if (result > 0) return PyBool_FromLong(!self->is_full);
     return PyErr_Format(PyExc_TypeError, "message must be str, bytes-like or PreparedMessage, not %.200s",

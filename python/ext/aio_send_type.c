@@ -14,7 +14,7 @@ struct send {
     PyObject_HEAD
     struct aio_connection *connection;
     PyObject *message;
-    PyObject *text;
+    PyObject *text;     /* and compress: as given, or NULL */
     PyObject *compress;
     PyObject *inner;
     uint8_t state; /* enum send_state */
@@ -35,8 +35,8 @@ PyObject *aio_send(PyObject *object, PyObject *const *args, Py_ssize_t count, Py
     }
     self->connection = (struct aio_connection *)Py_NewRef(connection);
     self->message = Py_NewRef(sorted[0]);
-    self->text = Py_NewRef(sorted[1] ? sorted[1] : Py_None);
-    self->compress = Py_NewRef(sorted[2] ? sorted[2] : Py_None);
+    self->text = Py_XNewRef(sorted[1]);
+    self->compress = Py_XNewRef(sorted[2]);
     self->state = SEND_FRESH;
     return (PyObject *)self;
 }
@@ -64,8 +64,9 @@ static int go_on_in_python(struct send *self, int is_queued) {
     PyObject *connection = (PyObject *)self->connection, *const *names = self->connection->state->names;
     PyObject *coroutine =
         is_queued ? PyObject_CallMethodNoArgs(connection, names[NAME_DRAIN])
-                  : PyObject_CallMethodObjArgs(connection, names[NAME_SEND_SLOWLY], self->message, self->text,
-                                               self->compress, NULL);
+                  : PyObject_CallMethodObjArgs(connection, names[NAME_SEND_SLOWLY], self->message,
+                                               self->text ? self->text : Py_None,
+                                               self->compress ? self->compress : Py_None, NULL);
     if (!coroutine) return -1;
     self->inner = PyObject_CallMethod(coroutine, "__await__", NULL);
     Py_DECREF(coroutine);
@@ -76,6 +77,9 @@ static int go_on_in_python(struct send *self, int is_queued) {
 /* Returns 1 if the message is out, 0 if inner goes on, -1 with an exception. */
 static int begin(struct send *self) {
     struct aio_connection *connection = self->connection;
+    if (!self->text && !self->compress && aio_send_short(connection, self->message)) {
+        return connection->is_full ? go_on_in_python(self, 1) : 1;
+    }
     int is_open = connection->phase == PHASE_OPEN &&
                   fastws_conn_get_state(connection->protocol.conn) == FASTWS_CONN_OPEN;
     int result = 0;

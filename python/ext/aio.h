@@ -69,6 +69,14 @@ void aio_loop_flush(struct aio_loop *self);
 /* Whether a task may be woken at once: a batch is under way, and no task runs. */
 int aio_loop_may_wake(struct aio_loop *self);
 
+/* Has every task that is to be woken wait for its turn while other Python code is called in a batch, which may begin an
+ * eager task. Returns what may_wake is to be set to when that returns. */
+static inline int aio_loop_hold_wakes(struct aio_loop *self) {
+    int may_wake = self->may_wake;
+    self->may_wake = 0;
+    return may_wake;
+}
+
 /* Calls a function soon, in a context, which may be NULL. Returns 0, or -1 with an exception. */
 int aio_loop_call_soon(struct aio_loop *self, PyObject *function, PyObject *argument, PyObject *context);
 
@@ -187,16 +195,6 @@ struct aio_driver {
     /* An asyncio transport, or what stands in for it: new reference. */
     PyObject *(*get_transport)(struct aio_connection *connection);
 };
-
-/* Sends what is pending by system calls: what both drivers do with a plain socket. Returns 0 when all is out, 1 when
- * the socket takes no more, or -1 with errno. aio_socket.c. */
-int aio_socket_write(int fd, struct fastws_conn *conn);
-
-/* Sends bytes by one system call that neither waits nor raises SIGPIPE: send(). */
-ssize_t aio_socket_send(int fd, const void *ptr, size_t len);
-
-/* Whether the error of a system call on a socket says that it is to be tried again later. */
-int aio_socket_is_busy(int error);
 
 /* What a driver tells the connection, inside of a batch. All return 0, or -1 with an exception that is for the loop. */
 

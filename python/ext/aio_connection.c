@@ -13,8 +13,10 @@
 #define IDLE_MS 10000   /* without a message for so long, or for ping_interval, compression gives its streams back */
 
 static int call_hook(struct aio_connection *self, enum name name, PyObject *argument) {
+    int may_wake = aio_loop_hold_wakes(self->loop);
     PyObject *result = argument ? PyObject_CallMethodOneArg((PyObject *)self, self->state->names[name], argument)
                                 : PyObject_CallMethodNoArgs((PyObject *)self, self->state->names[name]);
+    self->loop->may_wake = may_wake;
     Py_XDECREF(result);
     return result ? 0 : -1;
 }

@@ -31,6 +31,14 @@ static int is_of_the_end(const struct aio_connection *self) {
                         PyErr_ExceptionMatches(exceptions[EXC_CONNECTION_CLOSED_ERROR]));
 }
 
+/* Calls a callback. args[-1] may be overwritten. */
+static inline PyObject *call(struct aio_connection *self, PyObject *function, PyObject *const *args, size_t count) {
+    int may_wake = aio_loop_hold_wakes(self->loop);
+    PyObject *result = PyObject_Vectorcall(function, args, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    self->loop->may_wake = may_wake;
+    return result;
+}
+
 /* What a callback raises fails the connection; only what ends the loop passes through. */
 static int conclude(struct aio_connection *self, PyObject *result) {
     Py_XDECREF(result);
@@ -47,8 +55,7 @@ static int conclude(struct aio_connection *self, PyObject *result) {
 int aio_listener_call(struct aio_connection *self, enum callback callback, PyObject *argument) {
     PyObject *args[] = {NULL, (PyObject *)self, argument};
     size_t count = argument ? 2 : 1;
-    PyObject *function = self->endpoint->callbacks[callback];
-    return conclude(self, PyObject_Vectorcall(function, args + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL));
+    return conclude(self, call(self, self->endpoint->callbacks[callback], args + 1, count));
 }
 
 /* A method is called as the function that it is: one call less for each message. */
@@ -56,8 +63,7 @@ int aio_listener_call_message(struct aio_connection *self, PyObject *message) {
     const struct aio_endpoint *endpoint = self->endpoint;
     PyObject *args[] = {NULL, endpoint->on_message_self, (PyObject *)self, message};
     size_t skipped = endpoint->on_message_self ? 1 : 2;
-    size_t count = (4 - skipped) | PY_VECTORCALL_ARGUMENTS_OFFSET;
-    return conclude(self, PyObject_Vectorcall(endpoint->on_message, args + skipped, count, NULL));
+    return conclude(self, call(self, endpoint->on_message, args + skipped, 4 - skipped));
 }
 
 int aio_listener_close(struct aio_connection *self) {
@@ -65,9 +71,7 @@ int aio_listener_close(struct aio_connection *self) {
     if (!function || !self->protocol.conn) return 0;
     PyObject *args[] = {NULL, (PyObject *)self, protocol_close_code(&self->protocol),
                         protocol_close_reason(&self->protocol)};
-    PyObject *result = args[2] && args[3]
-                           ? PyObject_Vectorcall(function, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL)
-                           : NULL;
+    PyObject *result = args[2] && args[3] ? call(self, function, args + 1, 3) : NULL;
     Py_XDECREF(args[2]);
     Py_XDECREF(args[3]);
     return conclude(self, result);

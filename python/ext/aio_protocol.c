@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+#include "aio_socket.h"
 #include "args.h"
 
 struct protocol_driver {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a connection has to send goes to its socket: for both drivers. */
-#include "aio.h"
+#include "aio_socket.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "aio_socket.h"
 #include "errors.h"
 
 static struct aio_transport *transport_of(const struct aio_connection *connection) {

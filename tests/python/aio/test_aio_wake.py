@@ -146,3 +146,50 @@ def test_to_forget_an_await_is_warned_of(run, pair):
             assert await waiting == "x"
 
     run(main())
+
+
+class Beginner:
+    """A listener that begins a task with each message."""
+
+    def __init__(self, function):
+        self.function = function
+        self.tasks = []
+
+    def on_message(self, connection, message):
+        self.tasks.append(asyncio.create_task(self.function(connection)))
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="CPython has them from 3.12 on")
+@pytest.mark.parametrize("by_listener", [True, False])
+def test_an_eager_task_is_not_interrupted_by_one_that_is_woken(run, serving, echo, raw, request_with, by_listener):
+    """Behind a direct wake of the same batch it used to be: "Cannot enter into task" was the end of what was woken."""
+    frame = fastws.compile_frame(fastws.OpCode.TEXT, "x")
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+        async def hand_over(connection):
+            """Does as a transport in memory may: its protocol has the bytes at once, whoever runs."""
+            protocol = idle.transport.get_protocol()
+            memoryview(protocol.get_buffer(-1))[: len(frame)] = frame
+            protocol.buffer_updated(len(frame))
+
+        eager = {"listener": Beginner(hand_over)} if by_listener else {"handler": hand_over}
+        async with (
+            serving(echo, driver="loop") as echoing,
+            serving(**eager, driver="loop") as beginning,
+            fastws.asyncio.connect(echoing, driver="protocol") as idle,
+            raw(echoing) as first,
+            raw(beginning, None if by_listener else b"") as second,
+        ):
+            waiting = asyncio.create_task(idle.recv())
+            await asyncio.sleep(0.05)
+            # Both are ready in one turn, in this order.
+            first.send(fastws.OpCode.TEXT, b"who echoes is woken directly")
+            if by_listener:
+                second.send(fastws.OpCode.TEXT, b"begin")
+            else:
+                second.writer.write(request_with())
+            assert await asyncio.wait_for(waiting, 5) == "x"
+
+    run(main())

@@ -36,6 +36,7 @@ static struct fastws_socket_config config;
 static struct worker *workers; /* for the handler of signals */
 static int worker_count;
 static atomic_flag is_stopping = ATOMIC_FLAG_INIT;
+static atomic_int is_failed;
 
 /* Where it fails, the connection is closing, and on_close would say why. */
 static void on_message(struct fastws_socket *socket, const struct fastws_event *message) {
@@ -69,7 +70,9 @@ static void handle_signals(void) {
 static void *serve(void *argument) {
     struct worker *worker = argument;
     int error = fastws_loop_run(worker->loop);
-    if (error != 0) fprintf(stderr, "echo_loop: %s\n", fastws_error_text(error));
+    if (error == 0) return NULL;
+    fprintf(stderr, "echo_loop: %s\n", fastws_error_text(error));
+    is_failed = 1;
     return NULL;
 }
 
@@ -98,7 +101,11 @@ static void run(void) {
     while (started < worker_count && pthread_create(&workers[started].thread, NULL, serve, &workers[started]) == 0) {
         started++;
     }
-    if (started < worker_count) fprintf(stderr, "echo_loop: %d of %d threads started\n", started, worker_count);
+    if (started < worker_count) {
+        fprintf(stderr, "echo_loop: %d of %d threads started\n", started, worker_count);
+        is_failed = 1;
+        on_signal(SIGTERM); /* nobody would serve the clients of the others */
+    }
     serve(&workers[0]);
     for (int i = 1; i < started; i++) pthread_join(workers[i].thread, NULL);
     (void)atomic_flag_test_and_set(&is_stopping); /* no signal posts to a loop that is gone */
@@ -153,5 +160,5 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < worker_count; i++) fastws_loop_free(workers[i].loop);
     free(workers);
-    return error != 0;
+    return error != 0 || is_failed;
 }

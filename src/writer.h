@@ -159,7 +159,8 @@ static inline uint8_t *fws_writer_borrow(struct fws_writer *writer, size_t heade
 static FWS_ALWAYS_INLINE uint8_t *fws_writer_lengthen(struct fws_writer *writer, size_t len, uint16_t lines) {
     struct fws_cork *cork = &writer->pool->cork;
     if (cork->plain != writer) {
-        if (cork->holder || writer->queued > 0) return NULL;
+        int is_too_long = (size_t)lines * FWS_CORK_LINE < len;
+        if (cork->holder || writer->queued > 0 || is_too_long) return NULL;
         cork->holder = writer;
         cork->plain = writer;
         cork->plain_cap = (size_t)lines * FWS_CORK_LINE;

@@ -303,6 +303,21 @@ static void is_writable_until_the_high_mark_and_from_the_low_mark_on(void **stat
     }
 }
 
+/* It used to be listed behind a piece of nothing: who asks for one piece at a time got no further. */
+static void a_message_longer_than_the_write_buffer_is_listed_by_itself(void **state) {
+    (void)state;
+    struct end end;
+    end_prepare(&end, SERVER);
+    end.pool_config.cork_len = 4096;
+    end_open(&end);
+    uint8_t payload[4095] = {0};
+    struct fastws_iovec piece;
+    assert_int_equal(fastws_conn_send(end.conn, 2, payload, sizeof payload), 0);
+    assert_int_equal(fastws_conn_pending(end.conn, &piece, 1), 1);
+    assert_int_equal(piece.len, 4 + sizeof payload);
+    end_close(&end);
+}
+
 /* Other marks used to hold from the next send on only. */
 static void other_marks_judge_what_is_queued(void **state) {
     (void)state;
@@ -463,6 +478,7 @@ int main(void) {
         cmocka_unit_test(reset_clears_errors_and_changes_settings),
         cmocka_unit_test(an_idle_connection_is_192_bytes_and_no_more),
         cmocka_unit_test(is_writable_until_the_high_mark_and_from_the_low_mark_on),
+        cmocka_unit_test(a_message_longer_than_the_write_buffer_is_listed_by_itself),
         cmocka_unit_test(other_marks_judge_what_is_queued),
         cmocka_unit_test(another_limit_of_replies_ends_a_flood),
         cmocka_unit_test(every_kind_of_send_counts_for_the_marks),

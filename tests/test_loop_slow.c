@@ -64,6 +64,33 @@ static void waits_up_to_queue_max_and_tells_of_the_drain(void **state) {
     finish(&server, &client);
 }
 
+static void send_and_ping(struct fastws_socket *socket, const struct fastws_event *event) {
+    (void)event;
+    assert_int_equal(fastws_socket_send(socket, FASTWS_OPCODE_BINARY, payload, 58), 0);
+    assert_true(fastws_socket_is_writable(socket));
+    assert_int_equal(fastws_socket_ping(socket, "12345", 5), 0);
+    assert_false(fastws_socket_is_writable(socket));
+}
+
+/* Only messages used to be followed by it. */
+static void tells_of_the_drain_where_a_ping_has_passed_the_mark(void **state) {
+    struct server server;
+    struct client client;
+    struct bytes wire = {0};
+    server_prepare(&server, backend_of(state));
+    server.conn_config.queue_high = 64;
+    server.conn_config.queue_low = 32;
+    server.config.on_message = send_and_ping;
+    server_open(&server);
+    client_open(&client, &server);
+    put_frame(&wire, FASTWS_ROLE_SERVER, 0x82, "x", 1);
+    client_send(&server, &client, wire.ptr, wire.len);
+    UNTIL(&server, server.drains == 1);
+    assert_true(fastws_socket_is_writable(server.sockets[0]));
+    bytes_free(&wire);
+    finish(&server, &client);
+}
+
 static void does_not_read_a_peer_that_does_not(void **state) {
     enum { COUNT = 300 };
     struct server server;
@@ -319,6 +346,7 @@ static void broadcasts_prepared_messages(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         ON_BOTH(waits_up_to_queue_max_and_tells_of_the_drain),
+        ON_BOTH(tells_of_the_drain_where_a_ping_has_passed_the_mark),
         ON_BOTH(does_not_read_a_peer_that_does_not),
         ON_BOTH(drops_the_newest),
         ON_BOTH(drops_the_oldest),

@@ -73,6 +73,7 @@ void fws_open_deliver(struct fastws_socket *socket, int may_hold) {
     loop->current = socket;
     while ((count = fastws_conn_next(conn, loop->events, FWS_LOOP_EVENTS)) > 0) {
         int is_control = loop->events[0].kind > FASTWS_EVENT_CHUNK;
+        if (FWS_UNLIKELY(conn->is_full)) fws_socket_set(socket, FWS_SOCKET_TIGHT); /* by replies to pings */
         hand_out(socket, loop->events, count);
         if (!is_control && !fws_socket_has(socket, FWS_SOCKET_BLOCKED)) socket->since_ms = 0;
         if (!is_open(socket)) break;

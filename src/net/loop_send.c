@@ -160,12 +160,14 @@ int fastws_socket_send_prepared(struct fastws_socket *socket, struct fastws_prep
 int fastws_socket_ping(struct fastws_socket *socket, const void *payload, size_t len) {
     TRY(check_may_send(socket));
     TRY(fastws_conn_ping(fws_socket_conn(socket), payload, len));
+    note_tight(socket);
     return write_soon(socket);
 }
 
 int fastws_socket_pong(struct fastws_socket *socket, const void *payload, size_t len) {
     TRY(check_may_send(socket));
     TRY(fastws_conn_pong(fws_socket_conn(socket), payload, len));
+    note_tight(socket);
     return write_soon(socket);
 }
 
